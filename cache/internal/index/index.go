@@ -1,0 +1,51 @@
+// Package index keeps the store's small records by key. It is an accelerator: everything
+// in it can be rebuilt from the recovery log, so an index that is damaged is thrown away.
+package index
+
+import (
+	"errors"
+	"iter"
+)
+
+// Limits of the records that an engine must take.
+const (
+	MaxKey   = 64  // bytes
+	MaxValue = 512 // bytes
+)
+
+var (
+	// ErrDamaged reports that the index can no longer be trusted and must be rebuilt.
+	// Reads may go on; what they return must be verified by the caller's own checksum.
+	ErrDamaged = errors.New("index damaged")
+	// ErrClosed reports use after Close.
+	ErrClosed = errors.New("index closed")
+)
+
+// Op sets or removes one key. A nil Value removes it.
+type Op struct {
+	Key   []byte
+	Value []byte
+}
+
+// Index is an engine. All methods but Close are safe for concurrent use; Apply is called by one
+// goroutine at a time. Close waits for running calls.
+type Index interface {
+	// Get appends the value of key to dst. It reports false when the key is absent.
+	Get(key, dst []byte) (value []byte, ok bool, err error)
+
+	// Apply makes ops visible in order, and then last. A crash of the process in between leaves a
+	// prefix of ops: last is in the index only when all of ops are. The engine
+	// does not keep the slices. The number of ops is not limited.
+	Apply(ops []Op, last Op) error
+
+	// Scan yields keys at or after start that have the prefix, in order, with their values, which are borrowed
+	// until the body returns. The body may call Get and Apply. A scan that ended early
+	// yields an error last; a scan without one was complete as far as the engine can tell.
+	Scan(prefix, start []byte) iter.Seq2[Op, error]
+
+	// Sync makes what Apply wrote durable.
+	Sync() error
+
+	// Close releases everything. It is idempotent.
+	Close() error
+}

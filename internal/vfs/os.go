@@ -1,0 +1,39 @@
+package vfs
+
+import (
+	"io/fs"
+	"os"
+)
+
+// OS is the real file system. The zero value is ready for use.
+type OS struct{}
+
+// OpenFile calls [os.OpenFile].
+func (OS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	f, err := os.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err // not a File that holds a nil *os.File
+	}
+	return f, nil
+}
+
+// Mkdir calls [os.Mkdir].
+func (OS) Mkdir(name string, perm fs.FileMode) error { return os.Mkdir(name, perm) }
+
+// Rename calls [os.Rename].
+func (OS) Rename(oldname, newname string) error { return os.Rename(oldname, newname) }
+
+// Remove calls [os.Remove].
+func (OS) Remove(name string) error { return os.Remove(name) }
+
+// ReadDir calls [os.ReadDir].
+func (OS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
+
+// Lstat calls [os.Lstat].
+func (OS) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
+
+// SyncDir flushes a folder's entries; systems without that ability do nothing.
+func (OS) SyncDir(name string) error { return syncDir(name) }
+
+// Free asks the file system that holds name.
+func (OS) Free(name string) (int64, error) { return free(name) }

@@ -1,0 +1,61 @@
+// Package vfs is the seam between larder's packages and the file system.
+//
+// Everything that larder writes and must survive a crash goes through an [FS]:
+// the payload files and the recovery log of the store. [OS] is the real file system;
+// [Mem] keeps a tree in memory that can be cloned as a crash would leave it, so that
+// a test can see a missing fsync.
+//
+// Names are slash-separated or native, as the host gave them; an FS does not
+// clean them. All methods are safe for concurrent use.
+package vfs
+
+import (
+	"io"
+	"io/fs"
+)
+
+// FS is the set of file operations that larder relies on. Each method fails with
+// a [*fs.PathError] (or [*os.LinkError] for Rename) that wraps the cause, as package os does.
+type FS interface {
+	// OpenFile opens name as [os.OpenFile] does.
+	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
+	// Mkdir makes one folder; an existing one is fs.ErrExist.
+	Mkdir(name string, perm fs.FileMode) error
+	// Rename moves a file over newname, atomically against a crash of the process.
+	// It survives a power loss only after SyncDir of both folders.
+	Rename(oldname, newname string) error
+	// Remove unlinks a file or an empty folder.
+	Remove(name string) error
+	// ReadDir lists a folder, sorted by name.
+	ReadDir(name string) ([]fs.DirEntry, error)
+	// Lstat describes name without following a symbolic link.
+	Lstat(name string) (fs.FileInfo, error)
+	// SyncDir makes the entries of a folder durable. A file's own bytes need File.Sync.
+	SyncDir(name string) error
+	// Free returns how many bytes an unprivileged writer may still write to the
+	// file system that holds name.
+	Free(name string) (int64, error)
+}
+
+// File is an open file. Reads and writes at an offset are safe for concurrent use.
+type File interface {
+	io.Reader
+	io.ReaderAt
+	io.Writer
+	io.WriterAt
+	io.Closer
+	Name() string
+	Stat() (fs.FileInfo, error)
+	// Sync makes the file's bytes durable. After it failed the unsynced bytes may be
+	// gone although a read still shows them: write them again elsewhere, do not retry.
+	Sync() error
+	Truncate(size int64) error
+	Chmod(mode fs.FileMode) error
+}
+
+// ID tells files apart and shows whether one was replaced behind our back.
+// Fields a platform cannot give cheaply are zero.
+type ID struct {
+	Inode uint64
+	Links uint64
+}
