@@ -1,0 +1,79 @@
+package framelog
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+)
+
+// Remove deletes a segment. Before that it makes all that was appended durable, so that frames which were copied out
+// of the segment are never lost with it, and lets running reads end. The deletion is durable after the next
+// [Log.Sync]; a caller that forgets things because the segment is gone, calls that first. Remove needs no
+// free space. The segment that is being appended to is [ErrActive], one that is not there [ErrNotFound].
+func (l *Log) Remove(id uint64) error {
+	s, err := l.giveUp(id)
+	if err != nil {
+		return wrap("remove segment", id, err)
+	}
+	if err := l.Sync(); err != nil {
+		l.keep(s)
+		return wrap("remove segment", id, err)
+	}
+	l.wmu.Lock()
+	defer l.wmu.Unlock()
+	return wrap("remove segment", id, l.unlink(s))
+}
+
+// giveUp writes a roster without the segment, so that a scan does not miss it.
+func (l *Log) giveUp(id uint64) (*segment, error) {
+	l.wmu.Lock()
+	defer l.wmu.Unlock()
+	if err := l.writable(); err != nil {
+		return nil, err
+	}
+	s, err := l.markLeaving(id)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := l.target(0); err != nil {
+		l.setRosterDirty(true) // a full disk must not keep space from being freed
+	}
+	return s, nil
+}
+
+func (l *Log) markLeaving(id uint64) (*segment, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, _ := l.find(id)
+	switch {
+	case s == nil || s.leaving:
+		return nil, ErrNotFound
+	case s == l.active:
+		return nil, ErrActive
+	}
+	s.leaving, l.rosterDirty = true, true
+	return s, nil
+}
+
+func (l *Log) keep(s *segment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.leaving, l.rosterDirty = false, true
+}
+
+// unlink deletes the files of s, the oldest first: the beginning of a segment without what covers its end would
+// show frames that do not count. The caller holds wmu.
+func (l *Log) unlink(s *segment) error {
+	l.mu.Lock()
+	l.segs = slices.DeleteFunc(slices.Clone(l.segs), func(o *segment) bool { return o == s })
+	l.dirDirty = true
+	l.mu.Unlock()
+	var err error
+	for _, p := range s.parts {
+		err = errors.Join(err, l.handles.drop(p))
+		if rerr := l.fs.Remove(l.handles.path(p.name)); !errors.Is(rerr, fs.ErrNotExist) {
+			err = errors.Join(err, rerr)
+		}
+	}
+	return err
+}

@@ -1,0 +1,135 @@
+package framelog
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// create begins a new segment with a header and a roster. The caller holds wmu.
+func (l *Log) create() (*segment, error) {
+	if err := l.leave(); err != nil {
+		return nil, err
+	}
+	f, s, err := l.createFile()
+	if err != nil {
+		return nil, err
+	}
+	p := s.parts[0]
+	l.setRosterDirty(false)
+	l.spare = fileHeader{log: l.opt.ID, segment: s.id, base: headerSize}.appendTo(l.spare[:0])
+	l.encodeRoster(s, headerSize)
+	if err := writeAll(f, l.spare, 0); err != nil {
+		l.setRosterDirty(true)
+		return nil, errors.Join(err, f.Close(), l.fs.Remove(l.handles.path(p.name)))
+	}
+	l.handles.pin(p, f)
+	s.first, s.end, s.exact = int64(len(l.spare)), int64(len(l.spare)), true
+	l.next = s.id + 1
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.segs = append(l.segs, s)
+	l.active, l.dirDirty = s, true
+	return s, nil
+}
+
+// createFile makes the file of the next segment. It never opens one that is there. The caller holds wmu.
+func (l *Log) createFile() (vfs.File, *segment, error) {
+	for ; l.next <= maxSegment; l.next++ {
+		name := fileName(slot{segment: l.next}, headerSize)
+		f, err := l.fs.OpenFile(l.handles.path(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		s := &segment{id: l.next, seed: newSeed(l.opt.ID, l.next), parts: []*part{{name: name, base: headerSize}}}
+		return f, s, nil
+	}
+	return nil, nil, ErrTooLarge
+}
+
+// leave ends appending to the active segment. The caller holds wmu.
+func (l *Log) leave() error {
+	s := l.active
+	if s == nil {
+		return nil
+	}
+	if l.cutDirty {
+		if err := l.relocate(s, s.end); err != nil {
+			return err
+		}
+	}
+	l.mu.Lock()
+	l.active = nil
+	l.mu.Unlock()
+	l.unpinDurable(s)
+	return nil
+}
+
+// unpinDurable lets the files of s be closed if nothing of them has to be synced or appended to.
+func (l *Log) unpinDurable(s *segment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s == l.active || !s.durable() {
+		return
+	}
+	l.rosterDirty = true
+	for _, p := range s.parts {
+		l.handles.unpin(p)
+	}
+}
+
+// Rotate makes the next Append begin a new segment. Without an active segment it does nothing.
+func (l *Log) Rotate() error {
+	l.wmu.Lock()
+	defer l.wmu.Unlock()
+	if err := l.writable(); err != nil {
+		return wrap("rotate", l.dir, err)
+	}
+	return wrap("rotate", l.dir, l.leave())
+}
+
+// Resume lets appending go on in the last segment, and reports whether it will. It is for a log that was closed
+// without an error, before the first Append; end is what [Log.End] told then. If the segment does not end
+// just there, nothing happens, and the first Append begins a new one.
+func (l *Log) Resume(end Pos) (bool, error) {
+	l.wmu.Lock()
+	defer l.wmu.Unlock()
+	if err := l.writable(); err != nil {
+		return false, wrap("resume", l.dir, err)
+	}
+	s := l.last()
+	if s == nil || s == l.active || l.End() != end || end.Offset%align != 0 {
+		return false, nil
+	}
+	p := s.parts[len(s.parts)-1]
+	if p.badHeader {
+		return false, nil
+	}
+	f, err := l.fs.OpenFile(l.handles.path(p.name), os.O_RDWR, 0)
+	if err != nil {
+		return false, wrap("resume", l.dir, err)
+	}
+	if fi, err := f.Stat(); err != nil || fi.Size() != p.at(int64(end.Offset)) {
+		return false, wrap("resume", l.dir, errors.Join(err, f.Close()))
+	}
+	l.handles.pin(p, f)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.first, s.exact, s.synced, l.active = headerSize, true, s.end, s
+	return true, nil
+}
+
+// last returns the segment of the highest id, or nil.
+func (l *Log) last() *segment {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if len(l.segs) == 0 {
+		return nil
+	}
+	return l.segs[len(l.segs)-1]
+}

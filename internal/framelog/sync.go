@@ -1,0 +1,94 @@
+package framelog
+
+import "errors"
+
+// pending is what one Sync has to do for one segment.
+type pending struct {
+	s     *segment
+	end   int64
+	parts []*part
+}
+
+// Sync makes durable everything whose Append returned before Sync was called, what an earlier process left unsynced, and the names
+// of the files. It may run during an Append.
+//
+// When the system fails to sync a file, the file's unsynced bytes may be gone although they can still be
+// read, and a second try would succeed without writing them. So they are read back, verified and written to a new
+// file, under the same positions. If that works Sync returns nil. If not, the log is lost for
+// writing: Sync, Append and the rest return an error that is [ErrFailed] and the cause, until the log is opened
+// again. Reads go on.
+func (l *Log) Sync() error {
+	if l.opt.ReadOnly {
+		return nil
+	}
+	l.smu.Lock()
+	defer l.smu.Unlock()
+	if err := l.writable(); err != nil {
+		return wrap("sync", l.dir, err)
+	}
+	work, folder := l.unsynced()
+	for _, w := range work {
+		if err := l.syncSegment(w); err != nil {
+			return wrap("sync", l.dir, err)
+		}
+	}
+	if !folder {
+		return nil
+	}
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		return wrap("sync", l.dir, l.fail(err))
+	}
+	return nil
+}
+
+// unsynced lists what is not durable. It takes the folder as done: who fails to sync it fails the log.
+func (l *Log) unsynced() (work []pending, folder bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.segs {
+		if s.synced < s.end {
+			work = append(work, pending{s: s, end: s.end, parts: s.from(s.synced)})
+		}
+	}
+	folder, l.dirDirty = l.dirDirty, false
+	return work, folder
+}
+
+func (l *Log) syncSegment(w pending) error {
+	for _, p := range w.parts {
+		if err := l.handles.sync(p); err != nil {
+			l.wmu.Lock()
+			defer l.wmu.Unlock()
+			return l.rescue(w.s, w.end, err)
+		}
+	}
+	l.mu.Lock()
+	w.s.synced = max(w.s.synced, w.end)
+	l.mu.Unlock()
+	l.unpinDurable(w.s)
+	return nil
+}
+
+// rescue moves what is not durable of s away from a file that could not be synced, unless that was done for
+// everything below end. The caller holds wmu.
+func (l *Log) rescue(s *segment, end int64, cause error) error {
+	if l.durableTo(s) >= end {
+		return nil
+	}
+	return l.evacuate(s, cause)
+}
+
+// evacuate moves what is not durable of s to a new file. If it cannot, the log has failed. The caller holds wmu.
+func (l *Log) evacuate(s *segment, cause error) error {
+	if err := l.relocate(s, l.durableTo(s)); err != nil {
+		return l.fail(errors.Join(cause, err))
+	}
+	l.unpinDurable(s)
+	return nil
+}
+
+func (l *Log) durableTo(s *segment) int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return s.synced
+}
