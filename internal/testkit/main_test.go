@@ -40,10 +40,11 @@ func hang([]string) int {
 // run plays a whole test run that leaves behind what args[0] names.
 func run(args []string) int {
 	os.Unsetenv("LARDER_TEST_ROLE") // what follows is the run of an ordinary test binary
-	return testkit.Main(tests[args[0]], &testkit.Options{
-		Known: []string{"testkit_test.wellKnown("},
-		Wait:  20 * time.Millisecond,
-	})
+	o := &testkit.Options{Known: []string{"testkit_test.wellKnown("}}
+	if args[0] != "late goroutine" {
+		o.Wait = 20 * time.Millisecond
+	}
+	return testkit.Main(tests[args[0]], o)
 }
 
 // runFunc stands for a *testing.M.

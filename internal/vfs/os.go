@@ -2,13 +2,15 @@ package vfs
 
 import (
 	"io/fs"
+	"math"
 	"os"
 )
 
 // OS is the real file system. The zero value is ready for use.
 type OS struct{}
 
-// OpenFile calls [os.OpenFile].
+// OpenFile calls [os.OpenFile]. On Windows an open file can be neither renamed nor
+// removed, and nothing can be renamed over it.
 func (OS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	f, err := os.OpenFile(name, flag, perm)
 	if err != nil {
@@ -21,7 +23,7 @@ func (OS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 func (OS) Mkdir(name string, perm fs.FileMode) error { return os.Mkdir(name, perm) }
 
 // Rename calls [os.Rename].
-func (OS) Rename(oldname, newname string) error { return os.Rename(oldname, newname) }
+func (OS) Rename(oldname, newname string) error { return rename(oldname, newname) }
 
 // Remove calls [os.Remove].
 func (OS) Remove(name string) error { return os.Remove(name) }
@@ -35,5 +37,15 @@ func (OS) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
 // SyncDir flushes a folder's entries; systems without that ability do nothing.
 func (OS) SyncDir(name string) error { return syncDir(name) }
 
-// Free asks the file system that holds name.
+// Free asks the file system that holds the folder name. Where the system cannot tell,
+// it fails with [errors.ErrUnsupported].
 func (OS) Free(name string) (int64, error) { return free(name) }
+
+// product multiplies a block count by a block size, both as the system gave them, and stops
+// at the largest int64: network file systems are known to claim more.
+func product(blocks, size uint64) int64 {
+	if size != 0 && blocks > math.MaxInt64/size {
+		return math.MaxInt64
+	}
+	return int64(blocks * size)
+}

@@ -6,23 +6,21 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
-// IDOf reads the identity that Lstat or Stat returned with fi.
-func IDOf(fi fs.FileInfo) ID {
-	switch st := fi.Sys().(type) {
-	case *syscall.Stat_t:
+func sysID(fi fs.FileInfo) ID {
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
 		return ID{Inode: uint64(st.Ino), Links: uint64(st.Nlink)}
-	case ID: // Mem
-		return st
 	}
 	return ID{}
 }
 
+func rename(oldname, newname string) error { return os.Rename(oldname, newname) }
+
+// syncDir uses os.File.Sync, which on macOS asks for F_FULLFSYNC: a plain fsync there
+// leaves the entries in the drive's own cache.
 func syncDir(name string) error {
-	d, err := os.Open(name)
+	d, err := os.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
@@ -33,10 +31,6 @@ func syncDir(name string) error {
 	return err
 }
 
-func free(name string) (int64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(name, &st); err != nil {
-		return 0, &fs.PathError{Op: "statfs", Path: name, Err: err}
-	}
-	return int64(st.Bavail) * int64(st.Bsize), nil
-}
+func noSpace(e syscall.Errno) bool { return e == syscall.ENOSPC || e == syscall.EDQUOT }
+
+func readOnly(e syscall.Errno) bool { return e == syscall.EROFS }

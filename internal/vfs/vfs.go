@@ -3,15 +3,28 @@
 // Everything that larder writes and must survive a crash goes through an [FS]:
 // the payload files and the recovery log of the store. [OS] is the real file system;
 // [Mem] keeps a tree in memory that can be cloned as a crash would leave it, so that
-// a test can see a missing fsync.
+// a test can see a missing fsync; [Faults] counts the calls to either and makes
+// chosen ones fail.
 //
-// Names are slash-separated or native, as the host gave them; an FS does not
-// clean them. All methods are safe for concurrent use.
+// Names are slash-separated or native, as the host gave them; [OS] does not clean them.
+//
+// # Concurrency
+//
+// All methods of all types are safe for concurrent use, except that two sequential
+// reads or writes of one [File] share its position.
+//
+// # Errors
+//
+// Errors are what package os returns: a [*fs.PathError], or [*os.LinkError] for Rename,
+// around the cause. [IsNoSpace] and [IsReadOnly] ask about causes that each system
+// names differently.
 package vfs
 
 import (
+	"errors"
 	"io"
 	"io/fs"
+	"syscall"
 )
 
 // FS is the set of file operations that larder relies on. Each method fails with
@@ -21,10 +34,10 @@ type FS interface {
 	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
 	// Mkdir makes one folder; an existing one is fs.ErrExist.
 	Mkdir(name string, perm fs.FileMode) error
-	// Rename moves a file over newname, atomically against a crash of the process.
-	// It survives a power loss only after SyncDir of both folders.
+	// Rename moves a file over newname, a read-only one too, atomically against a crash
+	// of the process. It survives a power loss only after SyncDir of both folders.
 	Rename(oldname, newname string) error
-	// Remove unlinks a file or an empty folder.
+	// Remove unlinks a file, a read-only one too, or an empty folder.
 	Remove(name string) error
 	// ReadDir lists a folder, sorted by name.
 	ReadDir(name string) ([]fs.DirEntry, error)
@@ -33,7 +46,7 @@ type FS interface {
 	// SyncDir makes the entries of a folder durable. A file's own bytes need File.Sync.
 	SyncDir(name string) error
 	// Free returns how many bytes an unprivileged writer may still write to the
-	// file system that holds name.
+	// file system that holds the folder name.
 	Free(name string) (int64, error)
 }
 
@@ -54,8 +67,29 @@ type File interface {
 }
 
 // ID tells files apart and shows whether one was replaced behind our back.
-// Fields a platform cannot give cheaply are zero.
+// Fields a platform cannot give cheaply are zero; on Windows both are.
 type ID struct {
 	Inode uint64
 	Links uint64
+}
+
+// IDOf reads the identity that Lstat or Stat returned with fi.
+func IDOf(fi fs.FileInfo) ID {
+	if id, ok := fi.Sys().(ID); ok { // Mem
+		return id
+	}
+	return sysID(fi)
+}
+
+// IsNoSpace reports whether err says that the disk, or the writer's quota, is full.
+func IsNoSpace(err error) bool {
+	errno, ok := errors.AsType[syscall.Errno](err)
+	return ok && noSpace(errno)
+}
+
+// IsReadOnly reports whether err says that the file system is mounted read-only.
+// A file or folder without permission to write is [fs.ErrPermission] instead.
+func IsReadOnly(err error) bool {
+	errno, ok := errors.AsType[syscall.Errno](err)
+	return ok && readOnly(errno)
 }
