@@ -1,0 +1,194 @@
+package cache
+
+import (
+	"github.com/larderbuild/larder/internal/framelog"
+)
+
+// apply makes a logged change visible. Recovery calls it with what it reads from the log, commit with what it
+// wrote there. The caller holds commitMu.
+func (s *Store) apply(o *op, pos framelog.Pos) {
+	had, err := s.current(&o.key, &o.old)
+	if err != nil {
+		s.distrust(err)
+	}
+	o.had = had
+	switch o.kind {
+	case framePut:
+		s.applyPut(o, pos)
+	case frameDelete:
+		s.applyDelete(o)
+	case frameTouch:
+		s.applyTouch(o)
+	}
+}
+
+func (s *Store) applyPut(o *op, pos framelog.Pos) {
+	o.rec.pos = pos
+	r := new(record)
+	*r = o.rec
+	if !o.only.IsZero() { // moved by compaction: same content, new place
+		s.addLive(o.old.pos.Segment, -frameCost(&o.old))
+		s.addLive(pos.Segment, frameCost(r))
+		s.moveRecord(&o.key, r, o.area)
+		return
+	}
+	for i := range o.facts {
+		s.ref(&o.facts[i])
+	}
+	s.replace(o, r)
+	s.addLive(pos.Segment, frameCost(r))
+	s.stats.entries.Add(1)
+}
+
+func (s *Store) applyDelete(o *op) {
+	if s.rebuild != nil && !s.recovering {
+		s.rebuild.deleted[o.key] = struct{}{}
+	}
+	if !o.had {
+		if s.rebuild == nil && !s.recovering {
+			o.err = ErrNotFound
+		}
+		return
+	}
+	s.replace(o, nil)
+}
+
+// applyTouch renews the last use. It changes no content, so leases stay as they are.
+func (s *Store) applyTouch(o *op) {
+	if !o.had {
+		return
+	}
+	r := new(record)
+	*r = o.old
+	r.lastUse, r.uses = max(r.lastUse, o.rec.lastUse), max(r.uses, o.rec.uses)
+	sh := s.shard(&o.key)
+	sh.mu.Lock()
+	sh.fresh[o.key] = r
+	sh.mu.Unlock()
+	s.pendingOps++
+}
+
+// replace makes r key's version and gives up what the old one referred to.
+func (s *Store) replace(o *op, r *record) {
+	sh := s.shard(&o.key)
+	s.pendingOps++
+	var drops []Digest
+	if o.had {
+		drops = s.filesOf(&o.key, &o.old)
+	}
+	var k *kept
+	for !sh.set(&o.key, r, k) {
+		k = s.keep(o, drops)
+	}
+	if k != nil && !k.used { // the holder left in between
+		s.unpin(k.pinned)
+	}
+	if !o.had {
+		return
+	}
+	s.stats.entries.Add(-1)
+	s.addLive(o.old.pos.Segment, -frameCost(&o.old))
+	for i := range drops {
+		s.unref(&drops[i])
+	}
+}
+
+// keep pins and loads what the holders of a version need once it is dropped.
+func (s *Store) keep(o *op, files []Digest) *kept {
+	k := &kept{pinned: files}
+	for i := range files {
+		s.pin(&files[i])
+	}
+	if o.had && o.old.mayHaveArea() {
+		k.area, _ = s.readArea(&o.key, &o.old)
+	}
+	return k
+}
+
+// filesOf lists the payload files of a version. What a damaged frame no longer tells is left to the search for
+// orphans.
+func (s *Store) filesOf(key *Key, r *record) []Digest {
+	if !r.table() {
+		if r.inline() {
+			return nil
+		}
+		return []Digest{r.digest}
+	}
+	var f frame
+	if err := s.readFrame(key, r, &f); err != nil {
+		s.log().Warn("log frame of a dropped entry is unreadable", "key", key.String(), "error", err)
+		return nil
+	}
+	files := make([]Digest, f.factCount())
+	for i := range files {
+		files[i] = f.fact(i).digest
+	}
+	return files
+}
+
+// moveRecord changes where key's frame stands. Holders keep what they may still read from the old place.
+func (s *Store) moveRecord(key *Key, r *record, area []byte) {
+	sh := s.shard(key)
+	sh.mu.Lock()
+	if l := sh.leases[*key]; l != nil {
+		held := append([]byte(nil), area...)
+		l.area.Store(&held)
+	}
+	sh.fresh[*key] = r
+	sh.mu.Unlock()
+	s.pendingOps++
+}
+
+// ref counts one more artifact that refers to a payload file.
+func (s *Store) ref(f *fact) {
+	p, had, err := s.payload(&f.digest)
+	if err != nil {
+		s.distrust(err)
+	}
+	if !had {
+		p = payload{verified: uint32(s.now().Unix())}
+		s.stats.payloads.Add(1)
+		s.stats.payloadBytes.Add(f.size)
+	} else {
+		s.stats.sharedBytes.Add(f.size)
+	}
+	if p.fact != *f {
+		p.fact, p.linked = *f, false
+	}
+	p.refs++
+	s.spare(&f.digest)
+	s.setPayload(&f.digest, &p)
+	s.pendingOps++
+}
+
+// unref counts one less, and unlinks the file when it was the last.
+func (s *Store) unref(d *Digest) {
+	p, had, err := s.payload(d)
+	if err != nil || !had {
+		return
+	}
+	s.pendingOps++
+	if p.refs > 1 {
+		p.refs--
+		s.stats.sharedBytes.Add(-p.size)
+		s.setPayload(d, &p)
+		return
+	}
+	s.stats.payloads.Add(-1)
+	s.stats.payloadBytes.Add(-p.size)
+	s.setPayload(d, nil)
+	if !s.recovering { // a later frame may refer to the file again
+		s.doom(d)
+	}
+}
+
+// frameOverhead is what the log adds to a frame.
+const frameOverhead = 24
+
+func frameCost(r *record) int64 { return int64(r.frameLen) + frameOverhead }
+
+// addLive keeps count of the bytes in a segment that compaction would have to move.
+func (s *Store) addLive(segment uint64, n int64) {
+	s.live[segment] += n
+	s.liveDirty[segment] = struct{}{}
+}

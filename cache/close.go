@@ -1,0 +1,83 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+)
+
+// mapError gives foreign errors a root that callers can branch on.
+func mapError(err error) error {
+	switch {
+	case isNoSpace(err) && !errors.Is(err, ErrNoSpace):
+		return errors.Join(ErrNoSpace, err)
+	case errors.Is(err, syscall.EROFS) && !errors.Is(err, ErrReadOnly):
+		return errors.Join(ErrReadOnly, err)
+	}
+	return err
+}
+
+// Close refuses new verbs, cancels the builds of Do, waits for running verbs and Run, and then for every lease until ctx ends.
+// With leases still held it returns a [*HeldError]: artifacts that were got stay usable, and the last Release gives up
+// the root's lock. Otherwise everything acknowledged is durable when Close has returned nil, in every [Durability]. It is idempotent; a
+// second call waits again.
+func (s *Store) Close(ctx context.Context) error {
+	s.life.closing.Store(true)
+	s.life.cancel(ErrClosed)
+	s.cancelFlights()
+	s.tearDown()
+	select {
+	case <-s.life.done:
+		return s.life.err
+	case <-ctx.Done():
+	}
+	if held := s.held(); len(held) > 0 {
+		return &HeldError{Leases: held}
+	}
+	return fmt.Errorf("cache: close: %w", context.Cause(ctx))
+}
+
+func (s *Store) held() (list []Lease) {
+	for i := range s.shards {
+		list = s.shards[i].held(list)
+	}
+	return list
+}
+
+// tearDown ends a closing store once nothing runs and nobody holds anything: whoever is last does it.
+func (s *Store) tearDown() {
+	if !s.life.closing.Load() || s.life.active.Load() != 0 || s.upkeep.Load() || len(s.held()) > 0 {
+		return
+	}
+	if s.life.torn.Swap(true) {
+		return
+	}
+	s.life.err = s.wrap("close", s.shut())
+	close(s.life.done)
+}
+
+// shut writes what is still in memory, marks the index clean and closes all files.
+func (s *Store) shut() error {
+	var errs []error
+	if !s.space.low(0) {
+		errs = append(errs, s.logTouches())
+	}
+	errs = append(errs, s.syncAll())
+	s.commitMu.Lock()
+	if len(s.heldDeletes) > 0 {
+		s.commitGroup(nil)
+	}
+	dirty := s.pendingOps > 0 || !s.lastCheckpoint.clean || s.lastCheckpoint.applied != s.flog.End()
+	if dirty && !s.space.low(0) && !s.partial.Load() && errors.Join(errs...) == nil {
+		errs = append(errs, s.flush(true))
+	}
+	s.commitMu.Unlock()
+	s.gate.Lock()
+	if s.idx != nil {
+		errs = append(errs, s.idx.Close())
+	}
+	s.gate.Unlock()
+	errs = append(errs, s.flog.Close(), s.lock.release())
+	return errors.Join(errs...)
+}

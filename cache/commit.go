@@ -1,0 +1,246 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/larderbuild/larder/internal/framelog"
+)
+
+// op is one change on its way into the log.
+type op struct {
+	kind frameKind
+	key  Key
+	rec  record
+	// facts names the payload files of a put, which the caller has pinned; area is its inline area.
+	facts []fact
+	area  []byte
+	// only makes the change depend on key's record still standing at this position.
+	only framelog.Pos
+
+	old   record // what the change replaces
+	had   bool
+	skip  bool
+	frame int // in the group's batch
+	err   error
+
+	wake chan struct{}
+	lead bool
+}
+
+// committer lets the first of all waiting callers commit for all that wait, and hands the lead to the next one
+// when others have come in meanwhile.
+type committer struct {
+	mu      sync.Mutex
+	waiting []*op
+	spare   []*op
+	leading bool
+}
+
+var ops = sync.Pool{New: func() any { return &op{wake: make(chan struct{}, 1)} }}
+
+func newOp(kind frameKind, key *Key) *op {
+	o := ops.Get().(*op)
+	*o = op{kind: kind, key: *key, wake: o.wake}
+	return o
+}
+
+// commit makes o part of the store and returns when it is acknowledged as the durability demands.
+// It frees o.
+func (s *Store) commit(o *op) error {
+	c := &s.committer
+	c.mu.Lock()
+	c.waiting = append(c.waiting, o)
+	follow := c.leading
+	c.leading = true
+	c.mu.Unlock()
+	if follow {
+		<-o.wake
+		if !o.lead {
+			return freeOp(o)
+		}
+	}
+	s.lead()
+	return freeOp(o)
+}
+
+func freeOp(o *op) error {
+	err := o.err
+	o.facts, o.area, o.err = nil, nil, nil
+	ops.Put(o)
+	return err
+}
+
+// lead commits one group, the caller's own change among it.
+func (s *Store) lead() {
+	c := &s.committer
+	c.mu.Lock()
+	group := c.waiting
+	c.waiting, c.spare = c.spare[:0], nil
+	c.mu.Unlock()
+
+	s.commitMu.Lock()
+	s.commitGroup(group)
+	s.commitMu.Unlock()
+
+	c.mu.Lock()
+	for _, o := range group[1:] {
+		o.wake <- struct{}{}
+	}
+	clear(group)
+	c.spare = group[:0]
+	if len(c.waiting) > 0 {
+		c.waiting[0].lead = true
+		c.waiting[0].wake <- struct{}{}
+	} else {
+		c.leading = false
+	}
+	c.mu.Unlock()
+}
+
+// commitGroup writes a group to the log, then makes it visible. The caller holds commitMu.
+func (s *Store) commitGroup(group []*op) {
+	if err := s.replaceDamaged(); err != nil {
+		s.log().Warn("damaged index cannot be replaced yet", "error", err)
+	}
+	low := s.space.low(s.groupBytes(group))
+	s.batch.Reset()
+	s.logHeldDeletes()
+	for _, o := range group {
+		s.prepare(o, low)
+	}
+	if err := s.appendGroup(); err != nil {
+		s.failGroup(group, err)
+		return
+	}
+	for _, o := range group {
+		if !o.skip {
+			s.apply(o, s.batch.Pos(o.frame))
+		}
+	}
+	s.heldDeletes = s.heldDeletes[:0]
+	if s.pendingOps >= flushAfter && !low {
+		s.flush(false)
+	}
+}
+
+func (s *Store) groupBytes(group []*op) (n int64) {
+	for _, o := range group {
+		n += int64(len(o.area)) + recordMaxBytes + 1024
+	}
+	return n
+}
+
+// prepare decides whether o takes place and adds its frame to the batch.
+func (s *Store) prepare(o *op, low bool) {
+	o.skip = true
+	if low && o.kind == framePut && o.only.IsZero() {
+		o.err = ErrNoSpace
+		return
+	}
+	if o.kind != framePut || !o.only.IsZero() {
+		had, err := s.current(&o.key, &o.old)
+		switch {
+		case err != nil:
+			o.err = err
+			return
+		case !had && !s.inGroup(&o.key) && s.rebuild == nil:
+			o.err = ErrNotFound
+			return
+		case !o.only.IsZero() && o.old.pos != o.only:
+			return
+		}
+		if o.kind == framePut { // moved by compaction
+			o.rec.lastUse, o.rec.uses = o.old.lastUse, o.old.uses
+		}
+	}
+	o.skip = false
+	o.frame = s.addFrame(o)
+}
+
+// inGroup reports whether an earlier change of this group may concern key: then apply decides.
+func (s *Store) inGroup(key *Key) bool {
+	_, ok := s.groupKeys[*key]
+	return ok
+}
+
+func (s *Store) addFrame(o *op) int {
+	s.groupKeys[o.key] = struct{}{}
+	switch o.kind {
+	case framePut:
+		o.rec.frameLen = uint32(putFrameLen(&o.rec, len(o.facts), len(o.area)))
+		s.frameBuf = appendPut(s.frameBuf[:0], &o.key, &o.rec, o.facts)
+		return s.batch.Add(s.frameBuf, o.area)
+	case frameTouch:
+		s.frameBuf = appendTouch(s.frameBuf[:0], &o.key, o.rec.lastUse, o.rec.uses)
+	default:
+		s.frameBuf = appendKeyed(s.frameBuf[:0], frameDelete, &o.key)
+	}
+	return s.batch.Add(s.frameBuf)
+}
+
+// appendGroup writes the batch, and forces it to disk when every acknowledgement must be durable.
+func (s *Store) appendGroup() error {
+	clear(s.groupKeys)
+	if err := s.flog.Append(&s.batch); err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	if s.opt.Durability == Always {
+		return s.syncFiles()
+	}
+	return s.groupDue()
+}
+
+// groupDue notes that something waits to be made durable. Without Run, the first commit after the interval does it.
+func (s *Store) groupDue() error {
+	if s.opt.Durability == None {
+		return nil
+	}
+	now := time.Now()
+	since := s.unsyncedSince.Load()
+	switch {
+	case since == 0:
+		s.unsyncedSince.Store(now.UnixNano())
+		s.wakeRun()
+	case !s.upkeep.Load() && now.Sub(time.Unix(0, since)) > syncInterval:
+		s.unsyncedSince.Store(0)
+		if err := s.syncFiles(); err != nil {
+			s.unsyncedSince.Store(since)
+			s.log().Warn("group is not durable yet", "error", err)
+		}
+	}
+	return nil
+}
+
+// failGroup answers a group that could not be logged. A delete is carried out all the same when the disk is full, since it
+// frees space, and logged later.
+func (s *Store) failGroup(group []*op, err error) {
+	full := isNoSpace(err)
+	if full {
+		err = errors.Join(ErrNoSpace, err)
+		s.space.full()
+	}
+	for _, o := range group {
+		switch {
+		case o.skip:
+		case full && o.kind == frameDelete && len(s.heldDeletes) < maxHeldDeletes:
+			s.heldDeletes = append(s.heldDeletes, o.key)
+			s.apply(o, framelog.Pos{})
+		default:
+			o.err = err
+		}
+	}
+}
+
+// maxHeldDeletes bounds what a full disk can make the store remember: 32 bytes each.
+const maxHeldDeletes = 1 << 20
+
+// logHeldDeletes adds deletes that a full disk kept out of the log.
+func (s *Store) logHeldDeletes() {
+	for i := range s.heldDeletes {
+		s.frameBuf = appendKeyed(s.frameBuf[:0], frameDelete, &s.heldDeletes[i])
+		s.batch.Add(s.frameBuf)
+	}
+}

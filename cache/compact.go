@@ -1,0 +1,122 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/larderbuild/larder/internal/framelog"
+)
+
+// compactBelow: a segment whose live part is smaller than 1/compactBelow is emptied and removed.
+const compactBelow = 2
+
+// compact moves what is live out of segments that are mostly dead, and removes them.
+func (s *Store) compact(ctx context.Context) error {
+	for _, seg := range s.flog.Segments() {
+		if ctx.Err() != nil || s.incomplete() {
+			return nil
+		}
+		if seg.Active || !s.sparse(seg) || s.space.low(seg.Size) {
+			continue
+		}
+		if err := s.compactSegment(ctx, seg.ID); err != nil {
+			return fmt.Errorf("segment %d: %w", seg.ID, err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) sparse(seg framelog.Segment) bool {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	return s.live[seg.ID]*compactBelow < seg.Size
+}
+
+// compactSegment moves the live frames of a segment to the log's end, notes there that the segment is gone, and removes it. A damaged
+// segment stays: what could not be read may be live.
+func (s *Store) compactSegment(ctx context.Context, id uint64) error {
+	for fr, err := range s.flog.ScanSegment(id) {
+		if err != nil {
+			if d, ok := errors.AsType[*framelog.Damage](err); ok && d.Reason == framelog.Torn {
+				continue
+			}
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := s.moveFrame(fr, s.oldest(id)); err != nil {
+			return err
+		}
+	}
+	if err := s.logRemoved(id); err != nil {
+		return err
+	}
+	return s.flog.Remove(id)
+}
+
+// oldest reports whether no segment is older than id: then nothing is left that its deletes must undo.
+func (s *Store) oldest(id uint64) bool {
+	segs := s.flog.Segments()
+	return len(segs) > 0 && segs[0].ID == id
+}
+
+func (s *Store) moveFrame(fr framelog.Frame, oldest bool) error {
+	var f frame
+	if err := parseFrame(fr.Body, &f); err != nil {
+		return err
+	}
+	switch f.kind {
+	case framePut:
+		return s.movePut(fr, &f)
+	case frameDelete:
+		return s.moveDelete(fr, &f, oldest)
+	}
+	return nil
+}
+
+// movePut writes a put again if it is still what its key holds.
+func (s *Store) movePut(fr framelog.Frame, f *frame) error {
+	o := newOp(framePut, &f.key)
+	o.only = fr.Pos
+	o.rec, o.area = f.rec, f.area
+	for i := range f.factCount() {
+		o.facts = append(o.facts, f.fact(i))
+	}
+	if err := s.commit(o); err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+// moveDelete writes a delete again while an older put of its key may still stand in the log, or come back with
+// an index that lost its latest writes in a crash.
+func (s *Store) moveDelete(fr framelog.Frame, f *frame, oldest bool) error {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	var r record
+	had, err := s.current(&f.key, &r)
+	if had || err != nil || oldest && fr.Pos.Compare(s.durable) < 0 {
+		return err
+	}
+	s.batch.Reset()
+	s.frameBuf = appendKeyed(s.frameBuf[:0], frameDelete, &f.key)
+	s.batch.Add(s.frameBuf)
+	return s.appendGroup()
+}
+
+// logRemoved notes that nothing of the segment counts any more.
+func (s *Store) logRemoved(id uint64) error {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	s.batch.Reset()
+	s.frameBuf = appendRemoved(s.frameBuf[:0], id)
+	s.batch.Add(s.frameBuf)
+	if err := s.appendGroup(); err != nil {
+		return err
+	}
+	s.forgetSegment(id)
+	s.pendingOps++
+	return nil
+}

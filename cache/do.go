@@ -1,0 +1,156 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+)
+
+// flight is one build that any number of callers wait for.
+type flight struct {
+	waiters int // guarded by Store.flightMu
+	cancel  context.CancelCauseFunc
+	done    chan struct{}
+	err     error
+}
+
+// building is the context key under which a build finds the keys it is already building.
+type building struct{ s *Store }
+
+// chain lists the keys that a build is nested in.
+type chain struct {
+	key  Key
+	next *chain
+}
+
+// PanicError reports a build function that panicked inside [Store.Do].
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error quotes the panic's value.
+func (e *PanicError) Error() string { return fmt.Sprintf("build panicked: %v", e.Value) }
+
+// Do returns the artifact under key, leased. On a miss build makes it: once for all concurrent callers of the
+// key, on a goroutine that Do starts (Close waits for it) with a context that keeps ctx's values and ends when the
+// last waiting caller has left. An error or a panic (as a [*PanicError]) of build reaches every waiter and nothing is kept.
+// Inside build, Do on the same key is [ErrRecursive].
+//
+// A caller whose own ctx ends leaves with its error.
+func (s *Store) Do(ctx context.Context, key Key, build func(context.Context, *Draft) error) (*Artifact, error) {
+	outer, _ := ctx.Value(building{s}).(*chain)
+	for c := outer; c != nil; c = c.next {
+		if c.key == key {
+			return nil, fmt.Errorf("cache: do %v: %w", key, ErrRecursive)
+		}
+	}
+	for {
+		a, err := s.Get(ctx, key)
+		if err == nil || !errors.Is(err, ErrNotFound) {
+			return a, err
+		}
+		f, err := s.board(ctx, key, outer, build)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-f.done:
+			s.leave(key, f)
+		case <-ctx.Done():
+			s.leave(key, f)
+			return nil, fmt.Errorf("cache: do %v: %w", key, context.Cause(ctx))
+		}
+		if f.err != nil {
+			return nil, f.err
+		}
+		// An entry that was dropped at once is built again.
+	}
+}
+
+// board joins the flight of key, or starts it.
+func (s *Store) board(ctx context.Context, key Key, outer *chain, build func(context.Context, *Draft) error) (*flight, error) {
+	s.flightMu.Lock()
+	defer s.flightMu.Unlock()
+	if f := s.flights[key]; f != nil {
+		f.waiters++
+		return f, nil
+	}
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	inner := context.WithValue(context.WithoutCancel(ctx), building{s}, &chain{key: key, next: outer})
+	inner, cancel := context.WithCancelCause(inner)
+	f := &flight{waiters: 1, cancel: cancel, done: make(chan struct{}), err: errBuildExited}
+	s.flights[key] = f
+	go func() { // ends with build; Close cancels it and waits through begin and end
+		defer s.end()
+		defer s.land(key, f)
+		f.err = s.fly(inner, key, build)
+	}()
+	return f, nil
+}
+
+// land tells the waiters that the flight is over.
+func (s *Store) land(key Key, f *flight) {
+	s.flightMu.Lock()
+	if s.flights[key] == f {
+		delete(s.flights, key)
+	}
+	s.flightMu.Unlock()
+	f.cancel(nil)
+	close(f.done)
+}
+
+// errBuildExited stands until build returns; runtime.Goexit keeps it from that.
+var errBuildExited = errors.New("cache: do: the build function ended its goroutine")
+
+var errNoWaiters = errors.New("nobody waits for the build any more")
+
+// leave ends a caller's interest; the last one ends the build.
+func (s *Store) leave(key Key, f *flight) {
+	s.flightMu.Lock()
+	defer s.flightMu.Unlock()
+	if f.waiters--; f.waiters == 0 {
+		f.cancel(errNoWaiters)
+		if s.flights[key] == f {
+			delete(s.flights, key) // who comes now starts afresh
+		}
+	}
+}
+
+// fly builds and stores.
+func (s *Store) fly(ctx context.Context, key Key, build func(context.Context, *Draft) error) (err error) {
+	d := s.NewDraft()
+	defer d.Discard()
+	start := s.now()
+	if err := call(ctx, d, build); err != nil {
+		return err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return fmt.Errorf("cache: do %v: %w", key, err)
+	}
+	if d.cost == 0 {
+		d.cost = s.now().Sub(start)
+	}
+	return s.Put(ctx, key, d)
+}
+
+func call(ctx context.Context, d *Draft, build func(context.Context, *Draft) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return build(ctx, d)
+}
+
+// cancelFlights ends all builds, for Close.
+func (s *Store) cancelFlights() {
+	s.flightMu.Lock()
+	defer s.flightMu.Unlock()
+	for _, f := range s.flights {
+		f.cancel(ErrClosed)
+	}
+}

@@ -1,0 +1,356 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/larderbuild/larder/cache/internal/place"
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// Draft is one artifact being made: outputs are added, then [Store.Put] stores them under a key, or [Store.Do] does so after its
+// build. Nothing of it is visible before. It is not safe for concurrent use.
+//
+// Names of outputs are relative and slash-separated, of any depth, and must fit every supported
+// system: absolute names, "..", NUL, drive letters, names that Windows reserves, and names that differ only in
+// case are refused with a [*NameError]. After an error from one of the Add verbs the draft cannot be put.
+//
+// A draft may hold 16,777,216 outputs at most.
+type Draft struct {
+	s        *Store
+	items    []item
+	facts    []fact // of payload files, pinned, one for each digest
+	have     map[Digest]struct{}
+	area     []byte
+	names    nameSet
+	exitCode int32
+	cost     time.Duration
+	noInline bool
+	failed   error
+	done     bool
+}
+
+const maxOutputs = 1 << 24
+
+// NewDraft starts an artifact.
+func (s *Store) NewDraft() *Draft { return &Draft{s: s} }
+
+// NeverInline makes a payload file of every output that is added from now on, however small. A front end that
+// hands out paths of all outputs saves writing them out at the first [Artifact.Path].
+func (d *Draft) NeverInline() { d.noInline = true }
+
+// SetCost records how long the step took, which eviction weighs against the space it takes.
+func (d *Draft) SetCost(cost time.Duration) { d.cost = cost }
+
+// Add streams an output from r to its end. Of mode the permission bits are kept. Any error of r fails the draft.
+func (d *Draft) Add(name string, mode fs.FileMode, r io.Reader) error {
+	return d.add(name, func(it *item) error {
+		it.mode = mode.Perm()
+		return d.content(it, r)
+	})
+}
+
+// AddSized is Add for a reader that must yield exactly size bytes; a shorter one fails the draft with
+// [ErrShortContent], a longer one with [ErrTooLarge].
+func (d *Draft) AddSized(name string, mode fs.FileMode, size int64, r io.Reader) error {
+	return d.add(name, func(it *item) error {
+		it.mode = mode.Perm()
+		if err := d.content(it, io.LimitReader(r, size+1)); err != nil {
+			return err
+		}
+		switch {
+		case it.size < size:
+			return fmt.Errorf("%d bytes of %d: %w", it.size, size, ErrShortContent)
+		case it.size > size:
+			return fmt.Errorf("more than %d bytes: %w", size, ErrTooLarge)
+		}
+		return nil
+	})
+}
+
+// AddFile takes the content and permission bits of a file of the host by clone, or else copy. A file that changes
+// meanwhile fails the draft.
+func (d *Draft) AddFile(name, path string) error {
+	return d.addFrom(name, path, d.s.placer.Import)
+}
+
+// TakeFile is AddFile for a file that the host gives away: it is renamed into the store where
+// that is possible, then hashed. A file with more than one link is refused: whoever holds the other could change it.
+// The file is gone afterwards, whether or not the draft is put.
+func (d *Draft) TakeFile(name, path string) error {
+	return d.addFrom(name, path, d.s.placer.Take)
+}
+
+type takeFunc func(ctx context.Context, fsys vfs.FS, dst, src string, hash io.Writer) (place.Taken, error)
+
+func (d *Draft) addFrom(name, path string, take takeFunc) error {
+	return d.add(name, func(it *item) error {
+		fi, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if fi.Size() <= int64(d.inlineLimit()) && fi.Mode().IsRegular() {
+			return d.smallFile(it, path, take)
+		}
+		return d.takeFile(it, path, take)
+	})
+}
+
+// smallFile reads a file that goes inline through a temporary one, which gives Take its semantics.
+func (d *Draft) smallFile(it *item, path string, take takeFunc) error {
+	tmp := d.s.tmpPath()
+	taken, err := take(context.Background(), d.s.fs, tmp, path, nil)
+	if err != nil {
+		return err
+	}
+	it.mode = taken.Mode
+	f, err := d.s.fs.OpenFile(tmp, os.O_RDONLY, 0)
+	if err != nil {
+		return d.s.abandon(tmp, err)
+	}
+	err = d.content(it, f)
+	return d.s.abandon(tmp, errors.Join(err, f.Close()))
+}
+
+func (d *Draft) takeFile(it *item, path string, take takeFunc) error {
+	if fi, err := os.Stat(path); err == nil && d.s.space.low(fi.Size()) {
+		return ErrNoSpace
+	}
+	h, tmp := newHasher(), d.s.tmpPath()
+	taken, err := take(context.Background(), d.s.fs, tmp, path, h)
+	fa := h.fact()
+	if err != nil {
+		return err
+	}
+	it.mode = taken.Mode
+	f, err := d.s.fs.OpenFile(tmp, os.O_RDWR, 0)
+	if err == nil {
+		err = f.Chmod(payloadMode)
+	}
+	if err != nil {
+		return d.s.abandon(tmp, err)
+	}
+	if fa, err = d.s.placeTmp(tmp, f, fa); err != nil {
+		return err
+	}
+	d.hold(it, fa)
+	return nil
+}
+
+// AddSymlink adds a symbolic link as an output: its text is stored, not what it points to. Delivery refuses one that leads out of the
+// destination.
+func (d *Draft) AddSymlink(name, target string) error {
+	return d.add(name, func(it *item) error {
+		it.kind, it.mode, it.target = itemSymlink, fs.ModeSymlink|0o777, target
+		return checkTarget(target)
+	})
+}
+
+// SetStreams records what the step printed and how it exited. The slices are not kept.
+func (d *Draft) SetStreams(stdout, stderr []byte, exitCode int) {
+	d.exitCode = int32(exitCode)
+	if exitCode < math.MinInt32 || exitCode > math.MaxInt32 {
+		d.fail(fmt.Errorf("cache: exit code %d: %w", exitCode, ErrTooLarge))
+	}
+	d.setStream(itemStdout, stdout)
+	d.setStream(itemStderr, stderr)
+}
+
+// SetMetadata attaches bytes that mean something to the host only, at most 64 KiB.
+func (d *Draft) SetMetadata(p []byte) {
+	if len(p) > maxMetadata {
+		d.fail(fmt.Errorf("cache: metadata of %d bytes: %w", len(p), ErrTooLarge))
+		return
+	}
+	d.setStream(itemMetadata, p)
+}
+
+func (d *Draft) setStream(kind itemKind, p []byte) {
+	for i := range d.items {
+		if d.items[i].kind == kind {
+			d.items = append(d.items[:i], d.items[i+1:]...)
+			break
+		}
+	}
+	if len(p) == 0 {
+		return
+	}
+	it := item{kind: kind, offset: noOffset}
+	if err := d.begin(); err != nil {
+		d.fail(err)
+		return
+	}
+	defer d.s.end()
+	if err := d.content(&it, bytes.NewReader(p)); err != nil {
+		d.fail(d.s.wrap("put", err))
+		return
+	}
+	d.items = append(d.items, it)
+}
+
+// Discard gives the draft up and lets go of what it brought in. After Put it does nothing.
+func (d *Draft) Discard() { d.finish(false) }
+
+// finish unpins what the draft brought in. Files that no commit refers to go.
+func (d *Draft) finish(committed bool) {
+	if d.done {
+		return
+	}
+	d.done = true
+	list := make([]Digest, len(d.facts))
+	for i := range d.facts {
+		list[i] = d.facts[i].digest
+	}
+	if !committed {
+		d.s.doomUnreferenced(list)
+	}
+	d.s.unpin(list)
+}
+
+func (d *Draft) fail(err error) {
+	if d.failed == nil {
+		d.failed = err
+	}
+}
+
+// begin holds the store open for one verb of the draft.
+func (d *Draft) begin() error {
+	if d.done {
+		return fmt.Errorf("cache: draft: %w", ErrClosed)
+	}
+	if d.failed != nil {
+		return d.failed
+	}
+	return d.s.begin(context.Background())
+}
+
+func (d *Draft) add(name string, fill func(*item) error) error {
+	if err := d.begin(); err != nil {
+		return err
+	}
+	defer d.s.end()
+	it := item{name: name, offset: noOffset}
+	err := checkName(name)
+	if err == nil {
+		err = d.names.add(name)
+	}
+	if err == nil && len(d.items) >= maxOutputs {
+		err = fmt.Errorf("%d outputs: %w", len(d.items), ErrTooLarge)
+	}
+	if err == nil {
+		err = fill(&it)
+	}
+	if err != nil {
+		if _, named := errors.AsType[*NameError](err); !named {
+			err = fmt.Errorf("output %q: %w", name, err)
+		}
+		d.fail(d.s.wrap("put", err))
+		return d.failed
+	}
+	d.items = append(d.items, it)
+	return nil
+}
+
+func (d *Draft) inlineLimit() int {
+	if d.noInline || len(d.area) >= maxInlineTotal {
+		return -1
+	}
+	return d.s.opt.InlineBelow
+}
+
+// content reads r to its end, into the inline area when it is small, else into a payload file.
+func (d *Draft) content(it *item, r io.Reader) error {
+	var head [maxInline + 1]byte
+	limit := d.inlineLimit()
+	n, err := readChunk(r, head[:max(limit+1, 0)])
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if n <= limit {
+		it.digest, it.xxh, it.size = sha256.Sum256(head[:n]), xxhash.Sum64(head[:n]), int64(n)
+		it.offset = uint32(len(d.area))
+		d.area = append(d.area, head[:n]...)
+		return nil
+	}
+	if err == io.EOF {
+		r = bytes.NewReader(nil)
+	}
+	fa, err := d.s.ingest(head[:n], r)
+	if err != nil {
+		return err
+	}
+	d.hold(it, fa)
+	return nil
+}
+
+// hold notes that it is the payload fa, and keeps one pin for each digest.
+func (d *Draft) hold(it *item, fa fact) {
+	it.digest, it.size, it.xxh = fa.digest, fa.size, fa.xxh
+	if _, dup := d.have[fa.digest]; dup {
+		d.s.unpin([]Digest{fa.digest})
+		return
+	}
+	if d.have == nil {
+		d.have = map[Digest]struct{}{}
+	}
+	d.have[fa.digest] = struct{}{}
+	d.facts = append(d.facts, fa)
+}
+
+// lone reports whether the record alone can describe the draft.
+func (d *Draft) lone() bool {
+	return len(d.items) == 1 && d.items[0].kind == itemFile && len(d.items[0].name) <= recordMaxName
+}
+
+// seal makes the record of the finished draft; a table becomes inline or a payload of its own.
+func (d *Draft) seal(r *record) error {
+	*r = record{exitCode: d.exitCode, cost: d.cost}
+	for i := range d.items {
+		it := &d.items[i]
+		r.size += it.size
+		r.blocks += blocksOf(it.size)
+		if it.kind <= itemSymlink {
+			r.outputs++
+		}
+	}
+	if d.lone() {
+		it := &d.items[0]
+		r.mode, r.content, r.digest, r.xxh = it.mode, it.size, it.digest, it.xxh
+		r.nameLen = uint8(copy(r.name[:], it.name))
+		if it.inline() {
+			r.flags |= flagInline
+		}
+		return nil
+	}
+	return d.sealTable(r)
+}
+
+func (d *Draft) sealTable(r *record) error {
+	table := appendTable(nil, d.items)
+	r.flags |= flagTable
+	r.content = int64(len(table))
+	if len(table) <= maxInline {
+		r.digest = sha256.Sum256(table)
+		r.flags |= flagInline
+		d.area = append(d.area, table...)
+		return nil
+	}
+	var it item
+	fa, err := d.s.ingest(nil, bytes.NewReader(table))
+	if err != nil {
+		return err
+	}
+	d.hold(&it, fa)
+	r.digest = it.digest
+	return nil
+}

@@ -1,0 +1,13 @@
+//go:build !windows
+
+package cache
+
+import "os"
+
+func isDiskFull(error) bool { return false }
+
+// payloadMode keeps payload files from being changed in place by accident; an fsync needs no write access.
+const (
+	payloadMode = 0o444
+	syncFlag    = os.O_RDONLY
+)

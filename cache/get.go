@@ -1,0 +1,115 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+)
+
+// touchAfter is how old a recorded last use must be before a get renews it, in seconds.
+const touchAfter = 3600
+
+// Get returns the artifact under key and holds a lease on it: nothing that the artifact names is changed or removed until
+// [Artifact.Release]. A key with nothing under it is [ErrNotFound]. Content is verified when it is read, so a
+// later verb of the artifact may still find it damaged and return [ErrCorrupt], which is [ErrNotFound] too.
+func (s *Store) Get(ctx context.Context, key Key) (*Artifact, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer s.end()
+	a := &Artifact{s: s, key: key}
+	ok, err := s.find(ctx, a)
+	if err != nil {
+		return nil, fmt.Errorf("cache: get %v: %w", key, err)
+	}
+	if !ok {
+		s.stats.misses.Add(1)
+		s.traceRecord("miss", &key, &record{})
+		return nil, ErrNotFound
+	}
+	s.stats.hits.Add(1)
+	s.used(a)
+	return a, nil
+}
+
+// find leases key's version and reads its record. While the index is being rebuilt and nobody runs the upkeep,
+// a key that is not found yet has the rest read first.
+func (s *Store) find(ctx context.Context, a *Artifact) (bool, error) {
+	for {
+		ok, err := s.leaseRecord(a)
+		if ok {
+			return true, nil
+		}
+		if !s.incomplete() || s.upkeep.Load() {
+			if s.incomplete() {
+				err = nil // being rebuilt: a miss
+			}
+			return false, err
+		}
+		if err := s.finishRebuild(ctx); err != nil {
+			return false, err
+		}
+	}
+}
+
+func (s *Store) leaseRecord(a *Artifact) (bool, error) {
+	sh := s.shard(&a.key)
+	for {
+		l, r, pending := sh.acquire(&a.key)
+		a.lease = l
+		ok := r != nil
+		var err error
+		if pending {
+			if ok {
+				a.rec = *r
+			}
+		} else {
+			ok, err = s.indexed(&a.key, &a.rec)
+		}
+		if ok && !l.detached.Load() {
+			return true, nil
+		}
+		again := l.detached.Load()
+		s.unpin(sh.release(l))
+		if err != nil || !again {
+			return false, err
+		}
+	}
+}
+
+// used renews the last use of an entry, at most hourly: it is logged with the next commit or upkeep.
+func (s *Store) used(a *Artifact) {
+	now := s.now().Unix()
+	s.traceRecord("hit", &a.key, &a.rec)
+	if now-int64(a.rec.lastUse) < touchAfter {
+		return
+	}
+	s.touchMu.Lock()
+	defer s.touchMu.Unlock()
+	if len(s.touches) < maxTouches {
+		s.touches[a.key] = uint32(now)
+	}
+}
+
+// maxTouches bounds the renewals that wait; beyond it a last use may stay older than it was.
+const maxTouches = 1 << 14
+
+// logTouches writes the renewals that wait.
+func (s *Store) logTouches() error {
+	s.touchMu.Lock()
+	touches := s.touches
+	s.touches = map[Key]uint32{}
+	s.touchMu.Unlock()
+	for key, at := range touches {
+		var r record
+		had, err := s.current(&key, &r)
+		if err != nil || !had {
+			continue
+		}
+		o := newOp(frameTouch, &key)
+		o.rec.lastUse, o.rec.uses = at, r.uses+1
+		if err := s.commit(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,248 @@
+package cache
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+const (
+	// chunk is the unit in which content is read, hashed and written.
+	chunk = 256 << 10
+	// overlapFrom is the size from which hashing runs on a goroutine of its own.
+	overlapFrom = 1 << 20
+)
+
+// hasher computes both names of a content: the digest that identifies it and the checksum that reads are verified with.
+type hasher struct {
+	sha hash.Hash
+	xxh xxhash.Digest
+	n   int64
+}
+
+var hashers = sync.Pool{New: func() any { return &hasher{sha: sha256.New()} }}
+
+func newHasher() *hasher {
+	h := hashers.Get().(*hasher)
+	h.sha.Reset()
+	h.xxh.Reset()
+	h.n = 0
+	return h
+}
+
+func (h *hasher) Write(p []byte) (int, error) {
+	h.sha.Write(p)
+	h.xxh.Write(p)
+	h.n += int64(len(p))
+	return len(p), nil
+}
+
+// fact returns what was hashed and gives the hasher back.
+func (h *hasher) fact() (f fact) {
+	h.sha.Sum(f.digest[:0])
+	f.xxh, f.size = h.xxh.Sum64(), h.n
+	hashers.Put(h)
+	return f
+}
+
+var chunks = sync.Pool{New: func() any { b := make([]byte, chunk); return &b }}
+
+// blobPath is where the payload file of a digest stands.
+func (s *Store) blobPath(d *Digest) string {
+	name := d.String()
+	return filepath.Join(s.dir, "blobs", name[:2], name)
+}
+
+func (s *Store) tmpPath() string {
+	return filepath.Join(s.dir, "tmp", strconv.FormatUint(s.tmpSeq.Add(1), 36))
+}
+
+// ingest streams head and then r into a payload file and returns what it is, pinned.
+func (s *Store) ingest(head []byte, r io.Reader) (fact, error) {
+	if s.space.low(int64(len(head))) {
+		return fact{}, ErrNoSpace
+	}
+	tmp := s.tmpPath()
+	f, err := s.fs.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_RDWR, payloadMode)
+	if err != nil {
+		return fact{}, err
+	}
+	h := newHasher()
+	err = s.fill(f, h, head, r)
+	fa := h.fact()
+	if err != nil {
+		return fact{}, s.abandon(tmp, errors.Join(err, f.Close()))
+	}
+	return s.placeTmp(tmp, f, fa)
+}
+
+// abandon removes a temporary file; what cannot be removed now goes at the next open.
+func (s *Store) abandon(tmp string, err error) error {
+	s.fs.Remove(tmp)
+	return err
+}
+
+// fill copies head and r into f and h. Large contents are hashed beside the writing.
+func (s *Store) fill(f vfs.File, h *hasher, head []byte, r io.Reader) error {
+	h.Write(head)
+	if _, err := f.Write(head); err != nil {
+		return err
+	}
+	buf := *chunks.Get().(*[]byte)
+	defer func() { chunks.Put(&buf) }()
+	for {
+		n, err := readChunk(r, buf)
+		if n > 0 && s.space.low(int64(n)) {
+			return ErrNoSpace
+		}
+		if werr := put(f, h, buf[:n]); werr != nil {
+			return werr
+		}
+		if err != nil {
+			return ignoreEOF(err)
+		}
+	}
+}
+
+// put hashes and writes b, at the same time when the content has turned out to be large.
+func put(f vfs.File, h *hasher, b []byte) error {
+	if h.n >= overlapFrom && len(b) == chunk {
+		return writeBeside(f, h, b)
+	}
+	h.Write(b)
+	_, err := f.Write(b)
+	return err
+}
+
+// writeBeside hashes buf on a second goroutine, which has ended when it returns, while it writes buf.
+func writeBeside(f vfs.File, h *hasher, buf []byte) error {
+	done := make(chan struct{})
+	go func() { // ends below
+		h.Write(buf)
+		close(done)
+	}()
+	_, err := f.Write(buf)
+	<-done
+	return err
+}
+
+// readChunk fills buf as far as r reaches. The error of a reader, io.EOF too, comes with the last bytes.
+func readChunk(r io.Reader, buf []byte) (n int, err error) {
+	for empty := 0; n < len(buf); {
+		m, err := r.Read(buf[n:])
+		if m < 0 || m > len(buf)-n {
+			return n, errors.New("reader returned an impossible count")
+		}
+		if n += m; err != nil {
+			return n, err
+		}
+		if m > 0 {
+			empty = 0
+		} else if empty++; empty > 100 {
+			return n, io.ErrNoProgress
+		}
+	}
+	return n, nil
+}
+
+func ignoreEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}
+
+// placeTmp gives a finished temporary file its name, unless the content is there already. It closes f and returns the fact
+// with the identity of the file that holds the content; the payload is pinned.
+func (s *Store) placeTmp(tmp string, f vfs.File, fa fact) (fact, error) {
+	p := s.pin(&fa.digest)
+	p.place.Lock()
+	defer p.place.Unlock()
+	err := s.placePinned(p, tmp, f, &fa)
+	if err != nil {
+		s.unpin([]Digest{fa.digest})
+		return fact{}, s.abandon(tmp, err)
+	}
+	return fa, nil
+}
+
+func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
+	if s.present(p, fa) {
+		f.Close()
+		s.fs.Remove(tmp)
+		return nil
+	}
+	var err error
+	if s.opt.Durability == Always {
+		err = f.Sync()
+	}
+	fi, serr := f.Stat()
+	if err = errors.Join(err, serr, f.Close()); err != nil {
+		return err
+	}
+	if fi.Size() != fa.size {
+		return fmt.Errorf("%s is %d bytes, not the %d that were written", tmp, fi.Size(), fa.size)
+	}
+	fa.identify(fi)
+	if err := s.renameIn(tmp, s.blobPath(&fa.digest)); err != nil {
+		return err
+	}
+	s.markUnsynced(&fa.digest)
+	s.notePlaced(p, fa)
+	return nil
+}
+
+// present reports whether the content has an untouched file, and gives fa its identity. The caller holds p.place.
+func (s *Store) present(p *pin, fa *fact) bool {
+	known := fact{}
+	s.pay.mu.Lock()
+	if p.placed != nil {
+		known = *p.placed
+	}
+	s.pay.mu.Unlock()
+	if known.size == 0 && known.inode == 0 {
+		rec, ok, err := s.payload(&fa.digest)
+		if err != nil || !ok {
+			return false
+		}
+		known = rec.fact
+	}
+	fi, err := s.fs.Lstat(s.blobPath(&fa.digest))
+	if err != nil || !known.holds(fi) || known.xxh != fa.xxh {
+		return false
+	}
+	*fa = known
+	return true
+}
+
+func (s *Store) notePlaced(p *pin, fa *fact) {
+	placed := *fa
+	s.pay.mu.Lock()
+	p.placed = &placed
+	s.pay.mu.Unlock()
+}
+
+// renameIn moves a temporary file to its final name; the first file of a folder makes the folder.
+func (s *Store) renameIn(tmp, final string) error {
+	err := s.fs.Rename(tmp, final)
+	if !isNotExist(err) {
+		return err
+	}
+	dir := filepath.Dir(final)
+	if err := s.fs.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	s.blobsChanged.Store(true)
+	return s.fs.Rename(tmp, final)
+}

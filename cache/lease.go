@@ -1,0 +1,127 @@
+package cache
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// shardCount spreads keys over locks; keys are digests, so their first byte is uniform.
+const shardCount = 64
+
+// shard holds what is newer than the index for a part of the keys, and who holds which of them.
+// A nil record is a deleted key.
+type shard struct {
+	mu       sync.Mutex
+	fresh    map[Key]*record // committed, not yet in the index
+	flushing map[Key]*record // being written to the index
+	leases   map[Key]*lease  // of the current version of each key
+	detached map[*lease]struct{}
+	spare    []*lease
+}
+
+// lease counts the holders of one version of a key. When the version is dropped while held, the lease is detached:
+// it leaves the map, its payloads stay pinned, and its last holder unpins them.
+type lease struct {
+	key      Key
+	n        int // guarded by the shard
+	detached atomic.Bool
+	pinned   []Digest // set before detached
+	// area is the inline area of the version's frame, kept when the frame may leave the log.
+	area atomic.Pointer[[]byte]
+}
+
+func (s *Store) shard(key *Key) *shard { return &s.shards[key[0]%shardCount] }
+
+// pending looks a key up among what the index does not have yet. A nil record means deleted.
+func (sh *shard) pending(key *Key) (r *record, ok bool) {
+	if r, ok = sh.fresh[*key]; !ok {
+		r, ok = sh.flushing[*key]
+	}
+	return r, ok
+}
+
+// acquire takes a lease on key's current version, which may turn out to be absent, and returns its record if
+// it is not in the index yet.
+func (sh *shard) acquire(key *Key) (l *lease, r *record, ok bool) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	l = sh.leases[*key]
+	if l == nil {
+		if n := len(sh.spare); n > 0 {
+			l, sh.spare = sh.spare[n-1], sh.spare[:n-1]
+		} else {
+			l = new(lease)
+		}
+		l.key = *key
+		sh.leases[*key] = l
+	}
+	l.n++
+	r, ok = sh.pending(key)
+	return l, r, ok
+}
+
+// release gives one hold back and returns the payloads that the last holder must unpin.
+func (sh *shard) release(l *lease) (unpin []Digest) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if l.n--; l.n > 0 {
+		return nil
+	}
+	if l.detached.Load() {
+		delete(sh.detached, l)
+		return l.pinned
+	}
+	delete(sh.leases, l.key)
+	l.area.Store(nil)
+	if len(sh.spare) < 64 {
+		sh.spare = append(sh.spare, l)
+	}
+	return nil
+}
+
+// held lists the leases of a shard.
+func (sh *shard) held(list []Lease) []Lease {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for _, l := range sh.leases {
+		list = append(list, Lease{Key: l.key, Count: l.n})
+	}
+	for l := range sh.detached {
+		list = append(list, Lease{Key: l.key, Count: l.n})
+	}
+	return list
+}
+
+// set makes r (nil: deleted) the current version of key. If the version it replaces is held, keep has been called
+// before with no lock held, to pin and to load what the holders need; set reports false when a
+// holder came in since.
+func (sh *shard) set(key *Key, r *record, kept *kept) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if l := sh.leases[*key]; l != nil {
+		if kept == nil {
+			return false
+		}
+		l.pinned = kept.pinned
+		l.area.Store(&kept.area)
+		l.detached.Store(true)
+		delete(sh.leases, *key)
+		sh.detached[l] = struct{}{}
+		kept.used = true
+	}
+	sh.fresh[*key] = r
+	return true
+}
+
+// kept is what the holders of a dropped version still need.
+type kept struct {
+	pinned []Digest
+	area   []byte
+	used   bool
+}
+
+func (sh *shard) leased(key *Key) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return sh.leases[*key] != nil
+}

@@ -1,0 +1,261 @@
+package cache
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/larderbuild/larder/cache/internal/index"
+	"github.com/larderbuild/larder/internal/framelog"
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// formatVersion is that of the root's layout. A root of a newer one is refused, an older one migrated.
+const formatVersion = 1
+
+// Open opens the store whose root is dir, making it when it is missing, and becomes its one owner. It reads no more
+// than the tail of the log that an unclean end left out of the index, whatever the number of entries.
+//
+// Errors: [*LockedError] when another owner has the root; [ErrVersion] when a newer version of this package wrote it; [ErrReadOnly]
+// on a file system that cannot be written (a store needs one that can); [fs.ErrPermission], and an error that says
+// so when dir is not a folder.
+func Open(ctx context.Context, dir string, o *Options) (*Store, error) {
+	opt, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("cache: open %s: %w", dir, err)
+	}
+	s, err := open(ctx, abs, opt, vfs.OS{}, nil)
+	if err == nil || errors.Is(err, ctx.Err()) && ctx.Err() != nil {
+		return s, err
+	}
+	if _, locked := errors.AsType[*LockedError](err); locked {
+		return nil, err
+	}
+	return nil, fmt.Errorf("cache: open %s: %w", dir, explain(err))
+}
+
+// explain says what to do about the causes that a user can mend.
+func explain(err error) error {
+	err = mapError(err)
+	switch {
+	case errors.Is(err, ErrReadOnly):
+		return fmt.Errorf("the root must be writable, for gets too: %w", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("the root must belong to this user or be writable for it: %w", err)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("the root must be a folder: move the file away or name another root: %w", err)
+	}
+	return err
+}
+
+// open does the work of Open on any file system and with any index.
+func open(ctx context.Context, dir string, opt Options, fsys vfs.FS, openIndex func() (index.Index, error)) (*Store, error) {
+	s := newStore(dir, opt, fsys)
+	if err := s.makeRoot(); err != nil {
+		return nil, err
+	}
+	if _, real := fsys.(vfs.OS); real {
+		lock, err := acquireLock(ctx, dir, opt.LockWait)
+		if err != nil {
+			return nil, err
+		}
+		s.lock = lock
+	}
+	s.openIndex = openIndex
+	if openIndex == nil {
+		s.openIndex = s.openBadger
+	}
+	if err := s.load(ctx); err != nil {
+		return nil, errors.Join(err, s.discard())
+	}
+	return s, nil
+}
+
+func newStore(dir string, opt Options, fsys vfs.FS) *Store {
+	s := &Store{dir: dir, opt: opt, fs: fsys,
+		groupKeys: map[Key]struct{}{}, live: map[uint64]int64{}, liveDirty: map[uint64]struct{}{},
+		touches: map[Key]uint32{}, flights: map[Key]*flight{},
+		life:  life{done: make(chan struct{})},
+		kick:  make(chan struct{}, 1),
+		space: spaceGuard{fs: fsys, dir: dir, reserve: opt.Reserve},
+	}
+	s.life.ctx, s.life.cancel = context.WithCancelCause(context.Background())
+	s.unsyncedFiles.files = map[Digest]struct{}{}
+	s.pay = payloads{fresh: map[Digest]*payload{}, flushing: map[Digest]*payload{}, pins: map[Digest]*pin{}}
+	for i := range s.shards {
+		s.shards[i] = shard{fresh: map[Key]*record{}, flushing: map[Key]*record{},
+			leases: map[Key]*lease{}, detached: map[*lease]struct{}{}}
+	}
+	return s
+}
+
+// discard closes what a failed open has opened.
+func (s *Store) discard() error {
+	var errs []error
+	if s.idx != nil {
+		errs = append(errs, s.idx.Close())
+	}
+	if s.flog != nil {
+		errs = append(errs, s.flog.Close())
+	}
+	return errors.Join(append(errs, s.lock.release())...)
+}
+
+// folders of a root. The index makes its own.
+var folders = [...]string{"log", "blobs", "tmp", "quarantine"}
+
+func (s *Store) makeRoot() error {
+	if err := mkdirAll(s.fs, s.dir); err != nil {
+		return err
+	}
+	fi, err := s.fs.Lstat(filepath.Join(s.dir, "FORMAT"))
+	if err == nil && fi.Mode().IsRegular() {
+		return nil
+	}
+	if err != nil && !isNotExist(err) {
+		return err
+	}
+	entries, err := s.fs.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if name := e.Name(); name != "LOCK" && name != "log" && name != "blobs" && name != "tmp" &&
+			name != "index" && name != "quarantine" && name != formatTmp {
+			return fmt.Errorf("the folder is not empty and is not a store (it holds %q): name another root", name)
+		}
+	}
+	return nil
+}
+
+func mkdirAll(fsys vfs.FS, dir string) error {
+	err := fsys.Mkdir(dir, 0o777)
+	if isNotExist(err) && filepath.Dir(dir) != dir {
+		if err := mkdirAll(fsys, filepath.Dir(dir)); err != nil {
+			return err
+		}
+		err = fsys.Mkdir(dir, 0o777)
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if fi, err := fsys.Lstat(dir); err == nil && !fi.IsDir() && fi.Mode()&fs.ModeSymlink == 0 {
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
+	}
+	return nil
+}
+
+// load reads the root, which this process owns now.
+func (s *Store) load(ctx context.Context) error {
+	id, err := s.readFormat()
+	if err != nil {
+		return err
+	}
+	for _, name := range folders {
+		if err := s.fs.Mkdir(filepath.Join(s.dir, name), 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	if err := s.emptyTmp(); err != nil {
+		return err
+	}
+	return s.recover(ctx, id)
+}
+
+const (
+	formatName = "FORMAT"
+	formatTmp  = "FORMAT.tmp"
+)
+
+// readFormat reads the version and the log's id; a new root gets both. The line is "larder VERSION ID".
+func (s *Store) readFormat() (id [16]byte, err error) {
+	text, err := readSmall(s.fs, filepath.Join(s.dir, formatName))
+	if err != nil && !isNotExist(err) {
+		return id, err
+	}
+	fresh := isNotExist(err)
+	if !fresh {
+		var version int
+		var hexID string
+		if n, _ := fmt.Sscanf(text, "larder %d %s", &version, &hexID); n == 2 {
+			b, herr := hex.DecodeString(hexID)
+			if version > formatVersion {
+				return id, fmt.Errorf("the root has format %d, this version knows up to %d; nothing was changed: %w",
+					version, formatVersion, ErrVersion)
+			}
+			if herr == nil && len(b) == len(id) && version == formatVersion && strings.HasSuffix(text, "\n") {
+				return [16]byte(b), nil
+			}
+		}
+	}
+	return s.writeFormat(fresh)
+}
+
+// writeFormat makes the line of a new root, or again one that was damaged: the log names its own id.
+func (s *Store) writeFormat(fresh bool) (id [16]byte, err error) {
+	id, found, err := framelog.Identify(s.fs, filepath.Join(s.dir, "log"))
+	if err != nil && !isNotExist(err) {
+		return id, err
+	}
+	if !found {
+		rand.Read(id[:])
+	}
+	if !fresh {
+		s.report(Corruption{Path: formatName, Reason: "the format line was damaged", Time: s.now()})
+	}
+	tmp := filepath.Join(s.dir, formatTmp)
+	f, err := s.fs.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o666)
+	if err != nil {
+		return id, err
+	}
+	_, err = fmt.Fprintf(f, "larder %d %x\n", formatVersion, id)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return id, err
+	}
+	if err := s.fs.Rename(tmp, filepath.Join(s.dir, formatName)); err != nil {
+		return id, err
+	}
+	return id, s.fs.SyncDir(s.dir)
+}
+
+func readSmall(fsys vfs.FS, name string) (string, error) {
+	f, err := fsys.OpenFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 4096))
+	return string(b), err
+}
+
+// emptyTmp collects what writes in progress left behind.
+func (s *Store) emptyTmp() error {
+	dir := filepath.Join(s.dir, "tmp")
+	entries, err := s.fs.ReadDir(dir)
+	for _, e := range entries {
+		if rerr := s.fs.Remove(filepath.Join(dir, e.Name())); rerr != nil && !isNotExist(rerr) {
+			err = errors.Join(err, rerr)
+		}
+	}
+	return err
+}
+
+func (s *Store) openBadger() (index.Index, error) {
+	ix, err := index.OpenBadger(index.Options{Dir: filepath.Join(s.dir, "index"), Logger: s.opt.Logger, OnDamage: s.distrust})
+	if err != nil {
+		return nil, err
+	}
+	return ix, nil
+}

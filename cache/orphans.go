@@ -1,0 +1,97 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/larderbuild/larder/internal/framelog"
+)
+
+// orphanAge is how old a payload file must be before it can be an orphan: a put may be about to refer to it.
+const orphanAge = 24 * time.Hour
+
+// dropOrphans removes payload files that nothing refers to: what a crash left between the unlink and its log record, or
+// between a payload and its put. An index may have lost entries without telling, so a file goes only when no frame of
+// a log that was read whole and sound names it.
+func (s *Store) dropOrphans(ctx context.Context) (int64, error) {
+	if s.incomplete() {
+		return 0, nil
+	}
+	suspects := map[Digest]struct{}{}
+	for i := range 256 {
+		if err := s.suspectsIn(ctx, i, suspects); err != nil {
+			return 0, err
+		}
+	}
+	if len(suspects) == 0 {
+		return 0, nil
+	}
+	sound, err := s.acquit(ctx, suspects)
+	if err != nil || !sound {
+		return 0, err
+	}
+	var n int64
+	for d := range suspects {
+		s.commitMu.Lock()
+		if _, known, err := s.payload(&d); !known && err == nil && !s.incomplete() {
+			s.doom(&d)
+			n++
+		}
+		s.commitMu.Unlock()
+	}
+	s.stats.orphans.Add(uint64(n))
+	return n, nil
+}
+
+// suspectsIn collects the old files of one folder that have no record.
+func (s *Store) suspectsIn(ctx context.Context, i int, suspects map[Digest]struct{}) error {
+	dir := filepath.Join(s.dir, "blobs", string("0123456789abcdef"[i>>4])+string("0123456789abcdef"[i&15]))
+	entries, err := s.fs.ReadDir(dir)
+	if isNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		d, err := ParseDigest(e.Name())
+		if err != nil || strings.ToLower(e.Name()) != e.Name() || ctx.Err() != nil {
+			continue
+		}
+		if _, known, err := s.payload(&d); known || err != nil {
+			continue
+		}
+		fi, err := e.Info()
+		if err == nil && s.now().Sub(fi.ModTime()) > orphanAge {
+			suspects[d] = struct{}{}
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// acquit strikes every suspect that a frame of the log names, and reports whether the whole log could be read.
+func (s *Store) acquit(ctx context.Context, suspects map[Digest]struct{}) (sound bool, err error) {
+	for fr, err := range s.flog.Scan(framelog.Pos{}) {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		if err != nil {
+			if d, ok := errors.AsType[*framelog.Damage](err); ok && d.Reason == framelog.Torn {
+				continue
+			}
+			s.log().Warn("orphans stay: the log is not complete", "error", err)
+			return false, nil
+		}
+		var f frame
+		if err := parseFrame(fr.Body, &f); err != nil {
+			return false, nil
+		}
+		for i := range f.factCount() {
+			delete(suspects, f.fact(i).digest)
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,194 @@
+package cache
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// Path returns the absolute path of a read-only file that holds an output. It stays valid until Release. The file is the store's own: who
+// changes, renames or removes it spoils the entry, which is found out at the next hand-out and is a miss
+// then. An inline output is written out first.
+//
+// The file's size, mtime, inode and link count are compared with what was recorded; it is hashed when they differ,
+// when a hard link to it was delivered, after an unclean start, and when the last hash is older than
+// [Options.VerifyAfter].
+func (a *Artifact) Path(name string) (string, error) {
+	it, err := a.fileItem(name)
+	if err != nil {
+		return "", err
+	}
+	if err := a.use(); err != nil {
+		return "", err
+	}
+	defer a.s.end()
+	if it.inline() {
+		if err := a.writeOut(it); err != nil {
+			return "", err
+		}
+	} else if err := a.checkPayload(it); err != nil {
+		return "", err
+	}
+	return a.s.blobPath(&it.digest), nil
+}
+
+// writeOut makes a payload file of an inline output, which lives until Release unless something else refers to it.
+func (a *Artifact) writeOut(it *item) error {
+	area, err := a.inlineArea()
+	if err != nil {
+		return err
+	}
+	end := int64(it.offset) + it.size
+	if end > int64(len(area)) || xxhash.Sum64(area[it.offset:end]) != it.xxh {
+		return a.corrupt(Digest{}, "an inline output has wrong bytes")
+	}
+	fa, err := a.s.ingest(area[it.offset:end], bytes.NewReader(nil))
+	if err != nil {
+		return a.s.wrap("path", err)
+	}
+	a.s.doomUnreferenced([]Digest{fa.digest}) // with the last pin
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.released {
+		a.s.unpin([]Digest{fa.digest})
+		return fmt.Errorf("cache: artifact %v: %w", a.key, ErrClosed)
+	}
+	a.pinned = append(a.pinned, fa.digest)
+	return nil
+}
+
+// checkPayload makes sure, as cheaply as may be, that the payload file holds what it should.
+func (a *Artifact) checkPayload(it *item) error {
+	s := a.s
+	p, ok, err := s.payload(&it.digest)
+	if err != nil {
+		return s.wrap("path", err)
+	}
+	fi, err := s.fs.Lstat(s.blobPath(&it.digest))
+	if isNotExist(err) {
+		return a.corrupt(it.digest, "its payload file is missing")
+	}
+	if err != nil {
+		return s.wrap("path", err)
+	}
+	if ok && p.trusted(fi, s) {
+		return nil
+	}
+	if !fi.Mode().IsRegular() {
+		return a.damaged(it, "its payload file is "+fi.Mode().String())
+	}
+	f, err := a.openPayload(it)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	x, err := hashFile(f)
+	if err != nil {
+		return a.damaged(it, "its payload file cannot be read: "+err.Error())
+	}
+	if it.xxh != x {
+		return a.damaged(it, "its payload file has wrong bytes")
+	}
+	s.believe(&it.digest, f)
+	return nil
+}
+
+// trusted reports whether the record vouches for the file without another hash.
+func (p *payload) trusted(fi fs.FileInfo, s *Store) bool {
+	if p.linked || !p.holds(fi) || vfs.IDOf(fi).Links > 1 {
+		return false
+	}
+	at := int64(p.verified)
+	return at >= s.distrustBefore.Load() && (s.opt.VerifyAfter < 0 || s.now().Sub(time.Unix(at, 0)) < s.opt.VerifyAfter)
+}
+
+// believe records that the file's content has just been hashed and was right.
+func (s *Store) believe(d *Digest, f vfs.File) {
+	fi, err := f.Stat()
+	if err != nil {
+		return
+	}
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	p, ok, err := s.payload(d)
+	if err != nil || !ok || fi.Size() != p.size {
+		return
+	}
+	p.identify(fi)
+	p.verified = uint32(s.now().Unix())
+	p.linked = p.linked && vfs.IDOf(fi).Links > 1
+	s.setPayload(d, &p)
+	s.pendingOps++
+}
+
+func hashFile(f io.Reader) (uint64, error) {
+	var x xxhash.Digest
+	x.Reset()
+	buf := *chunks.Get().(*[]byte)
+	defer chunks.Put(&buf)
+	_, err := io.CopyBuffer(&x, struct{ io.Reader }{f}, buf)
+	return x.Sum64(), err
+}
+
+// damaged is corrupt for a payload file that stands where it should with the wrong bytes: the file goes too, so
+// that nobody else is given it.
+func (a *Artifact) damaged(it *item, reason string) error {
+	a.s.removeDamaged(it)
+	return a.corrupt(it.digest, reason)
+}
+
+// removeDamaged takes a payload file away unless it has been replaced by a sound one since.
+func (s *Store) removeDamaged(it *item) {
+	p := s.pin(&it.digest)
+	defer s.unpin([]Digest{it.digest})
+	p.place.Lock()
+	defer p.place.Unlock()
+	path := s.blobPath(&it.digest)
+	f, err := s.fs.OpenFile(path, os.O_RDONLY, 0)
+	if err == nil {
+		x, herr := hashFile(f)
+		f.Close()
+		if herr == nil && it.xxh != 0 && x == it.xxh {
+			return
+		}
+	}
+	if err := s.fs.Remove(path); err != nil && !isNotExist(err) {
+		s.log().Warn("damaged payload file cannot be removed", "path", path, "error", err)
+	}
+	s.pay.mu.Lock()
+	p.placed = nil
+	s.pay.mu.Unlock()
+}
+
+// corrupt drops the entry that the artifact was read from, if it still stands, and reports it.
+func (a *Artifact) corrupt(d Digest, reason string) error {
+	s := a.s
+	o := newOp(frameDelete, &a.key)
+	o.only = a.rec.pos
+	if err := s.commit(o); err != nil && err != ErrNotFound {
+		s.log().Warn("corrupt entry cannot be dropped", "key", a.key.String(), "error", err)
+	}
+	c := Corruption{Key: a.key, Digest: d, Reason: reason, Time: s.now()}
+	if d != (Digest{}) {
+		c.Path, _ = filepath.Rel(s.dir, s.blobPath(&d))
+	}
+	s.report(c)
+	return &corruptError{c}
+}
+
+// report counts damage and tells the host of it.
+func (s *Store) report(c Corruption) {
+	s.stats.corrupt.Add(1)
+	s.log().Warn("corrupt", "key", c.Key.String(), "path", c.Path, "reason", c.Reason)
+	if s.opt.OnCorrupt != nil {
+		s.opt.OnCorrupt(c)
+	}
+}

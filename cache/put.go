@@ -1,0 +1,72 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+)
+
+// Put stores d under key and consumes d, whatever it returns. What stood under the key before is replaced at once;
+// those who hold a lease on it keep it. When Put has returned nil the entry survives the death of the process;
+// what it takes to survive a power loss is set by [Options.Durability]. When it has returned an error, nothing of d is
+// visible. Cancelling ctx returns early only before the entry is written.
+//
+// Errors: a [*NameError] or another error that an Add verb returned before, [ErrNoSpace], [ErrReadOnly], [ErrClosed].
+func (s *Store) Put(ctx context.Context, key Key, d *Draft) error {
+	defer d.Discard()
+	if d.s != s {
+		return fmt.Errorf("cache: put %v: the draft is of another store", key)
+	}
+	if err := d.begin(); err != nil {
+		return err
+	}
+	defer s.end()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("cache: put %v: %w", key, err)
+	}
+	return s.wrap("put "+keyText(&key), s.put(key, d))
+}
+
+func (s *Store) put(key Key, d *Draft) error {
+	o := newOp(framePut, &key)
+	if err := d.seal(&o.rec); err != nil {
+		freeOp(o)
+		return err
+	}
+	now := s.now()
+	o.rec.created, o.rec.lastUse = now.UnixNano(), uint32(now.Unix())
+	o.facts, o.area = d.facts, d.area
+	rec := o.rec
+	if err := s.commit(o); err != nil {
+		return err
+	}
+	d.finish(true)
+	s.stats.puts.Add(1)
+	s.traceRecord("put", &key, &rec)
+	return nil
+}
+
+// doomUnreferenced drops the pinned payload files of a draft that came to nothing.
+func (s *Store) doomUnreferenced(list []Digest) {
+	for i := range list {
+		s.commitMu.Lock()
+		if _, ok, err := s.payload(&list[i]); !ok && err == nil {
+			s.doom(&list[i])
+		}
+		s.commitMu.Unlock()
+	}
+}
+
+// Delete drops key. New gets miss at once; those who hold a lease keep what they have. Payload files that
+// nothing refers to any more are unlinked, held ones with the last Release. An absent key is [ErrNotFound].
+func (s *Store) Delete(ctx context.Context, key Key) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.end()
+	if err := s.commit(newOp(frameDelete, &key)); err != nil {
+		return fmt.Errorf("cache: delete %v: %w", key, err)
+	}
+	s.stats.deletes.Add(1)
+	s.traceRecord("delete", &key, &record{})
+	return nil
+}

@@ -1,0 +1,223 @@
+package cache
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/larderbuild/larder/internal/framelog"
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// verifyFirst is the largest output in bytes that Open verifies before the first byte is read.
+const verifyFirst = 1 << 20
+
+var errIsSymlink = errors.New("is a symbolic link")
+
+// Open returns a reader of an output, which the caller closes. An output of at most 1 MiB has been verified when
+// Open returns; the reader of a larger one ends with [ErrCorrupt] and never with [io.EOF] if the bytes were wrong.
+func (a *Artifact) Open(name string) (io.ReadCloser, error) {
+	it, err := a.fileItem(name)
+	if err != nil {
+		return nil, err
+	}
+	if it.inline() || it.size <= verifyFirst {
+		b, err := a.verifiedBytes(it)
+		if err != nil {
+			return nil, err
+		}
+		return io.NopCloser(bytes.NewReader(b)), nil
+	}
+	if err := a.use(); err != nil {
+		return nil, err
+	}
+	f, err := a.openPayload(it)
+	if err != nil {
+		a.s.end()
+		return nil, err
+	}
+	r := &verifyingReader{a: a, it: it, f: f}
+	r.sum.Reset()
+	return r, nil
+}
+
+// Bytes returns an output, verified. The slice is the caller's.
+func (a *Artifact) Bytes(name string) ([]byte, error) {
+	it, err := a.fileItem(name)
+	if err != nil {
+		return nil, err
+	}
+	return a.verifiedBytes(it)
+}
+
+func (a *Artifact) fileItem(name string) (*item, error) {
+	it, err := a.item(name)
+	if err == nil && it.kind == itemSymlink {
+		return nil, &fs.PathError{Op: "cache: open output", Path: name, Err: errIsSymlink}
+	}
+	return it, err
+}
+
+func (a *Artifact) verifiedBytes(it *item) ([]byte, error) {
+	if err := a.use(); err != nil {
+		return nil, err
+	}
+	defer a.s.end()
+	if !it.inline() {
+		return a.readPayload(it)
+	}
+	area, err := a.inlineArea()
+	if err != nil {
+		return nil, err
+	}
+	end := int64(it.offset) + it.size
+	if end > int64(len(area)) || xxhash.Sum64(area[it.offset:end]) != it.xxh {
+		return nil, a.corrupt(Digest{}, "an inline output has wrong bytes")
+	}
+	return bytes.Clone(area[it.offset:end]), nil
+}
+
+// inlineArea returns the inline area, which a table's reader has kept already.
+func (a *Artifact) inlineArea() ([]byte, error) {
+	a.mu.Lock()
+	area := a.area
+	a.mu.Unlock()
+	if area != nil {
+		return area, nil
+	}
+	return a.readArea()
+}
+
+// readArea reads the inline area of the artifact's frame. Compaction may move the frame and a replacement may drop
+// it; then the lease has the area.
+func (a *Artifact) readArea() ([]byte, error) {
+	if kept := a.lease.area.Load(); kept != nil {
+		return *kept, nil
+	}
+	area, err := a.s.readArea(&a.key, &a.rec)
+	if err == nil {
+		return area, nil
+	}
+	if kept := a.lease.area.Load(); kept != nil {
+		return *kept, nil
+	}
+	if !errors.Is(err, framelog.ErrDamaged) && !errors.Is(err, framelog.ErrNotFound) && !errors.Is(err, errRecord) {
+		return nil, a.s.wrap("read "+keyText(&a.key), err)
+	}
+	return nil, a.corrupt(Digest{}, "its log frame is damaged: "+err.Error())
+}
+
+func (s *Store) readArea(key *Key, r *record) ([]byte, error) {
+	var f frame
+	if err := s.readFrame(key, r, &f); err != nil {
+		return nil, err
+	}
+	return f.area, nil
+}
+
+// readFrame reads the frame that r was logged with.
+func (s *Store) readFrame(key *Key, r *record, f *frame) error {
+	body, err := s.flog.ReadFrame(r.pos, make([]byte, 0, int(r.frameLen)+frameOverhead))
+	if err != nil {
+		return err
+	}
+	if err := parseFrame(body, f); err != nil {
+		return err
+	}
+	if f.kind != framePut || f.key != *key || f.rec.digest != r.digest {
+		return errRecord
+	}
+	return nil
+}
+
+// openPayload opens a payload file after a look at its size.
+func (a *Artifact) openPayload(it *item) (vfs.File, error) {
+	f, err := a.s.fs.OpenFile(a.s.blobPath(&it.digest), os.O_RDONLY, 0)
+	if isNotExist(err) {
+		return nil, a.corrupt(it.digest, "its payload file is missing")
+	}
+	if err != nil {
+		return nil, a.s.wrap("read "+keyText(&a.key), err)
+	}
+	fi, err := f.Stat()
+	if err == nil && fi.Size() == it.size {
+		return f, nil
+	}
+	f.Close()
+	if err != nil {
+		return nil, a.s.wrap("read "+keyText(&a.key), err)
+	}
+	return nil, a.damaged(it, fmt.Sprintf("its payload file has %d bytes, not %d", fi.Size(), it.size))
+}
+
+// readPayload reads and verifies a payload file whole.
+func (a *Artifact) readPayload(it *item) ([]byte, error) {
+	f, err := a.openPayload(it)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b := make([]byte, it.size)
+	if _, err := io.ReadFull(f, b); err != nil {
+		return nil, a.damaged(it, "its payload file cannot be read: "+err.Error())
+	}
+	if !it.matches(b) {
+		return nil, a.damaged(it, "its payload file has wrong bytes")
+	}
+	return b, nil
+}
+
+// matches verifies content. A table read by its record alone has no xxhash64, so its SHA-256 is used.
+func (it *item) matches(b []byte) bool {
+	if it.xxh == 0 {
+		return sha256.Sum256(b) == it.digest
+	}
+	return xxhash.Sum64(b) == it.xxh
+}
+
+// verifyingReader streams a large output and keeps its end back until the checksum is known to be right.
+type verifyingReader struct {
+	a    *Artifact
+	it   *item
+	f    vfs.File
+	sum  xxhash.Digest
+	n    int64
+	err  error
+	done bool
+}
+
+// Read returns at most what is left; the error that ends it is the verdict.
+func (r *verifyingReader) Read(p []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	n, err := r.f.Read(p)
+	r.sum.Write(p[:n])
+	r.n += int64(n)
+	switch {
+	case err != nil && err != io.EOF:
+		r.err = r.a.damaged(r.it, "its payload file cannot be read: "+err.Error())
+	case r.n > r.it.size, err == io.EOF && (r.n < r.it.size || r.sum.Sum64() != r.it.xxh):
+		r.err = r.a.damaged(r.it, "its payload file has wrong bytes")
+	default:
+		r.err = err
+	}
+	return n, r.err
+}
+
+// Close ends the reader.
+func (r *verifyingReader) Close() error {
+	if r.done {
+		return nil
+	}
+	r.done = true
+	r.err = fs.ErrClosed
+	defer r.a.s.end()
+	return r.f.Close()
+}

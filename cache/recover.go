@@ -1,0 +1,337 @@
+package cache
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/larderbuild/larder/cache/internal/index"
+	"github.com/larderbuild/larder/internal/framelog"
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// rebuild reads the whole log into an index that was lost, interleaved with commits. A frame is applied only where
+// nothing newer is known of its key.
+type rebuild struct {
+	at      framelog.Pos // the last frame read
+	end     framelog.Pos // the log's end when the rebuild began
+	deleted map[Key]struct{}
+}
+
+// recover opens log and index and brings the index up to date with the log.
+func (s *Store) recover(ctx context.Context, id [16]byte) error {
+	c, known := checkpoint{}, false
+	ix, err := s.openIndex()
+	if err == nil {
+		s.idx = ix
+		c, known, err = readCheckpoint(ix)
+	}
+	if err != nil && !errors.Is(err, index.ErrDamaged) && !errors.Is(err, errRecord) {
+		return err
+	}
+	if err != nil {
+		s.log().Warn("index is damaged and will be rebuilt", "error", err)
+	}
+	dir := filepath.Join(s.dir, "log")
+	s.flog, err = framelog.Open(s.fs, dir, &framelog.Options{ID: id, MinSegment: c.applied.Segment + 1})
+	if errors.Is(err, framelog.ErrVersion) {
+		return errors.Join(ErrVersion, err)
+	}
+	if err != nil {
+		return err
+	}
+	s.restore(&c)
+	usable := known && c.rebuilt && s.readSegments() == nil
+	if usable && c.clean {
+		if ok, err := s.flog.Resume(c.applied); ok && err == nil {
+			return nil
+		}
+	}
+	return s.recoverUnclean(ctx, &c, usable)
+}
+
+// recoverUnclean catches up with the log after a crash, or begins to rebuild the index. An index that is ahead, because the log
+// lost its end in a power loss, is kept: what it tells of is verified when it is read, and
+// the positions of lost frames are never used again.
+func (s *Store) recoverUnclean(ctx context.Context, c *checkpoint, usable bool) error {
+	empty := len(s.flog.Segments()) == 0
+	if !empty {
+		s.distrustBefore.Store(s.now().Unix())
+	}
+	if usable || empty && s.idx != nil && c.applied.IsZero() {
+		err := s.replay(ctx, c.applied)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.log().Warn("log after the index's checkpoint is damaged", "error", err)
+	}
+	return s.startRebuild()
+}
+
+func readCheckpoint(ix index.Index) (c checkpoint, known bool, err error) {
+	v, ok, err := ix.Get(checkpointKey, nil)
+	if err != nil || !ok {
+		return c, false, err
+	}
+	return c, true, parseCheckpoint(v, &c)
+}
+
+// restore takes over the counters of the index.
+func (s *Store) restore(c *checkpoint) {
+	s.stats.entries.Store(c.entries)
+	s.stats.payloads.Store(c.payloads)
+	s.stats.payloadBytes.Store(c.bytes)
+	s.stats.sharedBytes.Store(c.shared)
+	s.distrustBefore.Store(c.distrust)
+	s.lastCheckpoint = *c
+}
+
+// readSegments reads the index's list of segments with their live bytes.
+func (s *Store) readSegments() error {
+	for op, err := range s.idx.Scan([]byte{prefixSegment}, nil) {
+		if err != nil {
+			return err
+		}
+		v, err := verified(op.Key, op.Value)
+		if err != nil || len(v) != 8 || len(op.Key) != 9 {
+			return errRecord
+		}
+		s.live[binary.BigEndian.Uint64(op.Key[1:])] = int64(binary.LittleEndian.Uint64(v))
+	}
+	return nil
+}
+
+// replay applies every frame at or after from. Nothing else runs yet.
+func (s *Store) replay(ctx context.Context, from framelog.Pos) error {
+	s.recovering = true
+	defer func() { s.recovering = false }()
+	for fr, err := range s.flog.Scan(from) {
+		if err != nil {
+			if d, lost := errors.AsType[*framelog.Damage](err); lost && d.Reason == framelog.Torn {
+				continue
+			}
+			s.report(Corruption{Path: "log", Reason: err.Error(), Time: s.now()})
+			return err
+		}
+		if err := s.redo(fr); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// redo applies one frame of the log. The caller holds commitMu or is alone, and has set recovering.
+func (s *Store) redo(fr framelog.Frame) error {
+	var f frame
+	if err := parseFrame(fr.Body, &f); err != nil {
+		s.report(Corruption{Path: "log", Reason: fmt.Sprintf("frame %v: %v", fr.Pos, err), Time: s.now()})
+		return nil
+	}
+	if f.kind == frameRemoved {
+		s.forgetSegment(f.segment)
+		return nil
+	}
+	if newer, err := s.knowsNewer(&f.key, fr.Pos); newer || err != nil {
+		return err
+	}
+	o := &op{kind: f.kind, key: f.key, rec: f.rec, area: f.area}
+	if f.kind == frameTouch {
+		o.rec.lastUse, o.rec.uses = f.lastUse, f.uses
+	}
+	for i := range f.factCount() {
+		o.facts = append(o.facts, f.fact(i))
+	}
+	s.apply(o, fr.Pos)
+	if s.pendingOps >= flushAfter {
+		return s.flush(false)
+	}
+	return nil
+}
+
+// knowsNewer reports whether the key's state is that of the frame at pos or of a later one.
+func (s *Store) knowsNewer(key *Key, pos framelog.Pos) (bool, error) {
+	if s.rebuild != nil {
+		if _, gone := s.rebuild.deleted[*key]; gone {
+			return true, nil
+		}
+	}
+	var r record
+	had, err := s.current(key, &r)
+	return had && r.pos.Compare(pos) >= 0, err
+}
+
+func (s *Store) forgetSegment(id uint64) {
+	delete(s.live, id)
+	s.liveDirty[id] = struct{}{}
+}
+
+// distrust notes that the index has lost or changed something and must be rebuilt from the log. Run, the
+// next commit or the next miss sees to it.
+func (s *Store) distrust(err error) {
+	if s.indexDamage.CompareAndSwap(nil, &err) {
+		s.partial.Store(true)
+		s.log().Warn("index is damaged and will be rebuilt", "error", err)
+		s.stats.corrupt.Add(1)
+	}
+}
+
+// incomplete reports whether a key that the index does not know may still be in the log.
+func (s *Store) incomplete() bool { return s.partial.Load() }
+
+// startRebuild sets the damaged index aside and begins an empty one. The caller holds commitMu or is alone.
+func (s *Store) startRebuild() error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.idx != nil {
+		if err := s.idx.Close(); err != nil {
+			s.log().Warn("damaged index does not close", "error", err)
+		}
+		s.idx = nil
+	}
+	if err := s.quarantineIndex(); err != nil {
+		return err
+	}
+	ix, err := s.openIndex()
+	if err != nil {
+		return err
+	}
+	s.idx = ix
+	s.forgetState()
+	s.rebuild = &rebuild{end: s.flog.End(), deleted: map[Key]struct{}{}}
+	s.partial.Store(true)
+	s.indexDamage.Store(nil)
+	return nil
+}
+
+// forgetState empties everything that was derived from the index and the log.
+func (s *Store) forgetState() {
+	s.swap()
+	s.settle()
+	s.swap()
+	s.settle()
+	s.pendingOps = 0
+	clear(s.live)
+	clear(s.liveDirty)
+	s.restore(&checkpoint{distrust: s.now().Unix()})
+}
+
+// quarantineIndex moves the index out of the way. One damaged index is kept, for whoever wants to know why.
+func (s *Store) quarantineIndex() error {
+	from, to := filepath.Join(s.dir, "index"), filepath.Join(s.dir, "quarantine", "index")
+	if _, err := s.fs.Lstat(from); isNotExist(err) {
+		return nil
+	}
+	if err := removeAll(s.fs, to); err != nil {
+		return err
+	}
+	return s.fs.Rename(from, to)
+}
+
+func removeAll(fsys vfs.FS, name string) error {
+	fi, err := fsys.Lstat(name)
+	if isNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if fi.IsDir() {
+		entries, err := fsys.ReadDir(name)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := removeAll(fsys, filepath.Join(name, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return fsys.Remove(name)
+}
+
+// finishRebuild reads the rest of the log back. Verbs get their turn between frames; cancelling ctx
+// keeps what was read.
+func (s *Store) finishRebuild(ctx context.Context) error {
+	s.rebuildMu.Lock()
+	defer s.rebuildMu.Unlock()
+	for s.incomplete() {
+		if err := s.rebuildOnce(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rebuildOnce runs one rebuild to its end, or to where new damage makes it start again.
+func (s *Store) rebuildOnce(ctx context.Context) error {
+	s.commitMu.Lock()
+	err := s.replaceDamaged()
+	r := s.rebuild
+	s.commitMu.Unlock()
+	if err != nil || r == nil {
+		return err
+	}
+	for fr, err := range s.flog.Scan(r.at) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			if d, ok := errors.AsType[*framelog.Damage](err); !ok {
+				return err
+			} else if d.Reason != framelog.Torn {
+				s.report(Corruption{Path: "log", Reason: err.Error(), Time: s.now()})
+			}
+			continue
+		}
+		if fr.Pos.Compare(r.end) >= 0 {
+			break
+		}
+		if again, err := s.rebuildFrame(r, fr); again || err != nil {
+			return err
+		}
+	}
+	return s.endRebuild(r)
+}
+
+// replaceDamaged begins a rebuild when the index was found damaged. The caller holds commitMu.
+func (s *Store) replaceDamaged() error {
+	if s.indexDamage.Load() == nil {
+		return nil
+	}
+	if s.space.low(0) {
+		return ErrNoSpace
+	}
+	return s.startRebuild()
+}
+
+func (s *Store) rebuildFrame(r *rebuild, fr framelog.Frame) (again bool, err error) {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	if s.rebuild != r || s.indexDamage.Load() != nil {
+		return true, nil
+	}
+	s.recovering = true
+	defer func() { s.recovering = false }()
+	r.at = fr.Pos
+	return false, s.redo(fr)
+}
+
+func (s *Store) endRebuild(r *rebuild) error {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	if s.rebuild != r || s.indexDamage.Load() != nil {
+		return nil
+	}
+	s.rebuild = nil
+	s.partial.Store(false)
+	s.log().Info("index rebuilt from the log", "entries", s.stats.entries.Load())
+	return s.flush(false)
+}

@@ -1,0 +1,145 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// How often upkeep looks after what.
+const (
+	compactEvery = time.Second
+	touchEvery   = time.Minute
+	orphanEvery  = 24 * time.Hour
+)
+
+// Run does the store's upkeep until ctx ends or the store is closed: it rebuilds a damaged index, makes commits durable within 100 ms
+// (Durability Group), compacts the log, logs renewed last uses, drops orphaned payload files, and parks the
+// index after [Options.ParkAfter] without a verb. It is optional: every verb works before it, without it and after it.
+//
+// It returns nil when the store is closed and ctx's error otherwise. A second Run is [ErrRunning]. Errors of the work itself are
+// logged and the work is tried again.
+func (s *Store) Run(ctx context.Context) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	if s.upkeep.Swap(true) {
+		s.end()
+		return fmt.Errorf("cache: run: %w", ErrRunning)
+	}
+	s.end()
+	defer s.tearDown()
+	defer s.upkeep.Store(false)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.life.ctx, func() { cancel(ErrClosed) })()
+	u := &upkeep{s: s, compacted: time.Now(), touched: time.Now(), swept: time.Now()}
+	for ctx.Err() == nil {
+		timer := time.NewTimer(u.round(ctx))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		case <-s.kick:
+		}
+		timer.Stop()
+	}
+	if s.life.closing.Load() {
+		return nil
+	}
+	return context.Cause(ctx)
+}
+
+// upkeep remembers when what was done last.
+type upkeep struct {
+	s                         *Store
+	compacted, touched, swept time.Time
+	verbs                     int64
+	quiet                     time.Time // since when no verb ended
+	parked                    bool
+}
+
+// round does what is due and returns how long nothing else will be.
+func (u *upkeep) round(ctx context.Context) time.Duration {
+	s := u.s
+	if n := s.lastVerb.Load(); n != u.verbs || u.quiet.IsZero() {
+		u.verbs, u.quiet, u.parked = n, time.Now(), false
+	}
+	if s.incomplete() {
+		u.note("rebuild", s.finishRebuild(ctx))
+	}
+	pause := u.sync()
+	if u.parked {
+		return max(pause, parkedPause)
+	}
+	if due(&u.compacted, compactEvery) {
+		u.note("compact", s.compact(ctx))
+	}
+	if due(&u.touched, touchEvery) && !s.space.low(0) {
+		u.note("log last uses", s.logTouches())
+	}
+	if due(&u.swept, orphanEvery) {
+		_, err := s.dropOrphans(ctx)
+		u.note("drop orphans", err)
+	}
+	if s.opt.ParkAfter >= 0 && time.Since(u.quiet) >= s.opt.ParkAfter {
+		u.parked = s.park()
+	}
+	return min(pause, compactEvery)
+}
+
+// parkedPause is how long a parked store sleeps when nobody wakes it.
+const parkedPause = time.Minute
+
+func due(last *time.Time, every time.Duration) bool {
+	if time.Since(*last) < every {
+		return false
+	}
+	*last = time.Now()
+	return true
+}
+
+func (u *upkeep) note(what string, err error) {
+	if err != nil && !u.s.life.closing.Load() {
+		u.s.log().Warn("upkeep failed, will be tried again", "work", what, "error", err)
+	}
+}
+
+// sync makes a group durable once it is old enough, and returns how long the next one has.
+func (u *upkeep) sync() time.Duration {
+	s := u.s
+	since := s.unsyncedSince.Load()
+	if since == 0 || s.opt.Durability != Group {
+		return parkedPause
+	}
+	if left := syncInterval/2 - time.Since(time.Unix(0, since)); left > 0 {
+		return left
+	}
+	u.note("sync", s.syncAll())
+	return syncInterval
+}
+
+// park writes the index out, closes it and gives memory back, unless a verb came in between. The next verb opens it again.
+func (s *Store) park() bool {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	if s.life.active.Load() > 0 || s.incomplete() || s.space.low(0) {
+		return false
+	}
+	dirty := s.pendingOps > 0 || !s.lastCheckpoint.clean
+	if dirty && s.flush(true) != nil {
+		return false
+	}
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.idx == nil {
+		return true
+	}
+	if err := s.idx.Close(); err != nil {
+		s.distrust(err)
+	}
+	s.idx = nil
+	s.durable = s.lastCheckpoint.applied
+	debug.FreeOSMemory()
+	return true
+}

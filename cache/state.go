@@ -1,0 +1,173 @@
+package cache
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/larderbuild/larder/cache/internal/index"
+)
+
+// Prefixes of the keys in the index.
+const (
+	prefixArtifact = 'a'
+	prefixPayload  = 'p'
+	prefixSegment  = 's'
+	prefixState    = 'z'
+)
+
+// scratch is the memory that one index look-up needs, kept between calls.
+type scratch struct {
+	key [1 + 32]byte
+	val [index.MaxValue]byte
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+func indexKey(prefix byte, k *[32]byte) (b [33]byte) {
+	b[0] = prefix
+	copy(b[1:], k[:])
+	return b
+}
+
+// lookup reads one value of the index and hands it to parse, which gets the index key too.
+func (s *Store) lookup(prefix byte, k *[32]byte, parse func(key, val []byte) error) (bool, error) {
+	sc := scratches.Get().(*scratch)
+	defer scratches.Put(sc)
+	sc.key = indexKey(prefix, k)
+	var val []byte
+	var ok bool
+	err := s.withIndex(func(ix index.Index) (err error) {
+		val, ok, err = ix.Get(sc.key[:], sc.val[:0])
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	if !ok {
+		return false, nil
+	}
+	if err := parse(sc.key[:], val); err != nil {
+		s.distrust(fmt.Errorf("record %x: %w", sc.key[:8], err))
+		return false, nil
+	}
+	return true, nil
+}
+
+// current reads key's record. Only the committer and readers that hold a lease may rely on it staying so.
+func (s *Store) current(key *Key, r *record) (bool, error) {
+	sh := s.shard(key)
+	sh.mu.Lock()
+	p, ok := sh.pending(key)
+	sh.mu.Unlock()
+	if ok {
+		if p != nil {
+			*r = *p
+		}
+		return p != nil, nil
+	}
+	return s.indexed(key, r)
+}
+
+func (s *Store) indexed(key *Key, r *record) (bool, error) {
+	return s.lookup(prefixArtifact, (*[32]byte)(key), func(k, v []byte) error { return parseRecord(k, v, r) })
+}
+
+// payloads holds what is newer than the index for payload records, and which payload files may not be
+// unlinked. Records change only under Store.commitMu.
+type payloads struct {
+	mu       sync.Mutex
+	fresh    map[Digest]*payload // nil: no record any more
+	flushing map[Digest]*payload
+	pins     map[Digest]*pin
+}
+
+// pin keeps a payload file: while drafts bring it in and while holders of a dropped artifact may read it.
+type pin struct {
+	n      int  // guarded by payloads.mu
+	doomed bool // unlink with the last pin
+	place  sync.Mutex
+	placed *fact // the file that a draft put in place and that no commit may have told of yet
+}
+
+// payload reads the record of a digest.
+func (s *Store) payload(d *Digest) (p payload, ok bool, err error) {
+	s.pay.mu.Lock()
+	r, known := s.pay.fresh[*d]
+	if !known {
+		r, known = s.pay.flushing[*d]
+	}
+	if known {
+		if r != nil {
+			p = *r
+		}
+		s.pay.mu.Unlock()
+		return p, r != nil, nil
+	}
+	s.pay.mu.Unlock()
+	ok, err = s.lookup(prefixPayload, (*[32]byte)(d), func(k, v []byte) error { return parsePayload(k, v, &p) })
+	return p, ok, err
+}
+
+func (s *Store) setPayload(d *Digest, p *payload) {
+	s.pay.mu.Lock()
+	s.pay.fresh[*d] = p
+	s.pay.mu.Unlock()
+}
+
+// pin keeps d's file until unpin.
+func (s *Store) pin(d *Digest) *pin {
+	s.pay.mu.Lock()
+	defer s.pay.mu.Unlock()
+	p := s.pay.pins[*d]
+	if p == nil {
+		p = new(pin)
+		s.pay.pins[*d] = p
+	}
+	p.n++
+	return p
+}
+
+// unpin gives pins back and unlinks what nothing refers to any more.
+func (s *Store) unpin(list []Digest) {
+	s.pay.mu.Lock()
+	defer s.pay.mu.Unlock()
+	for i := range list {
+		d := &list[i]
+		p := s.pay.pins[*d]
+		if p.n--; p.n > 0 {
+			continue
+		}
+		delete(s.pay.pins, *d)
+		if p.doomed {
+			s.unlink(d)
+		}
+	}
+}
+
+// doom unlinks d's file, now or with its last pin. It holds the lock while it unlinks, so that a
+// draft which pins d afterwards sees that the file is gone.
+func (s *Store) doom(d *Digest) {
+	s.pay.mu.Lock()
+	defer s.pay.mu.Unlock()
+	if p := s.pay.pins[*d]; p != nil {
+		p.doomed, p.placed = true, nil
+		return
+	}
+	s.unlink(d)
+}
+
+// spare takes back a doom: something refers to d again.
+func (s *Store) spare(d *Digest) {
+	s.pay.mu.Lock()
+	defer s.pay.mu.Unlock()
+	if p := s.pay.pins[*d]; p != nil {
+		p.doomed = false
+	}
+}
+
+// unlink removes a payload file. One that stays behind is an orphan, which upkeep finds.
+func (s *Store) unlink(d *Digest) {
+	if err := s.fs.Remove(s.blobPath(d)); err != nil && !isNotExist(err) {
+		s.log().Warn("payload file stays behind", "digest", d.String(), "error", err)
+	}
+}

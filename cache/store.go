@@ -1,0 +1,132 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/larderbuild/larder/cache/internal/index"
+	"github.com/larderbuild/larder/cache/internal/place"
+	"github.com/larderbuild/larder/internal/framelog"
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// Store is an open artifact store. All its methods are safe for concurrent use.
+//
+// Lock order: rebuildMu, commitMu, gate, a shard's mu or payloads.mu; pin.place comes before commitMu.
+type Store struct {
+	dir    string
+	opt    Options
+	fs     vfs.FS
+	lock   *rootLock
+	flog   *framelog.Log
+	placer place.Placer
+	space  spaceGuard
+	tmpSeq atomic.Uint64
+
+	gate      sync.RWMutex // guards idx
+	idx       index.Index  // nil: parked
+	openIndex func() (index.Index, error)
+
+	shards [shardCount]shard
+	pay    payloads
+
+	committer      committer
+	commitMu       sync.Mutex // one commit, flush, recovery or rebuild step at a time; guards what follows
+	batch          framelog.Batch
+	frameBuf       []byte
+	groupKeys      map[Key]struct{}
+	heldDeletes    []Key
+	opsBuf         opsBuf
+	pendingOps     int
+	durable        framelog.Pos // what the index on disk has for certain: see compact
+	recovering     bool
+	live           map[uint64]int64
+	liveDirty      map[uint64]struct{}
+	rebuild        *rebuild
+	lastCheckpoint checkpoint
+	indexDamage    atomic.Pointer[error]
+	partial        atomic.Bool // rebuild != nil, or the index is damaged
+
+	rebuildMu     sync.Mutex
+	syncMu        sync.Mutex
+	unsyncedFiles unsyncedFiles
+	blobsChanged  atomic.Bool
+
+	touchMu sync.Mutex
+	touches map[Key]uint32
+
+	flightMu sync.Mutex
+	flights  map[Key]*flight
+
+	distrustBefore atomic.Int64  // Unix seconds
+	upkeep         atomic.Bool   // Run is running
+	lastVerb       atomic.Int64  // counts verbs, for parking
+	unsyncedSince  atomic.Int64  // Unix ns of the first commit that is not durable yet; 0: none
+	kick           chan struct{} // wakes Run
+
+	life  life
+	stats counters
+	trace atomic.Pointer[tracer]
+}
+
+// wakeRun lets Run look again at once.
+func (s *Store) wakeRun() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Store) log() *slog.Logger { return s.opt.Logger }
+
+func (s *Store) now() time.Time { return s.opt.Now() }
+
+// life counts what is running, so that Close can end it.
+type life struct {
+	active  atomic.Int64 // verbs
+	closing atomic.Bool
+	ctx     context.Context // ends with closing
+	cancel  context.CancelCauseFunc
+	torn    atomic.Bool   // the final tear-down has begun
+	done    chan struct{} // closed when it is over
+	err     error
+}
+
+// begin holds the store open for one verb.
+func (s *Store) begin(ctx context.Context) error {
+	s.life.active.Add(1)
+	if s.life.closing.Load() {
+		s.end()
+		return fmt.Errorf("cache: %w", ErrClosed)
+	}
+	if err := ctx.Err(); err != nil {
+		s.end()
+		return fmt.Errorf("cache: %w", context.Cause(ctx))
+	}
+	return nil
+}
+
+// enter is begin for those who hold a lease: a closing store still serves them.
+func (s *Store) enter() { s.life.active.Add(1) }
+
+func (s *Store) end() {
+	s.lastVerb.Add(1)
+	if s.life.active.Add(-1) == 0 {
+		s.tearDown()
+	}
+}
+
+// wrap names the operation and the root, once.
+func (s *Store) wrap(operation string, err error) error {
+	if err == nil || strings.HasPrefix(err.Error(), "cache: ") {
+		return err
+	}
+	return fmt.Errorf("cache: %s: %w", operation, mapError(err))
+}
+
+func keyText(k *Key) string { return k.String()[:16] }

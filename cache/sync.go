@@ -1,0 +1,129 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+)
+
+// unsyncedFiles remembers the payload files and folders whose bytes and entries may still be in memory only.
+type unsyncedFiles struct {
+	mu    sync.Mutex
+	files map[Digest]struct{}
+	dirs  [256]bool
+	any   bool
+}
+
+func (s *Store) markUnsynced(d *Digest) {
+	u := &s.unsyncedFiles
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.dirs[d[0]], u.any = true, true
+	if s.opt.Durability != Always { // there the file was synced before it was renamed
+		u.files[*d] = struct{}{}
+	}
+}
+
+// take empties the list. What it returns is synced by one caller at a time, under syncMu.
+func (u *unsyncedFiles) take() (files map[Digest]struct{}, dirs [256]bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.any {
+		return nil, dirs
+	}
+	files, dirs = u.files, u.dirs
+	u.files, u.dirs, u.any = map[Digest]struct{}{}, [256]bool{}, false
+	return files, dirs
+}
+
+func (u *unsyncedFiles) putBack(files map[Digest]struct{}, dirs [256]bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.any = true
+	for d := range files {
+		u.files[d] = struct{}{}
+	}
+	for i, dirty := range dirs {
+		u.dirs[i] = u.dirs[i] || dirty
+	}
+}
+
+// syncFiles forces to disk, in this order, payload files, their folders and the log: a log record that survives a power loss
+// finds its payloads.
+func (s *Store) syncFiles() error {
+	s.syncMu.Lock()
+	defer s.syncMu.Unlock()
+	if err := s.syncPayloads(); err != nil {
+		return err
+	}
+	if err := s.flog.Sync(); err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) syncPayloads() error {
+	files, dirs := s.unsyncedFiles.take()
+	var err error
+	for d := range files {
+		if err = s.syncPayload(&d); err != nil {
+			break
+		}
+	}
+	for i := 0; err == nil && i < len(dirs); i++ {
+		if dirs[i] {
+			err = s.fs.SyncDir(filepath.Join(s.dir, "blobs", fmt.Sprintf("%02x", i)))
+		}
+	}
+	if err == nil && s.blobsChanged.Swap(false) {
+		if err = s.fs.SyncDir(filepath.Join(s.dir, "blobs")); err != nil {
+			s.blobsChanged.Store(true)
+		}
+	}
+	if err != nil {
+		s.unsyncedFiles.putBack(files, dirs)
+	}
+	return err
+}
+
+// syncPayload forces one payload file to disk. After a failed fsync the system may have dropped the bytes although reads still show
+// them, so the file is taken away: its entries become misses.
+func (s *Store) syncPayload(d *Digest) error {
+	f, err := s.fs.OpenFile(s.blobPath(d), syncFlag, 0)
+	if isNotExist(err) {
+		return nil // deleted since
+	}
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if cerr := f.Close(); err == nil {
+		return cerr
+	}
+	s.report(Corruption{Digest: *d, Path: s.blobPath(d), Reason: "fsync failed: " + err.Error()})
+	if rerr := s.fs.Remove(s.blobPath(d)); rerr != nil && !isNotExist(rerr) {
+		err = errors.Join(err, rerr)
+	}
+	return err
+}
+
+// Sync makes every acknowledged change durable: when it has returned nil, a power loss loses none of them.
+// Cancelling ctx returns early only before the work has begun.
+func (s *Store) Sync(ctx context.Context) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.end()
+	return s.wrap("sync", s.syncAll())
+}
+
+func (s *Store) syncAll() error {
+	since := s.unsyncedSince.Swap(0)
+	err := s.syncFiles()
+	if err != nil {
+		s.unsyncedSince.CompareAndSwap(0, since)
+	}
+	return err
+}

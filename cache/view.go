@@ -1,0 +1,255 @@
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/larderbuild/larder/cache/internal/index"
+	"github.com/larderbuild/larder/internal/framelog"
+)
+
+// flushAfter is how many changes are kept out of the index before they are written to it together: a batch costs
+// the index a tenth of what single writes do, and recovery replays no more than that.
+const flushAfter = 1024
+
+// withIndex runs fn with the open index; a parked one is opened first.
+func (s *Store) withIndex(fn func(index.Index) error) error {
+	for {
+		s.gate.RLock()
+		if s.idx != nil {
+			err := fn(s.idx)
+			s.gate.RUnlock()
+			if errors.Is(err, index.ErrDamaged) {
+				s.distrust(err)
+			}
+			return err
+		}
+		s.gate.RUnlock()
+		if err := s.wake(); err != nil {
+			return err
+		}
+	}
+}
+
+// wake opens a parked index.
+func (s *Store) wake() error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.idx != nil {
+		return nil
+	}
+	ix, err := s.openIndex()
+	if err != nil {
+		return fmt.Errorf("cache: reopen index: %w", err)
+	}
+	s.idx = ix
+	s.wakeRun()
+	return nil
+}
+
+// checkpoint is the state that goes into the index with each batch: how much of the log the index has, and the
+// counters, which only a walk could find otherwise.
+type checkpoint struct {
+	clean    bool         // written by Close: nothing came after it
+	applied  framelog.Pos // the index has every frame before it
+	rebuilt  bool         // false while older frames are still being read back
+	entries  int64
+	payloads int64
+	bytes    int64
+	shared   int64
+	distrust int64 // Unix seconds: payloads verified before are hashed at their next hand-out
+}
+
+const (
+	checkpointVersion = 1
+	checkpointBytes   = 2 + framelog.PosSize + 5*8
+)
+
+var checkpointKey = []byte{prefixState}
+
+func appendCheckpoint(b []byte, c *checkpoint) []byte {
+	start := len(b)
+	var flags byte
+	if c.clean {
+		flags |= 1
+	}
+	if c.rebuilt {
+		flags |= 2
+	}
+	b = append(b, checkpointVersion, flags)
+	b = framelog.AppendPos(b, c.applied)
+	for _, v := range []int64{c.entries, c.payloads, c.bytes, c.shared, c.distrust} {
+		b = binary.LittleEndian.AppendUint64(b, uint64(v))
+	}
+	return binary.LittleEndian.AppendUint64(b, sum(checkpointKey, b[start:]))
+}
+
+func parseCheckpoint(value []byte, c *checkpoint) error {
+	b, err := verified(checkpointKey, value)
+	if err != nil {
+		return err
+	}
+	if len(b) != checkpointBytes || b[0] != checkpointVersion {
+		return errRecord
+	}
+	*c = checkpoint{clean: b[1]&1 != 0, rebuilt: b[1]&2 != 0}
+	if c.applied, b, err = framelog.ParsePos(b[2:]); err != nil {
+		return err
+	}
+	for _, v := range []*int64{&c.entries, &c.payloads, &c.bytes, &c.shared, &c.distrust} {
+		*v, b = int64(binary.LittleEndian.Uint64(b)), b[8:]
+	}
+	return nil
+}
+
+// flush writes what is newer than the index to it. The caller holds commitMu.
+func (s *Store) flush(clean bool) error {
+	if s.pendingOps == 0 && !clean && s.lastCheckpoint.applied == s.flog.End() {
+		return nil
+	}
+	if s.space.low(int64(s.pendingOps) * 512) {
+		return nil // the index is not written on a full disk; the log has everything
+	}
+	s.swap()
+	s.opsBuf.reset()
+	for i := range s.shards {
+		s.opsBuf.artifacts(&s.shards[i])
+	}
+	s.opsBuf.payloads(s.pay.flushing)
+	s.opsBuf.segments(s.live, s.liveDirty)
+	c := s.checkpoint(clean)
+	last := index.Op{Key: checkpointKey, Value: appendCheckpoint(nil, &c)}
+	err := s.withIndex(func(ix index.Index) error { return ix.Apply(s.opsBuf.list(), last) })
+	if err != nil {
+		s.unswap()
+		s.distrust(err)
+		return fmt.Errorf("cache: write index: %w", err)
+	}
+	s.lastCheckpoint = c
+	s.pendingOps = 0
+	clear(s.liveDirty)
+	s.settle()
+	return nil
+}
+
+func (s *Store) checkpoint(clean bool) checkpoint {
+	return checkpoint{
+		clean:    clean,
+		applied:  s.flog.End(),
+		rebuilt:  s.rebuild == nil,
+		entries:  s.stats.entries.Load(),
+		payloads: s.stats.payloads.Load(),
+		bytes:    s.stats.payloadBytes.Load(),
+		shared:   s.stats.sharedBytes.Load(),
+		distrust: s.distrustBefore.Load(),
+	}
+}
+
+// swap makes the fresh changes the ones being flushed; readers see both.
+func (s *Store) swap() {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		sh.fresh, sh.flushing = sh.flushing, sh.fresh
+		sh.mu.Unlock()
+	}
+	s.pay.mu.Lock()
+	s.pay.fresh, s.pay.flushing = s.pay.flushing, s.pay.fresh
+	s.pay.mu.Unlock()
+}
+
+// settle forgets the flushed changes: the index has them.
+func (s *Store) settle() {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		clear(sh.flushing)
+		sh.mu.Unlock()
+	}
+	s.pay.mu.Lock()
+	clear(s.pay.flushing)
+	s.pay.mu.Unlock()
+}
+
+// unswap takes a flush back. Nothing was committed meanwhile, so the fresh maps are empty.
+func (s *Store) unswap() { s.swap() }
+
+// opsBuf collects the operations of a flush in memory that is used again.
+type opsBuf struct {
+	ops   []index.Op
+	bytes []byte
+	ends  []int // of each key and value in bytes; a value of length 0 removes
+}
+
+func (o *opsBuf) reset() {
+	clear(o.ops)
+	o.ops, o.bytes, o.ends = o.ops[:0], o.bytes[:0], o.ends[:0]
+}
+
+func (o *opsBuf) add(key []byte, value func(b, key []byte) []byte) {
+	at := len(o.bytes)
+	o.bytes = append(o.bytes, key...)
+	mid := len(o.bytes)
+	if value != nil {
+		o.bytes = value(o.bytes, o.bytes[at:mid])
+	}
+	o.ends = append(o.ends, mid, len(o.bytes))
+}
+
+func (o *opsBuf) artifacts(sh *shard) {
+	for k, r := range sh.flushing {
+		key := indexKey(prefixArtifact, (*[32]byte)(&k))
+		if r == nil {
+			o.add(key[:], nil)
+			continue
+		}
+		o.add(key[:], func(b, key []byte) []byte { return appendRecord(b, key, r) })
+	}
+}
+
+func (o *opsBuf) payloads(m map[Digest]*payload) {
+	for d, p := range m {
+		key := indexKey(prefixPayload, (*[32]byte)(&d))
+		if p == nil {
+			o.add(key[:], nil)
+			continue
+		}
+		o.add(key[:], func(b, key []byte) []byte { return appendPayload(b, key, p) })
+	}
+}
+
+// segments writes the live bytes of each segment that changed; a segment that is gone is removed.
+func (o *opsBuf) segments(live map[uint64]int64, dirty map[uint64]struct{}) {
+	for id := range dirty {
+		key := segmentKey(id)
+		n, ok := live[id]
+		if !ok {
+			o.add(key, nil)
+			continue
+		}
+		o.add(key, func(b, key []byte) []byte {
+			start := len(b)
+			b = binary.LittleEndian.AppendUint64(b, uint64(n))
+			return binary.LittleEndian.AppendUint64(b, sum(key, b[start:]))
+		})
+	}
+}
+
+func segmentKey(id uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{prefixSegment}, id)
+}
+
+// list returns the operations; they live until reset.
+func (o *opsBuf) list() []index.Op {
+	at := 0
+	for i := 0; i < len(o.ends); i += 2 {
+		op := index.Op{Key: o.bytes[at:o.ends[i]]}
+		if o.ends[i+1] > o.ends[i] {
+			op.Value = o.bytes[o.ends[i]:o.ends[i+1]]
+		}
+		o.ops = append(o.ops, op)
+		at = o.ends[i+1]
+	}
+	return o.ops
+}
