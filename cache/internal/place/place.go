@@ -1,0 +1,227 @@
+package place
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// job is one stored file on its way to a temporary name.
+type job struct {
+	*Placer
+	sys  kernel
+	src  vfs.File
+	file *os.File // src when the kernel may clone or link it, else nil
+	was  fs.FileInfo
+	into *folder
+	temp string
+	on   pair
+	Output
+}
+
+// place tries the ways that the mode allows, best first.
+func (d *Delivery) place(ctx context.Context, src vfs.File, into *folder, temp string, o Output) (How, error) {
+	fi, err := src.Stat()
+	if err != nil {
+		return 0, &SourceError{Err: err}
+	}
+	if fi.Size() != o.Size {
+		return 0, sizeMismatch(fi.Size(), o.Size)
+	}
+	j := &job{Placer: d.placer, sys: d.placer.kernel(), src: src, was: fi, into: into, temp: temp, Output: o}
+	if file, ok := src.(*os.File); ok && d.mode != Copy {
+		j.file = file
+		j.on = pair{from: j.sys.volume(file), to: j.sys.volume(into.self)}
+	}
+	if d.mode == Link {
+		if err := j.link(ctx); !refused(err) {
+			return Linked, err
+		}
+	}
+	if d.mode != Copy {
+		if err := j.clone(ctx, d.mode == Clone); !refused(err) || d.mode == Clone {
+			return Cloned, err
+		}
+	}
+	return Copied, j.copy(ctx)
+}
+
+var (
+	errNoFile   = errors.New("source is not a file of the operating system")
+	errModes    = errors.New("stored file has other permissions")
+	errMoved    = errors.New("stored file was replaced meanwhile")
+	errBadClone = errors.New("clone differs from what was stored")
+)
+
+// try asks the kernel for op unless it is known to refuse, and tells a refusal from a failure.
+func (j *job) try(op operation, do func() error) error {
+	if j.file == nil {
+		return &refusedError{op: op, cause: errNoFile}
+	}
+	if err := j.check(op, j.on); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return j.refusal(op, j.on, err)
+	}
+	return nil
+}
+
+// link verifies the source first: afterwards the bytes are shared with others who may be changing them.
+func (j *job) link(ctx context.Context) error {
+	if j.was.Mode().Perm() != j.Mode.Perm() {
+		return &refusedError{op: linking, cause: errModes}
+	}
+	if err := j.check(linking, j.on); err != nil {
+		return err // before the source is hashed in vain
+	}
+	if j.Verify && j.file != nil {
+		if err := j.verify(ctx, j.src); err != nil {
+			return err
+		}
+	}
+	err := j.try(linking, func() error { return j.sys.link(j.file, j.into, j.temp) })
+	if err != nil {
+		return err
+	}
+	return j.confirmLink()
+}
+
+// confirmLink makes sure that the name which was linked still belonged to the file that was opened and hashed.
+func (j *job) confirmLink() error {
+	fi, err := j.into.root.Lstat(j.temp)
+	if err != nil || os.SameFile(fi, j.was) {
+		return err
+	}
+	if err := j.into.root.Remove(j.temp); err != nil {
+		return err
+	}
+	return &refusedError{op: linking, cause: errMoved}
+}
+
+// clone verifies the clone, which nobody else can change. Unless it is the only way, a wrong clone does not convict the source:
+// file systems have cloned wrongly (OpenZFS issue 15526), and copying reads the source itself.
+func (j *job) clone(ctx context.Context, only bool) error {
+	var dst *os.File
+	err := j.try(cloning, func() (err error) {
+		dst, err = j.sys.clone(j.file, j.into, j.temp)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = j.verifyClone(ctx, dst)
+	if errors.Is(err, ErrMismatch) && !only {
+		if err := errors.Join(dst.Close(), j.into.root.Remove(j.temp)); err != nil {
+			return err
+		}
+		return &refusedError{op: cloning, cause: errBadClone}
+	}
+	return j.finish(dst, err)
+}
+
+func (j *job) verifyClone(ctx context.Context, dst *os.File) error {
+	fi, err := dst.Stat()
+	if err != nil {
+		return err
+	}
+	if fi.Size() != j.Size {
+		return sizeMismatch(fi.Size(), j.Size)
+	}
+	if !j.Verify {
+		return nil
+	}
+	return j.verify(ctx, dst)
+}
+
+// verify hashes f, which has the right size already, from its beginning.
+func (j *job) verify(ctx context.Context, f vfs.File) error {
+	h := xxhash.New()
+	n, err := transfer(ctx, h, f, 0)
+	if err != nil {
+		return err
+	}
+	return j.compare(n, h)
+}
+
+// copy moves the bytes. The hash is taken of what is written, in the same pass.
+func (j *job) copy(ctx context.Context) error {
+	dst, err := j.into.create(j.temp)
+	if err != nil {
+		return err
+	}
+	return j.finish(dst, j.fill(ctx, dst))
+}
+
+func (j *job) fill(ctx context.Context, dst *os.File) error {
+	var at int64
+	if j.file != nil && !j.Verify {
+		var err error
+		at, err = copyRanges(ctx, j.sys, dst, j.file, j.Size)
+		if err != nil {
+			return err
+		}
+	}
+	h := xxhash.New()
+	n, err := transfer(ctx, fileAndHash(dst, at, h, j.Verify), j.src, at)
+	if err != nil {
+		return err
+	}
+	return j.compare(at+n, h)
+}
+
+// compare holds what went through against what was announced.
+func (o *Output) compare(n int64, h *xxhash.Digest) error {
+	if n != o.Size {
+		return sizeMismatch(n, o.Size)
+	}
+	if o.Verify && h.Sum64() != o.Sum {
+		return fmt.Errorf("%w: xxhash64 is %016x, expected %016x", ErrMismatch, h.Sum64(), o.Sum)
+	}
+	return nil
+}
+
+func sizeMismatch(got, want int64) error {
+	return fmt.Errorf("%w: %d bytes, expected %d", ErrMismatch, got, want)
+}
+
+// finish closes dst and, if all went well so far, gives it its mode and time.
+func (j *job) finish(dst *os.File, err error) error {
+	return finish(dst, err, j.into, j.temp, j.Output)
+}
+
+// finish sets the time last, by name: where writing is delayed, closing can still move it.
+func finish(dst *os.File, err error, into *folder, temp string, o Output) error {
+	if err == nil {
+		err = dst.Chmod(o.Mode.Perm())
+	}
+	err = errors.Join(err, dst.Close())
+	if err == nil && !o.ModTime.IsZero() {
+		err = into.root.Chtimes(temp, time.Time{}, o.ModTime)
+	}
+	return err
+}
+
+// placeBytes is place for content in memory.
+func placeBytes(data []byte, into *folder, temp string, o Output) error {
+	h := xxhash.New()
+	if o.Verify {
+		h.Write(data)
+	}
+	if err := o.compare(int64(len(data)), h); err != nil {
+		return err
+	}
+	dst, err := into.create(temp)
+	if err != nil {
+		return err
+	}
+	_, err = dst.Write(data)
+	return finish(dst, err, into, temp, o)
+}
