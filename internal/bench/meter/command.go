@@ -11,26 +11,33 @@ import (
 type Usage struct {
 	Wall time.Duration // until the command itself ended
 	CPU  time.Duration // user and system time of the command and of every process below it
+	// CPUErr says why CPU is not known, where orphans cannot be adopted.
+	CPUErr error
 }
 
 // Command runs cmd to its end and adds up the CPU time of all its processes. The go command does not wait
 // for its cache program, so that one's time is missing from the go command's own account: here
 // such orphans come to this process and are waited for. No other child process may run or
-// be started meanwhile. Where this cannot be done it returns errors.ErrUnsupported and does not run cmd.
+// be started meanwhile.
 func Command(ctx context.Context, cmd *exec.Cmd) (Usage, error) {
-	if err := adoptOrphans(); err != nil {
-		return Usage{}, err
+	var usage Usage
+	usage.CPUErr = adoptOrphans()
+	if usage.CPUErr == nil { // what earlier commands left is not this one's
+		_, usage.CPUErr = reap(ctx)
 	}
 	start := time.Now()
-	err := cmd.Run()
-	wall := time.Since(start)
-	orphans, reapErr := reap(ctx)
-	if err != nil {
+	if err := cmd.Run(); err != nil {
+		reap(ctx)
 		return Usage{}, err
 	}
-	if reapErr != nil {
-		return Usage{}, fmt.Errorf("bench: %s: %w", cmd.Args[0], reapErr)
+	usage.Wall = time.Since(start)
+	if usage.CPUErr != nil {
+		return usage, nil
 	}
-	state := cmd.ProcessState
-	return Usage{Wall: wall, CPU: state.UserTime() + state.SystemTime() + orphans}, nil
+	orphans, err := reap(ctx)
+	if err != nil {
+		return Usage{}, fmt.Errorf("bench: %s: %w", cmd.Args[0], err)
+	}
+	usage.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime() + orphans
+	return usage, nil
 }

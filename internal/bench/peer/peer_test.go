@@ -13,7 +13,7 @@ import (
 // A store that loses or mixes up values would win every comparison.
 func TestKindsKeepWhatTheyAreGiven(t *testing.T) {
 	pool := content.NewPool(1 << 20)
-	for _, kind := range peer.Kinds() {
+	for _, kind := range append(peer.Kinds(), peer.Ours()) {
 		for _, mode := range []peer.Mode{{Putters: 1}, {Putters: 4}, {Durable: true, Putters: 1}} {
 			if mode.Durable && !kind.CanSync {
 				continue

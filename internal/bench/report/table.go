@@ -26,9 +26,16 @@ func Table(w io.Writer, rows []frame.Row) error {
 }
 
 func remarks(w io.Writer, rows []frame.Row) error {
+	said := ""
 	for _, r := range rows {
 		if r.Err != nil {
-			if _, err := fmt.Fprintf(w, "could not run: %s: %v\n", r.Spec.Name, r.Err); err != nil {
+			why := r.Err.Error()
+			if why == said {
+				why = "as above"
+			} else {
+				said = why
+			}
+			if _, err := fmt.Fprintf(w, "could not run: %s: %s\n", r.Spec.Name, why); err != nil {
 				return err
 			}
 		}
