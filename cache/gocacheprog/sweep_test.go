@@ -1,0 +1,116 @@
+package gocacheprog_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/cache/gocacheprog"
+)
+
+const oldSession = gocacheprog.SessionPrefix + "123"
+
+func makeFile(t *testing.T, path ...string) string {
+	t.Helper()
+	name := filepath.Join(path...)
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte("body"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// later is when what a test makes now is old enough.
+func later() time.Time { return time.Now().Add(gocacheprog.KeepFor + time.Second) }
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+func TestSweepRemovesOldSessions(t *testing.T) {
+	parent := t.TempDir()
+	kept := makeFile(t, parent, oldSession, "1")
+	makeFile(t, parent, oldSession, "2")
+	if err := gocacheprog.Sweep(t.Context(), parent, later().Add(-time.Minute)); err != nil || !exists(kept) {
+		t.Fatalf("a session of less than a day: exists %v, %v", exists(kept), err)
+	}
+	if err := gocacheprog.Sweep(t.Context(), parent, later()); err != nil || exists(filepath.Dir(kept)) {
+		t.Errorf("after a day: exists %v, %v", exists(filepath.Dir(kept)), err)
+	}
+	if err := gocacheprog.Sweep(t.Context(), filepath.Join(parent, "none"), later()); err != nil {
+		t.Errorf("no folder: %v", err)
+	}
+}
+
+func TestSweepLeavesWhatIsNotOurs(t *testing.T) {
+	parent, elsewhere := t.TempDir(), t.TempDir()
+	precious := makeFile(t, elsewhere, "1")
+	keep := []string{
+		precious,
+		makeFile(t, parent, gocacheprog.SessionPrefix+"123x", "1"),
+		makeFile(t, parent, gocacheprog.SessionPrefix, "1"),
+		makeFile(t, parent, "other", "1"),
+		makeFile(t, parent, gocacheprog.SessionPrefix+"4"),
+		makeFile(t, parent, gocacheprog.SessionPrefix+"5", "name"),
+		makeFile(t, parent, gocacheprog.SessionPrefix+"6", "1", "2"),
+	}
+	for _, link := range []string{
+		filepath.Join(parent, gocacheprog.SessionPrefix+"7"),
+		filepath.Join(parent, gocacheprog.SessionPrefix+"8", "1"),
+	} {
+		os.MkdirAll(filepath.Dir(link), 0o755)
+		if err := os.Symlink(elsewhere, link); err != nil {
+			t.Skip(err)
+		}
+		keep = append(keep, link)
+	}
+	if err := gocacheprog.Sweep(t.Context(), parent, later()); err != nil {
+		t.Error(err)
+	}
+	for _, name := range keep {
+		if !exists(name) {
+			t.Errorf("%s is gone", name)
+		}
+	}
+}
+
+// A session that ended stays for a day after its end, whenever its last body came, and
+// a later session with the same folder removes it.
+func TestLaterSessionSweeps(t *testing.T) {
+	sessions := t.TempDir()
+	old := makeFile(t, sessions, oldSession, "1")
+	long := time.Now().Add(-gocacheprog.KeepFor - time.Hour)
+	if err := os.Chtimes(filepath.Dir(old), long, long); err != nil {
+		t.Fatal(err)
+	}
+	c := begin(t, gocacheprog.Opened(failing(0)), gocacheprog.Options{Sessions: sessions})
+	kept := c.put(action(1), content(5)).DiskPath
+	if err := os.Chtimes(filepath.Dir(kept), long, long); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.end(); err != nil {
+		t.Error(err)
+	}
+	if exists(old) {
+		t.Error("the old session is still there")
+	}
+	info, err := os.Stat(filepath.Dir(kept))
+	if err != nil || time.Since(info.ModTime()) > time.Hour {
+		t.Errorf("the folder of the session that ended: %v, %v", info, err)
+	}
+}
+
+func TestSweepEndsWithItsContext(t *testing.T) {
+	parent := t.TempDir()
+	name := makeFile(t, parent, oldSession, "1")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := gocacheprog.Sweep(ctx, parent, later()); err != nil || !exists(name) {
+		t.Errorf("exists %v, %v", exists(name), err)
+	}
+}
