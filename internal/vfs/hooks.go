@@ -53,7 +53,8 @@ func Lie(match func(path string) bool) Hook {
 	}, Fault{Lie: true})
 }
 
-// Chain asks each hook in turn; the first that does not let the call pass decides.
+// Chain asks each hook in turn; the first that does not let the call pass decides. So a crash
+// goes before the lie that it is to uncover.
 func Chain(hooks ...Hook) Hook {
 	return func(op Op) Fault {
 		for _, h := range hooks {

@@ -20,7 +20,7 @@ import (
 // The same random calls to Mem and to a real folder have the same results.
 func TestMemIsLikeOS(t *testing.T) {
 	r := testkit.Rand(t)
-	for range 40 {
+	for range 25 {
 		dir := t.TempDir()
 		mem := &actor{fsys: vfs.NewMem(dir), dir: dir}
 		real := &actor{fsys: vfs.NewFaults(vfs.OS{}, nil), dir: dir}
