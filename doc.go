@@ -1,0 +1,28 @@
+// Package larder is the root of a library of parts that make a build tool fast the second time. It holds no
+// code of its own: import the part you want. Every part works alone, runs inside the host program, keeps its
+// state below a value that the host made, and starts no process.
+//
+// The parts that exist:
+//
+//   - [github.com/larderbuild/larder/cache] stores what build steps produced under keys that the host
+//     computes: outputs, printed text, exit code and cost. It is crash-safe, verifies what it gives out, and
+//     delivers by clone, hard link or copy. Start with [cache.Open] and [cache.Store.Do].
+//   - [github.com/larderbuild/larder/cache/gocacheprog] lets the go command use such a store as its build
+//     cache (GOCACHEPROG). Start with [gocacheprog.Serve].
+//   - [github.com/larderbuild/larder/cache/cachetest] is a conformance suite for whoever writes another store.
+//
+// The program in examples/gobuild is a host that can be used every day: it runs a real go build through an
+// embedded store, and serves the go command as its cache.
+//
+// # What holds in every part
+//
+// A hit is never wrong; in doubt the answer is a miss. A damaged file, a full disk or a bad request is an error value,
+// never a panic or an exit. Queues, batches and waits have documented limits. Background work is
+// a blocking Run that the host starts. No part reads the environment or keeps anything in package variables, so a program
+// and a test may hold two of everything.
+//
+// # Compatibility
+//
+// Go 1.26 or later, on Linux, macOS and Windows; the store's own files carry a format version. Until v1.0.0 a
+// minor version may change exported names; CHANGELOG.md says which.
+package larder
