@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
+
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // mapError gives foreign errors a root that callers can branch on.
@@ -12,7 +13,7 @@ func mapError(err error) error {
 	switch {
 	case isNoSpace(err) && !errors.Is(err, ErrNoSpace):
 		return errors.Join(ErrNoSpace, err)
-	case errors.Is(err, syscall.EROFS) && !errors.Is(err, ErrReadOnly):
+	case vfs.IsReadOnly(err) && !errors.Is(err, ErrReadOnly):
 		return errors.Join(ErrReadOnly, err)
 	}
 	return err

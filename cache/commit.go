@@ -115,9 +115,11 @@ func (s *Store) commitGroup(group []*op) {
 		s.failGroup(group, err)
 		return
 	}
+	err := s.makeDurable()
 	for _, o := range group {
 		if !o.skip {
 			s.apply(o, s.batch.Pos(o.frame))
+			o.err = errors.Join(o.err, err)
 		}
 	}
 	s.heldDeletes = s.heldDeletes[:0]
@@ -181,23 +183,42 @@ func (s *Store) addFrame(o *op) int {
 	return s.batch.Add(s.frameBuf)
 }
 
-// appendGroup writes the batch, and forces it to disk when every acknowledgement must be durable.
+// appendGroup writes the batch. With Always the payload files and their folders are durable before the log tells of
+// them: what a record replaces must not be lost for one that is not there.
 func (s *Store) appendGroup() error {
 	clear(s.groupKeys)
+	if s.opt.Durability == Always {
+		s.syncMu.Lock()
+		err := s.syncPayloads()
+		s.syncMu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
 	if err := s.flog.Append(&s.batch); err != nil {
 		return fmt.Errorf("log: %w", err)
 	}
-	if s.opt.Durability == Always {
-		return s.syncFiles()
+	return nil
+}
+
+// makeDurable does what the durability demands before a group is acknowledged. The group is in the log already, so it
+// becomes visible even when this fails.
+func (s *Store) makeDurable() error {
+	switch s.opt.Durability {
+	case None:
+		return nil
+	case Group:
+		s.groupDue()
+		return nil
 	}
-	return s.groupDue()
+	if err := s.flog.Sync(); err != nil {
+		return fmt.Errorf("not durable: log: %w", err)
+	}
+	return nil
 }
 
 // groupDue notes that something waits to be made durable. Without Run, the first commit after the interval does it.
-func (s *Store) groupDue() error {
-	if s.opt.Durability == None {
-		return nil
-	}
+func (s *Store) groupDue() {
 	now := time.Now()
 	since := s.unsyncedSince.Load()
 	switch {
@@ -211,7 +232,6 @@ func (s *Store) groupDue() error {
 			s.log().Warn("group is not durable yet", "error", err)
 		}
 	}
-	return nil
 }
 
 // failGroup answers a group that could not be logged. A delete is carried out all the same when the disk is full, since it

@@ -103,7 +103,10 @@ func (s *Store) moveDelete(fr framelog.Frame, f *frame, oldest bool) error {
 	s.batch.Reset()
 	s.frameBuf = appendKeyed(s.frameBuf[:0], frameDelete, &f.key)
 	s.batch.Add(s.frameBuf)
-	return s.appendGroup()
+	if err := s.appendGroup(); err != nil {
+		return err
+	}
+	return s.makeDurable()
 }
 
 // logRemoved notes that nothing of the segment counts any more.
@@ -118,5 +121,5 @@ func (s *Store) logRemoved(id uint64) error {
 	}
 	s.forgetSegment(id)
 	s.pendingOps++
-	return nil
+	return s.makeDurable()
 }

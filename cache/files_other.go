@@ -4,8 +4,6 @@ package cache
 
 import "os"
 
-func isDiskFull(error) bool { return false }
-
 // payloadMode keeps payload files from being changed in place by accident; an fsync needs no write access.
 const (
 	payloadMode = 0o444

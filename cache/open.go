@@ -36,7 +36,7 @@ func Open(ctx context.Context, dir string, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache: open %s: %w", dir, err)
 	}
-	s, err := open(ctx, abs, opt, vfs.OS{}, nil)
+	s, err := open(ctx, abs, opt, seams{fs: vfs.OS{}})
 	if err == nil || errors.Is(err, ctx.Err()) && ctx.Err() != nil {
 		return s, err
 	}
@@ -60,21 +60,27 @@ func explain(err error) error {
 	return err
 }
 
-// open does the work of Open on any file system and with any index.
-func open(ctx context.Context, dir string, opt Options, fsys vfs.FS, openIndex func() (index.Index, error)) (*Store, error) {
-	s := newStore(dir, opt, fsys)
+// seams are where tests put something else.
+type seams struct {
+	fs           vfs.FS
+	openIndex    func() (index.Index, error) // nil: Badger, below the root
+	segmentBytes int64                       // 0: the log's default
+}
+
+// open does the work of Open.
+func open(ctx context.Context, dir string, opt Options, se seams) (*Store, error) {
+	s := newStore(dir, opt, se)
 	if err := s.makeRoot(); err != nil {
 		return nil, err
 	}
-	if _, real := fsys.(vfs.OS); real {
+	if _, real := se.fs.(vfs.OS); real {
 		lock, err := acquireLock(ctx, dir, opt.LockWait)
 		if err != nil {
 			return nil, err
 		}
 		s.lock = lock
 	}
-	s.openIndex = openIndex
-	if openIndex == nil {
+	if s.openIndex == nil {
 		s.openIndex = s.openBadger
 	}
 	if err := s.load(ctx); err != nil {
@@ -83,13 +89,13 @@ func open(ctx context.Context, dir string, opt Options, fsys vfs.FS, openIndex f
 	return s, nil
 }
 
-func newStore(dir string, opt Options, fsys vfs.FS) *Store {
-	s := &Store{dir: dir, opt: opt, fs: fsys,
+func newStore(dir string, opt Options, se seams) *Store {
+	s := &Store{dir: dir, opt: opt, fs: se.fs, openIndex: se.openIndex, segmentBytes: se.segmentBytes,
 		groupKeys: map[Key]struct{}{}, live: map[uint64]int64{}, liveDirty: map[uint64]struct{}{},
 		touches: map[Key]uint32{}, flights: map[Key]*flight{},
 		life:  life{done: make(chan struct{})},
 		kick:  make(chan struct{}, 1),
-		space: spaceGuard{fs: fsys, dir: dir, reserve: opt.Reserve},
+		space: spaceGuard{fs: se.fs, dir: dir, reserve: opt.Reserve},
 	}
 	s.life.ctx, s.life.cancel = context.WithCancelCause(context.Background())
 	s.unsyncedFiles.files = map[Digest]struct{}{}
@@ -163,15 +169,29 @@ func (s *Store) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range folders {
-		if err := s.fs.Mkdir(filepath.Join(s.dir, name), 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
+	if err := s.makeFolders(); err != nil {
+		return err
 	}
 	if err := s.emptyTmp(); err != nil {
 		return err
 	}
 	return s.recover(ctx, id)
+}
+
+// makeFolders makes what is missing, durably: a log in a folder that a power loss takes away is no log.
+func (s *Store) makeFolders() error {
+	made := false
+	for _, name := range folders {
+		err := s.fs.Mkdir(filepath.Join(s.dir, name), 0o777)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		made = made || err == nil
+	}
+	if !made {
+		return nil
+	}
+	return errors.Join(s.fs.SyncDir(s.dir), s.fs.SyncDir(filepath.Dir(s.dir)))
 }
 
 const (

@@ -8,7 +8,7 @@ import (
 // Put stores d under key and consumes d, whatever it returns. What stood under the key before is replaced at once;
 // those who hold a lease on it keep it. When Put has returned nil the entry survives the death of the process;
 // what it takes to survive a power loss is set by [Options.Durability]. When it has returned an error, nothing of d is
-// visible. Cancelling ctx returns early only before the entry is written.
+// visible; only after a failed fsync of the log (Always) may the entry be visible, and not durable. Cancelling ctx returns early only before the entry is written.
 //
 // Errors: a [*NameError] or another error that an Add verb returned before, [ErrNoSpace], [ErrReadOnly], [ErrClosed].
 func (s *Store) Put(ctx context.Context, key Key, d *Draft) error {

@@ -35,7 +35,7 @@ func (s *Store) recover(ctx context.Context, id [16]byte) error {
 		s.log().Warn("index is damaged and will be rebuilt", "error", err)
 	}
 	dir := filepath.Join(s.dir, "log")
-	s.flog, err = framelog.Open(s.fs, dir, &framelog.Options{ID: id, MinSegment: c.applied.Segment + 1})
+	s.flog, err = framelog.Open(s.fs, dir, &framelog.Options{ID: id, MinSegment: c.applied.Segment + 1, SegmentBytes: s.segmentBytes})
 	if errors.Is(err, framelog.ErrVersion) {
 		return errors.Join(ErrVersion, err)
 	}

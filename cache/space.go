@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/larderbuild/larder/internal/vfs"
@@ -53,8 +52,6 @@ func (g *spaceGuard) full() {
 	g.left = 0
 }
 
-func isNoSpace(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || isDiskFull(err)
-}
+func isNoSpace(err error) bool { return vfs.IsNoSpace(err) }
 
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -28,6 +28,8 @@ type Store struct {
 	space  spaceGuard
 	tmpSeq atomic.Uint64
 
+	segmentBytes int64
+
 	gate      sync.RWMutex // guards idx
 	idx       index.Index  // nil: parked
 	openIndex func() (index.Index, error)

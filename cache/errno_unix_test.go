@@ -1,0 +1,10 @@
+//go:build !windows
+
+package cache
+
+import "syscall"
+
+const (
+	errIO   = syscall.EIO
+	errFull = syscall.ENOSPC
+)
