@@ -29,7 +29,10 @@ func (l *Log) Append(b *Batch) error {
 	}
 	l.wmu.Lock()
 	defer l.wmu.Unlock()
-	return wrap("append to", l.dir, l.append(b))
+	if err := l.append(b); err != nil {
+		return wrap("append to", l.dir, err)
+	}
+	return nil
 }
 
 // append is Append below wmu.

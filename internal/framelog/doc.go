@@ -44,12 +44,12 @@
 //
 //	 0  magic 0xf7a3e10c      u32
 //	 4  length of body        u32
-//	 8  xxhash64 of body      u64   xor a number made of log id, segment id and offset
+//	 8  xxhash64 of body      u64   xor mix(xxhash64(log id, segment id) + offset)
 //	16  kind                  u32   1 data, 2 roster
-//	20  CRC-32C               u32   of log id, segment id, offset and the 20 bytes above
+//	20  CRC-32C               u32   of the 20 bytes above, continuing crc(log id, segment id) xor offset
 //	24  body
 //
-// Both checksums cover the place. So neither a frame of another log, nor a write that went
+// mix is the finalizer of SplitMix64. Both checksums depend on the place. So neither a frame of another log, nor a write that went
 // astray, nor a copy of this very log inside a body is ever taken for a frame.
 //
 // A roster is written first into each segment, after a segment was removed and after one became durable

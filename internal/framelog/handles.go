@@ -53,7 +53,7 @@ func (h *handles) acquire(p *part) (vfs.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		h.makeRoom()
+		h.shrink(h.max - 1)
 		p.f = f
 		h.open = append(h.open, p)
 	}
@@ -72,20 +72,26 @@ func (h *handles) release(p *part) {
 	}
 }
 
-// makeRoom closes the file that was not used for longest. The caller holds mu.
-func (h *handles) makeRoom() {
-	if len(h.open) < h.max {
-		return
+// shrink closes the files that were not used for longest until at most n are open, if so many can be. The
+// caller holds mu.
+func (h *handles) shrink(n int) {
+	for len(h.open) > n {
+		p := h.idlest()
+		if p == nil {
+			return
+		}
+		h.forget(p) // nothing unsynced in it: closing loses nothing
 	}
-	oldest := -1
-	for i, p := range h.open {
-		if p.refs == 0 && !p.pinned && (oldest < 0 || p.used < h.open[oldest].used) {
-			oldest = i
+}
+
+func (h *handles) idlest() *part {
+	var oldest *part
+	for _, p := range h.open {
+		if p.refs == 0 && !p.pinned && (oldest == nil || p.used < oldest.used) {
+			oldest = p
 		}
 	}
-	if oldest >= 0 {
-		h.forget(h.open[oldest]) // read only: closing loses nothing
-	}
+	return oldest
 }
 
 // forget closes p's file. The caller holds mu.
@@ -123,6 +129,7 @@ func (h *handles) unpin(p *part) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p.pinned = false
+	h.shrink(h.max)
 }
 
 // drop waits for running uses of p, closes its file and allows no other use.

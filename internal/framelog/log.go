@@ -126,6 +126,9 @@ func (l *Log) End() Pos {
 // return nil.
 func (l *Log) Close() error {
 	err := l.Sync()
+	if err == nil && l.lastRoster() {
+		err = l.Sync()
+	}
 	l.wmu.Lock()
 	defer l.wmu.Unlock()
 	if l.isClosed() {

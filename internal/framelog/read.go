@@ -38,7 +38,10 @@ func (l *Log) ReadBody(p Pos, off int, dst []byte) error {
 		}
 		return nil
 	})
-	return wrap("read body", p, err)
+	if err != nil {
+		return wrap("read body", p, err)
+	}
+	return nil
 }
 
 // reading runs read on the segment. A file may be replaced below a read; then the next try finds the new one.

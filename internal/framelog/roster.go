@@ -62,6 +62,17 @@ func (l *Log) writeRoster(s *segment) error {
 	return err
 }
 
+// lastRoster leaves what is known to the next life, and reports whether that was news. If it cannot be
+// written, the next life knows less.
+func (l *Log) lastRoster() bool {
+	l.wmu.Lock()
+	defer l.wmu.Unlock()
+	if l.writable() != nil || l.active == nil || l.cutDirty || !l.rosterStale() {
+		return false
+	}
+	return l.writeRoster(l.active) == nil
+}
+
 func (l *Log) rosterStale() bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

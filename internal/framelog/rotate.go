@@ -94,27 +94,24 @@ func (l *Log) Rotate() error {
 }
 
 // Resume lets appending go on in the last segment, and reports whether it will. It is for a log that was closed
-// without an error, before the first Append; end is what [Log.End] told then. If the segment does not end
-// just there, nothing happens, and the first Append begins a new one.
+// without an error, before the first Append; end is what [Log.End] told then, before or after Close. If the
+// segment does not end just there, nothing happens, and the first Append begins a new one.
 func (l *Log) Resume(end Pos) (bool, error) {
 	l.wmu.Lock()
 	defer l.wmu.Unlock()
 	if err := l.writable(); err != nil {
 		return false, wrap("resume", l.dir, err)
 	}
-	s := l.last()
-	if s == nil || s == l.active || l.End() != end || end.Offset%align != 0 {
+	s, src := l.last()
+	if s == nil || s == l.active || !src.endsWith(end, l.opt.MaxBody) {
 		return false, nil
 	}
-	p := s.parts[len(s.parts)-1]
-	if p.badHeader {
-		return false, nil
-	}
+	p := src.parts[len(src.parts)-1]
 	f, err := l.fs.OpenFile(l.handles.path(p.name), os.O_RDWR, 0)
 	if err != nil {
 		return false, wrap("resume", l.dir, err)
 	}
-	if fi, err := f.Stat(); err != nil || fi.Size() != p.at(int64(end.Offset)) {
+	if fi, err := f.Stat(); err != nil || fi.Size() != p.at(src.end) {
 		return false, wrap("resume", l.dir, errors.Join(err, f.Close()))
 	}
 	l.handles.pin(p, f)
@@ -124,12 +121,29 @@ func (l *Log) Resume(end Pos) (bool, error) {
 	return true, nil
 }
 
-// last returns the segment of the highest id, or nil.
-func (l *Log) last() *segment {
+// endsWith reports whether the owner's frames end at end, and with them, but for rosters, the segment.
+func (s *source) endsWith(end Pos, maxBody int) bool {
+	next := int64(end.Offset)
+	if s.id != end.Segment || next < headerSize || next > s.end || s.parts[len(s.parts)-1].badHeader {
+		return false
+	}
+	w := newWalker(*s, next, maxBody)
+	for f, ok := w.next(); ok; f, ok = w.next() {
+		if f.off != next || f.kind != kindRoster {
+			return false
+		}
+		next += int64(len(f.raw))
+	}
+	return next == s.end
+}
+
+// last returns the segment of the highest id and a view of it, or nil.
+func (l *Log) last() (*segment, source) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if len(l.segs) == 0 {
-		return nil
+		return nil, source{}
 	}
-	return l.segs[len(l.segs)-1]
+	s := l.segs[len(l.segs)-1]
+	return s, l.view(s)
 }

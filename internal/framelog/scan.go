@@ -197,7 +197,7 @@ func (s *scan) judge(t tail) *Damage {
 	if t.end >= headerSize {
 		s.learned = append(s.learned, tail{src: t.src, end: t.end, synced: k})
 	}
-	if t.bad == nil || k == t.end {
+	if t.bad == nil || k > 0 && k == t.end {
 		return nil
 	}
 	t.bad.Reason = Torn

@@ -1,0 +1,275 @@
+package framelog_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/larderbuild/larder/internal/framelog"
+	"github.com/larderbuild/larder/internal/testkit"
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// history is what was promised about a log.
+type history struct {
+	acked   model // appended
+	durable model // synced
+	maybe   model // in groups whose append failed
+	removed map[uint64]bool
+	failed  bool // the log refused to go on
+}
+
+func newHistory() *history {
+	return &history{acked: model{}, durable: model{}, maybe: model{}, removed: map[uint64]bool{}}
+}
+
+// append adds a group of distinct frames; what a failed group would have been is noted by body.
+func (h *history) append(l *framelog.Log, bodies ...string) error {
+	ps, err := appendAll(l, bodies...)
+	for i, body := range bodies {
+		if err != nil {
+			h.maybe[framelog.Pos{Offset: uint32(len(h.maybe))}] = body
+		} else {
+			h.acked[ps[i]] = body
+		}
+	}
+	return err
+}
+
+func (h *history) sync(l *framelog.Log) error {
+	now := maps.Clone(h.acked)
+	if err := l.Sync(); err != nil {
+		return err
+	}
+	h.durable = now
+	return nil
+}
+
+// remove deletes the first segment, if there are others.
+func (h *history) remove(l *framelog.Log) error {
+	segs := l.Segments()
+	if len(segs) < 2 {
+		return nil
+	}
+	id := segs[0].ID
+	h.removed[id] = true // from now on it may be there or not
+	now := maps.Clone(h.acked)
+	if err := l.Remove(id); err != nil {
+		return err
+	}
+	h.durable = now
+	return nil
+}
+
+// live runs the log through a life, the same one for the same seed, and ends it by closing the log or not.
+func (h *history) live(fsys vfs.FS, seed uint64) error {
+	r := rand.New(rand.NewPCG(seed, 1))
+	l, err := framelog.Open(fsys, dir, small())
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if r.IntN(2) == 0 {
+		scan(l, framelog.Pos{})
+	}
+	for i := range 14 {
+		switch err = nil; r.IntN(8) {
+		case 0, 1:
+			err = h.sync(l)
+		case 2:
+			err = l.Rotate()
+		case 3:
+			err = h.remove(l)
+		default:
+			group := make([]string, 1+r.IntN(4))
+			for j := range group {
+				group[j] = fmt.Sprintf("seed %d op %d frame %d %s", seed, i, j, strings.Repeat("x", r.IntN(150)))
+			}
+			err = h.append(l, group...)
+		}
+		if errors.Is(err, vfs.ErrCrashed) {
+			return err
+		}
+		h.failed = h.failed || errors.Is(err, framelog.ErrFailed)
+	}
+	return h.sync(l)
+}
+
+// check opens what is left of a log and returns how it breaks a promise. After a kill nothing that was acknowledged is lost.
+func (h *history) check(fsys vfs.FS, kill bool) error {
+	o := small()
+	for p := range h.acked {
+		o.MinSegment = max(o.MinSegment, p.Segment+1)
+	}
+	l, err := framelog.Open(fsys, dir, o)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	s := scan(l, framelog.Pos{})
+	if s.err != nil {
+		return s.err
+	}
+	must := h.durable
+	if kill {
+		must = h.acked
+		if len(s.lost()) > 0 {
+			return fmt.Errorf("after a kill: %v", s.damage)
+		}
+	}
+	for p, body := range must {
+		if got, ok := s.frames[p]; (!ok && !h.removed[p.Segment]) || ok && got != body {
+			return fmt.Errorf("frame %v is %.40q, was %.40q; damage %v", p, got, body, s.damage)
+		}
+	}
+	for p, body := range s.frames {
+		if h.acked[p] != body && !h.possible(body) {
+			return fmt.Errorf("frame %v is %.40q, which was never written", p, body)
+		}
+	}
+	return h.goOn(fsys, l, s.frames)
+}
+
+func (h *history) possible(body string) bool {
+	for _, b := range h.maybe {
+		if b == body {
+			return true
+		}
+	}
+	return false
+}
+
+// goOn appends to a log that was opened after a crash, and reads everything back in the next life.
+func (h *history) goOn(fsys vfs.FS, l *framelog.Log, found model) error {
+	after := maps.Clone(found)
+	for i := range 5 {
+		body := fmt.Sprintf("after %d", i)
+		ps, err := appendAll(l, body)
+		if err != nil {
+			return err
+		}
+		if old, ok := h.acked[ps[0]]; ok {
+			return fmt.Errorf("position %v was given to %.40q and again to %q", ps[0], old, body)
+		}
+		after[ps[0]] = body
+	}
+	if err := l.Close(); err != nil {
+		return err
+	}
+	l, err := framelog.Open(fsys, dir, small())
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if s := scan(l, framelog.Pos{}); !maps.Equal(s.frames, after) {
+		return fmt.Errorf("next life: %d frames, want %d; damage %v", len(s.frames), len(after), s.damage)
+	}
+	return nil
+}
+
+// crashEverywhere plays two lives, crashes the second at each step, and returns the first promise that a remaining tree breaks.
+func crashEverywhere(r *rand.Rand, extra vfs.Hook) (steps int, err error) {
+	seed := r.Uint64()
+	for step := 1; ; step++ {
+		for _, crash := range []vfs.Hook{vfs.CrashAt(step), vfs.TearAt(step)} {
+			mem, h := vfs.NewMem(dir), newHistory()
+			if err := h.live(mem, seed); err != nil {
+				return step, fmt.Errorf("seed %d: first life: %w", seed, err)
+			}
+			faults := vfs.NewFaults(mem, vfs.Chain(crash, extra))
+			err := h.live(faults, seed+1)
+			if _, crashed := faults.Crashed(); !crashed {
+				return step, err
+			}
+			for name, tree := range mem.Crashes(r, 4) {
+				if err := h.check(tree, name == "kill"); err != nil {
+					op, _ := faults.Crashed()
+					return step, fmt.Errorf("seed %d, crash at %v, %s: %w", seed, op, name, err)
+				}
+			}
+		}
+	}
+}
+
+func never(vfs.Op) vfs.Fault { return vfs.Fault{} }
+
+func TestCrash(t *testing.T) {
+	r := testkit.Rand(t)
+	for range rounds {
+		steps, err := crashEverywhere(r, never)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if steps < 10 {
+			t.Errorf("only %d steps", steps)
+		}
+	}
+}
+
+// The crash test sees it when a sync is missing.
+func TestCrashTestSees(t *testing.T) {
+	for name, path := range map[string]string{"file syncs": ".log", "folder syncs": dir} {
+		t.Run(name, func(t *testing.T) {
+			r := testkit.Rand(t)
+			for range 5 * rounds {
+				if _, err := crashEverywhere(r, vfs.Lie(func(p string) bool { return strings.HasSuffix(p, path) })); err != nil {
+					return
+				}
+			}
+			t.Error("nothing was lost")
+		})
+	}
+}
+
+// failing makes n steps fail, beginning with one; half of each write is done all the same.
+func failing(first, n int, err error) vfs.Hook {
+	return func(op vfs.Op) vfs.Fault {
+		if op.Step < first || op.Step >= first+n {
+			return vfs.Fault{}
+		}
+		return vfs.Fault{Err: err, Partial: op.Size * (op.Step % 3) / 2}
+	}
+}
+
+// TestFaults makes each step fail, alone and with those that follow: what was acknowledged is there, what was synced
+// is there after a power loss, and of groups that failed nothing is.
+func TestFaults(t *testing.T) {
+	r := testkit.Rand(t)
+	for range rounds {
+		seed := r.Uint64()
+		for n := 1; n <= 4; n++ {
+			for step := 1; faultAt(t, r, seed, step, n); step++ {
+				if t.Failed() {
+					t.FailNow()
+				}
+			}
+		}
+	}
+}
+
+// faultAt plays two lives, the second with n faults, and reports whether it had that many steps.
+func faultAt(t *testing.T, r *rand.Rand, seed uint64, step, n int) bool {
+	t.Helper()
+	mem, h := vfs.NewMem(dir), newHistory()
+	if err := h.live(mem, seed); err != nil {
+		t.Fatal(err)
+	}
+	faults := vfs.NewFaults(mem, failing(step, n, syscall.EIO))
+	err := h.live(faults, seed+1)
+	if h.failed != errors.Is(err, framelog.ErrFailed) {
+		t.Errorf("seed %d, step %d, %d faults: last sync: %v", seed, step, n, err)
+	}
+	if !h.failed {
+		h.maybe = nil // no failed group may be found
+	}
+	for name, tree := range mem.Crashes(r, 3) {
+		if err := h.check(tree, name == "kill"); err != nil {
+			t.Errorf("seed %d, %d faults from step %d of %d, %s: %v", seed, n, step, faults.Steps(), name, err)
+		}
+	}
+	return step < faults.Steps()
+}

@@ -1,0 +1,255 @@
+package framelog_test
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/larderbuild/larder/internal/framelog"
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// faulty opens a log over a memory that fails on demand.
+func faulty(t *testing.T) (*framelog.Log, *vfs.Mem, *vfs.Faults) {
+	t.Helper()
+	mem := vfs.NewMem(dir)
+	faults := vfs.NewFaults(mem, nil)
+	return open(t, faults, dir, small()), mem, faults
+}
+
+// failKinds fails the given kinds of calls.
+func failKinds(err error, kinds ...vfs.Kind) vfs.Hook {
+	return vfs.When(func(op vfs.Op) bool {
+		for _, k := range kinds {
+			if op.Kind == k {
+				return true
+			}
+		}
+		return false
+	}, vfs.Fault{Err: err})
+}
+
+// once lets only the first call that h picks fail.
+func once(h vfs.Hook) vfs.Hook {
+	done := false
+	return func(op vfs.Op) vfs.Fault {
+		if done {
+			return vfs.Fault{}
+		}
+		f := h(op)
+		done = f.Err != nil
+		return f
+	}
+}
+
+func TestDiskFull(t *testing.T) {
+	mem, m := vfs.NewMem(dir), model{}
+	l := open(t, mem, dir, small())
+	m.fill(t, l, 20)
+	mem.SetSize(l.Size() + 100)
+	var err error
+	for i := 0; err == nil && i < 100; i++ {
+		var ps []framelog.Pos
+		if ps, err = appendAll(l, "to the brim"); err == nil {
+			m[ps[0]] = "to the brim"
+		}
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("append to a full disk: %v", err)
+	}
+	segments := len(l.Segments())
+	for range 20 {
+		if _, err := appendAll(l, "a", "bc", strings.Repeat("d", 600)); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("append to a full disk: %v", err)
+		}
+	}
+	if n := len(l.Segments()); n > segments+1 {
+		t.Errorf("failed appends left %d segments", n-segments)
+	}
+	m.intact(t, l)
+	if err := l.Remove(1); err != nil {
+		t.Errorf("Remove on a full disk: %v", err)
+	}
+	for p := range m {
+		if p.Segment == 1 {
+			delete(m, p)
+		}
+	}
+	m.add(t, l, "space is back")
+	m.intact(t, l)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m.intact(t, open(t, mem, dir, small()))
+}
+
+// After a failed fsync the bytes are made durable elsewhere and keep their positions.
+func TestFailedSync(t *testing.T) {
+	l, mem, faults := faulty(t)
+	m := model{}
+	m.add(t, l, "durable")
+	if err := l.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	ps := m.add(t, l, "one", "two", "three")
+	faults.SetHook(once(failKinds(syscall.EIO, vfs.OpSync)))
+	if err := l.Sync(); err != nil {
+		t.Fatalf("Sync: %v", err)
+	}
+	m.intact(t, l)
+	p := m.add(t, l, "after")[0]
+	if p.Segment != ps[0].Segment {
+		t.Errorf("appended at %v after a failed sync", p)
+	}
+	m.intact(t, l)
+	delete(m, p)
+	m.intact(t, open(t, mem.Crash(vfs.Loss{}), dir, small()))
+}
+
+// The same for segments that are full already, and for failure upon failure.
+func TestFailedSyncs(t *testing.T) {
+	l, mem, faults := faulty(t)
+	m := model{}
+	for range 4 {
+		m.fill(t, l, 12)
+		faults.SetHook(once(failKinds(syscall.EIO, vfs.OpSync)))
+		if err := l.Sync(); err != nil {
+			t.Fatalf("Sync: %v", err)
+		}
+		m.fill(t, l, 2)
+		faults.SetHook(once(failKinds(syscall.EIO, vfs.OpSync)))
+		if err := l.Sync(); err != nil {
+			t.Fatalf("Sync: %v", err)
+		}
+	}
+	m.intact(t, l)
+	for name, tree := range map[string]*vfs.Mem{"kill": mem.Kill(), "power loss": mem.Crash(vfs.Loss{})} {
+		s := scan(open(t, tree, dir, small()), framelog.Pos{})
+		if len(s.lost()) > 0 {
+			t.Errorf("%s: %v", name, s.damage)
+		}
+		m.compare(t, open(t, tree, dir, small()), s)
+	}
+}
+
+// When nothing can be made durable the log refuses to go on, but still reads.
+func TestSyncFailsForGood(t *testing.T) {
+	for name, kind := range map[string]vfs.Kind{"file": vfs.OpSync, "folder": vfs.OpSyncDir} {
+		t.Run(name, func(t *testing.T) {
+			l, _, faults := faulty(t)
+			m := model{}
+			m.fill(t, l, 10)
+			faults.SetHook(failKinds(syscall.EIO, kind))
+			err := l.Sync()
+			faults.SetHook(nil)
+			_, aerr := appendAll(l, "more")
+			for verb, err := range map[string]error{
+				"Sync": err, "second Sync": l.Sync(), "Append": aerr, "Rotate": l.Rotate(), "Remove": l.Remove(1), "Close": l.Close(),
+			} {
+				if !errors.Is(err, framelog.ErrFailed) || !errors.Is(err, syscall.EIO) {
+					t.Errorf("%s: %v", verb, err)
+				}
+			}
+		})
+	}
+}
+
+func TestReadsGoOnAfterFailure(t *testing.T) {
+	l, mem, faults := faulty(t)
+	m := model{}
+	m.fill(t, l, 10)
+	faults.SetHook(failKinds(syscall.EIO, vfs.OpSync))
+	if err := l.Sync(); !errors.Is(err, framelog.ErrFailed) {
+		t.Fatalf("Sync: %v", err)
+	}
+	m.intact(t, l)
+	l.Close()
+	l = open(t, mem, dir, small())
+	m.intact(t, l)
+	m.fill(t, l, 10)
+	m.intact(t, l)
+}
+
+// What is not read back as it was written is not made durable in place of it.
+func TestFailedSyncLosesPages(t *testing.T) {
+	l, mem, faults := faulty(t)
+	p := model{}.add(t, l, "soon gone")[0]
+	flip(t, mem, fileOf(1), int(p.Offset)+framelog.FrameHeader)
+	faults.SetHook(once(failKinds(syscall.EIO, vfs.OpSync)))
+	if err := l.Sync(); !errors.Is(err, framelog.ErrFailed) || !errors.Is(err, framelog.ErrDamaged) {
+		t.Errorf("Sync: %v", err)
+	}
+}
+
+// Bytes of a failed write that cannot be cut off are covered, in this life and the next.
+func TestFailedTruncate(t *testing.T) {
+	for name, cover := range map[string]bool{"covered at once": false, "covered by the next append": true} {
+		t.Run(name, func(t *testing.T) {
+			l, mem, faults := faulty(t)
+			m := model{}
+			m.add(t, l, "before")
+			kinds := failKinds(syscall.EIO, vfs.OpTruncate)
+			if cover {
+				kinds = failKinds(syscall.EIO, vfs.OpTruncate, vfs.OpOpen)
+			}
+			write := vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpWrite && op.Path == fileOf(1) },
+				vfs.Fault{Err: syscall.EIO, Partial: 1 << 20})
+			faults.SetHook(vfs.Chain(kinds, write))
+			if _, err := appendAll(l, "does", "not", "count"); !errors.Is(err, syscall.EIO) {
+				t.Fatalf("append: %v", err)
+			}
+			faults.SetHook(nil)
+			m.intact(t, l)
+			m.add(t, l, "after")
+			m.intact(t, l)
+			m.intact(t, open(t, mem.Kill(), dir, small()))
+			l.Close()
+			m.intact(t, open(t, mem.Crash(vfs.Loss{}), dir, small()))
+		})
+	}
+}
+
+// A sector that cannot be read costs the frames in it.
+func TestUnreadable(t *testing.T) {
+	mem, m := vfs.NewMem(dir), model{}
+	o := small()
+	o.SegmentBytes = 1 << 20
+	l := open(t, mem, dir, o)
+	for range 20 {
+		m.add(t, l, strings.Repeat("y", 3000))
+	}
+	l.Close()
+	const bad = 20000
+	l = open(t, vfs.NewFaults(mem, vfs.When(func(op vfs.Op) bool {
+		return op.Kind == vfs.OpRead && op.Off <= bad && bad < op.Off+int64(op.Size)
+	}, vfs.Fault{Err: syscall.EIO})), dir, o)
+	s := scan(l, framelog.Pos{})
+	if len(s.damage) != 1 || s.damage[0].Reason != framelog.Unreadable || !errors.Is(s.damage[0], syscall.EIO) {
+		t.Fatalf("damage %v", s.damage)
+	}
+	if len(s.frames) < 17 {
+		t.Errorf("%d frames are left", len(s.frames))
+	}
+}
+
+// Files appear under a name that counts only when they are whole.
+func TestCreateFails(t *testing.T) {
+	l, mem, faults := faulty(t)
+	m := model{}
+	m.add(t, l, "one")
+	if err := l.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []vfs.Kind{vfs.OpOpen, vfs.OpWrite} {
+		faults.SetHook(once(failKinds(syscall.EIO, kind)))
+		if _, err := appendAll(l, "two"); !errors.Is(err, syscall.EIO) {
+			t.Errorf("append when %v fails: %v", kind, err)
+		}
+	}
+	faults.SetHook(nil)
+	if p := m.add(t, l, "three")[0]; p.Segment != 2 {
+		t.Errorf("appended at %v", p)
+	}
+	m.intact(t, open(t, mem.Kill(), dir, small()))
+}
