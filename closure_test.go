@@ -266,10 +266,3 @@ func goCommand(t *testing.T, system string, args ...string) []byte {
 	}
 	return out
 }
-
-func report(t *testing.T, complaints ...[]string) {
-	t.Helper()
-	for _, c := range slices.Concat(complaints...) {
-		t.Error(c)
-	}
-}

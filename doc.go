@@ -6,9 +6,9 @@
 //
 //   - [github.com/larderbuild/larder/cache] stores what build steps produced under keys that the host
 //     computes: outputs, printed text, exit code and cost. It is crash-safe, verifies what it gives out, and
-//     delivers by clone, hard link or copy. Start with [cache.Open] and [cache.Store.Do].
+//     delivers by clone, hard link or copy. Start with its Open, and Store.Do.
 //   - [github.com/larderbuild/larder/cache/gocacheprog] lets the go command use such a store as its build
-//     cache (GOCACHEPROG). Start with [gocacheprog.Serve].
+//     cache (GOCACHEPROG). Start with its Serve.
 //   - [github.com/larderbuild/larder/cache/cachetest] is a conformance suite for whoever writes another store.
 //
 // The program in examples/gobuild is a host that can be used every day: it runs a real go build through an

@@ -185,3 +185,10 @@ func walk(t *testing.T, visit func(name string)) {
 		t.Fatal(err)
 	}
 }
+
+func report(t *testing.T, complaints ...[]string) {
+	t.Helper()
+	for _, c := range slices.Concat(complaints...) {
+		t.Error(c)
+	}
+}
