@@ -85,6 +85,7 @@ func checkTarget(target string) error {
 
 // nameSet finds names that one folder of a case-insensitive system could not hold together.
 type nameSet struct {
+	first   string // maps are made for the second name
 	files   map[string]struct{}
 	folders map[string]struct{}
 }
@@ -93,7 +94,12 @@ type nameSet struct {
 func (s *nameSet) add(name string) error {
 	bad := func(reason string) error { return &NameError{Field: "name", Name: name, Reason: reason} }
 	if s.files == nil {
+		if s.first == "" {
+			s.first = name
+			return nil
+		}
 		s.files, s.folders = map[string]struct{}{}, map[string]struct{}{}
+		s.note(foldCase(s.first))
 	}
 	folded := foldCase(name)
 	if _, dup := s.files[folded]; dup {
@@ -107,11 +113,15 @@ func (s *nameSet) add(name string) error {
 			return bad("is below another output")
 		}
 	}
+	s.note(folded)
+	return nil
+}
+
+func (s *nameSet) note(folded string) {
 	s.files[folded] = struct{}{}
 	for dir := path.Dir(folded); dir != "."; dir = path.Dir(dir) {
 		s.folders[dir] = struct{}{}
 	}
-	return nil
 }
 
 // foldCase maps each rune to the smallest of its simple-fold orbit, so that two names fold alike exactly when

@@ -23,7 +23,10 @@ func (s *Store) Put(ctx context.Context, key Key, d *Draft) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("cache: put %v: %w", key, err)
 	}
-	return s.wrap("put "+keyText(&key), s.put(key, d))
+	if err := s.put(key, d); err != nil {
+		return s.wrap("put "+keyText(&key), err)
+	}
+	return nil
 }
 
 func (s *Store) put(key Key, d *Draft) error {

@@ -1,0 +1,5 @@
+//go:build long
+
+package cache
+
+const killRounds = 300

@@ -1,0 +1,19 @@
+package cache
+
+import (
+	"os"
+	"testing"
+
+	"github.com/larderbuild/larder/internal/testkit"
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(testkit.Main(m, &testkit.Options{
+		// Badger's dependencies keep these for as long as the process lives.
+		Known: []string{"github.com/golang/glog"},
+		Roles: map[string]testkit.Role{
+			"putter": playPutter,
+			"holder": playHolder,
+		},
+	}))
+}
