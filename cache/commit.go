@@ -138,6 +138,9 @@ func (s *Store) groupBytes(group []*op) (n int64) {
 // prepare decides whether o takes place and adds its frame to the batch.
 func (s *Store) prepare(o *op, low bool) {
 	o.skip = true
+	if !o.only.IsZero() && s.inGroup(&o.key) {
+		return // an earlier change of this group replaces what o depends on
+	}
 	if low && o.kind == framePut && o.only.IsZero() {
 		o.err = ErrNoSpace
 		return
@@ -234,7 +237,7 @@ func (s *Store) groupDue() {
 	}
 }
 
-// failGroup answers a group that could not be logged. A delete is carried out all the same when the disk is full, since it
+// failGroup answers a group that could not be logged, those too that only depended on it. A delete is carried out all the same when the disk is full, since it
 // frees space, and logged later.
 func (s *Store) failGroup(group []*op, err error) {
 	full := isNoSpace(err)
@@ -244,8 +247,8 @@ func (s *Store) failGroup(group []*op, err error) {
 	}
 	for _, o := range group {
 		switch {
-		case o.skip:
-		case full && o.kind == frameDelete && len(s.heldDeletes) < maxHeldDeletes:
+		case o.skip && o.err != nil:
+		case full && !o.skip && o.kind == frameDelete && len(s.heldDeletes) < maxHeldDeletes:
 			s.heldDeletes = append(s.heldDeletes, o.key)
 			s.apply(o, framelog.Pos{})
 		default:
