@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/larderbuild/larder/internal/bench/frame"
 	"github.com/larderbuild/larder/internal/bench/machine"
@@ -50,7 +51,7 @@ func measure(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	}
 	env := &frame.Env{
 		Quick: o.quick, Rows: o.rows, Entries: o.entries, Dir: dir,
-		Log: frame.NewProgress(stderr),
+		Log: frame.NewProgress(stderr), Began: time.Now(),
 	}
 	rows, err := frame.Run(ctx, o.suite, env, func(r frame.Row) {
 		if o.json {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"time"
 )
 
 // Env is what the program was asked for, the same for every case.
@@ -14,6 +15,7 @@ type Env struct {
 	Entries int            // size of the large store; 0 for the suite's default
 	Dir     string         // where temporary folders are made
 	Log     *Progress      // nil is silent
+	Began   time.Time      // of the run
 }
 
 // Pick returns full, or quick when the run is a quick one.
@@ -22,6 +24,18 @@ func Pick[T any](e *Env, full, quick T) T {
 		return quick
 	}
 	return full
+}
+
+// late is when a quick run has used so much of its 45 s that one round must do.
+const late = 25 * time.Second
+
+// Rounds is how often a comparison is repeated: full times, or quick times in a quick run that
+// has time left, and else once.
+func (e *Env) Rounds(full, quick int) int {
+	if e.Quick && !e.Began.IsZero() && time.Since(e.Began) > late {
+		return 1
+	}
+	return Pick(e, full, quick)
 }
 
 // TempDir makes a folder that the caller removes with the returned function.

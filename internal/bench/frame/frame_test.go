@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/larderbuild/larder/internal/bench/frame"
 )
@@ -200,5 +201,26 @@ func TestInterleaveStops(t *testing.T) {
 	fail := func(context.Context) (float64, error) { calls++; return 0, broken }
 	if _, err := frame.Interleave(t.Context(), 3, fail, fail); !errors.Is(err, broken) || calls != 1 {
 		t.Errorf("error %v after %d calls, want %v after one", err, calls, broken)
+	}
+}
+
+func TestRoundsShrinkWhenAQuickRunIsLate(t *testing.T) {
+	hourAgo := time.Now().Add(-time.Hour)
+	tests := []struct {
+		name string
+		env  frame.Env
+		want int
+	}{
+		{"full", frame.Env{}, 9},
+		{"full, long ago", frame.Env{Began: hourAgo}, 9},
+		{"quick", frame.Env{Quick: true, Began: time.Now()}, 5},
+		{"quick, late", frame.Env{Quick: true, Began: hourAgo}, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.env.Rounds(9, 5); got != tt.want {
+				t.Errorf("%d rounds, want %d", got, tt.want)
+			}
+		})
 	}
 }

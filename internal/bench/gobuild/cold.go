@@ -13,7 +13,7 @@ import (
 type cold struct {
 	programs *programs
 	target   *resolved
-	rounds   int
+	rounds   [2]int       // full and quick
 	cpu      frame.Target // of our CPU time over that of Go's own cache
 }
 
@@ -53,7 +53,7 @@ func (c cold) run(ctx context.Context, r *frame.Recorder) error {
 			return c.once(ctx, v, what)
 		}))
 	}
-	if _, err := frame.Interleave(ctx, c.rounds, sides...); err != nil {
+	if _, err := frame.Interleave(ctx, r.Env().Rounds(c.rounds[0], c.rounds[1]), sides...); err != nil {
 		return err
 	}
 	return c.record(r, lanes)

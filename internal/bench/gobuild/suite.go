@@ -14,15 +14,15 @@ func cases(env *frame.Env) []frame.Case {
 	}
 	return []frame.Case{
 		warm{
-			programs: p, target: pickTarget(env, std(), usedStd()), rounds: frame.Pick(env, 11, 7),
+			programs: p, target: pickTarget(env, std(), usedStd()), rounds: [2]int{11, 7},
 			added: frame.RatioAtMost(0.7),
 		}.of(),
 		warm{
-			programs: p, target: badger, rounds: frame.Pick(env, 7, 5),
+			programs: p, target: badger, rounds: [2]int{7, 5},
 			wall: frame.RatioAtMost(1.05),
 		}.of(),
 		cold{
-			programs: p, target: tiny, rounds: frame.Pick(env, 3, 2),
+			programs: p, target: tiny, rounds: [2]int{3, 2},
 			cpu: frame.RatioAtMost(1.03),
 		}.of(),
 	}

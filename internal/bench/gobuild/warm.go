@@ -16,7 +16,7 @@ import (
 type warm struct {
 	programs *programs
 	target   *resolved
-	rounds   int
+	rounds   [2]int       // full and quick
 	wall     frame.Target // of our wall time over that of Go's own cache
 	added    frame.Target // of what we add to Go's own cache over what go-cacher adds
 }
@@ -86,8 +86,9 @@ func (w warm) race(ctx context.Context, dir string, what work, table *recording)
 			return usage, err
 		}))
 	}
-	w.programs.env.Log.Printf("gobuild: %d rounds", w.rounds)
-	_, err := frame.Interleave(ctx, w.rounds, sides...)
+	rounds := w.programs.env.Rounds(w.rounds[0], w.rounds[1])
+	w.programs.env.Log.Printf("gobuild: %d rounds", rounds)
+	_, err := frame.Interleave(ctx, rounds, sides...)
 	return lanes, err
 }
 

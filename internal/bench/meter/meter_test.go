@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,14 +36,16 @@ func TestRateEndsWithItsTime(t *testing.T) {
 
 func TestRateStopsAtAnError(t *testing.T) {
 	broken := errors.New("broken")
+	var late atomic.Bool
 	_, _, err := meter.Rate(t.Context(), meter.Load{Workers: 2, For: time.Minute},
 		func(i int) error {
-			if i == 100 {
+			if i == 100 || i == 10_000_000 { // the latter ends a worker that did not stop
+				late.Store(i > 100)
 				return broken
 			}
 			return nil
 		})
-	if !errors.Is(err, broken) {
+	if !errors.Is(err, broken) || late.Load() {
 		t.Errorf("error %v, want %v", err, broken)
 	}
 }

@@ -45,20 +45,19 @@ type rate struct {
 	failed atomic.Pointer[error]
 }
 
-// stride is how many operations pass between two looks at the clock by one worker.
+// stride is how many operations pass between two looks at the context by one worker.
 const stride = 16
 
 func (r *rate) work(ctx context.Context) {
 	done := 0
 	defer func() { r.done.Add(int64(done)) }()
 	for {
-		if done%stride == 0 || r.load.Count == 0 {
-			if err := ctx.Err(); err != nil {
-				r.failed.CompareAndSwap(nil, &err)
-			}
-			if !r.end.IsZero() && time.Now().After(r.end) {
-				return
-			}
+		if done%stride == 0 && ctx.Err() != nil {
+			err := context.Cause(ctx)
+			r.failed.CompareAndSwap(nil, &err)
+		}
+		if done > 0 && !r.end.IsZero() && time.Now().After(r.end) {
+			return
 		}
 		i := int(r.next.Add(1)) - 1
 		if r.load.Count > 0 && i >= r.load.Count || r.failed.Load() != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"time"
 
 	"github.com/larderbuild/larder/internal/bench/content"
 	"github.com/larderbuild/larder/internal/bench/frame"
@@ -18,15 +19,13 @@ import (
 type contender struct {
 	meeting
 	kind       peer.Kind
-	pool       *content.Pool
-	order      []int // of gets
+	stored     int // values of the last round
 	puts, gets []float64
 	failed     error // its turns are over
 }
 
-func newContender(k peer.Kind, m meeting, pool *content.Pool) *contender {
-	order := rand.New(rand.NewPCG(5, 6)).Perm(m.n)
-	return &contender{meeting: m, kind: k, pool: pool, order: order}
+func newContender(k peer.Kind, m meeting) *contender {
+	return &contender{meeting: m, kind: k}
 }
 
 // turn fills an empty store and reads it back after it was opened anew. The store's own failure
@@ -41,9 +40,9 @@ func (c *contender) turn(env *frame.Env) frame.Side {
 			return 0, err
 		}
 		defer remove()
-		c.failed = c.fill(ctx, filepath.Join(dir, "root"))
+		c.failed = c.fill(ctx, env, filepath.Join(dir, "root"))
 		if c.failed == nil && c.withGet {
-			c.failed = c.read(ctx, filepath.Join(dir, "root"))
+			c.failed = c.read(ctx, env, filepath.Join(dir, "root"))
 		}
 		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
@@ -55,24 +54,35 @@ func (c *contender) turn(env *frame.Env) frame.Side {
 	}
 }
 
-func (c *contender) fill(ctx context.Context, dir string) error {
+// patience is the longest time of one round: a store that is slower has fewer values to show.
+func patience(env *frame.Env) time.Duration {
+	return frame.Pick(env, 10*time.Second, 100*time.Millisecond)
+}
+
+func (c *contender) fill(ctx context.Context, env *frame.Env, dir string) error {
 	s, err := c.kind.Open(dir, c.mode)
 	if err != nil {
 		return err
 	}
-	_, perSecond, err := meter.Rate(ctx, meter.Load{Workers: c.mode.Putters, Count: c.n},
-		func(i int) error { return s.Put(content.Key(i), c.pool.Value(i, c.size)) })
+	pool := c.pool()
+	load := meter.Load{Workers: c.mode.Putters, Count: c.n, For: patience(env)}
+	n, perSecond, err := meter.Rate(ctx, load, func(i int) error {
+		return s.Put(content.Key(i), pool.Value(i, c.size))
+	})
+	c.stored = n
 	c.puts = append(c.puts, perSecond)
 	return errors.Join(err, s.Close())
 }
 
-func (c *contender) read(ctx context.Context, dir string) error {
+func (c *contender) read(ctx context.Context, env *frame.Env, dir string) error {
 	s, err := c.kind.Open(dir, c.mode)
 	if err != nil {
 		return err
 	}
-	_, perSecond, err := meter.Rate(ctx, meter.Load{Count: c.n}, func(i int) error {
-		i = c.order[i]
+	order := rand.New(rand.NewPCG(5, 6)).Perm(c.stored)
+	load := meter.Load{Count: c.stored, For: patience(env)}
+	_, perSecond, err := meter.Rate(ctx, load, func(i int) error {
+		i = order[i]
 		value, err := s.Get(content.Key(i))
 		if err == nil && !c.looksRight(i, value) {
 			err = fmt.Errorf("get of key %d: other bytes than were put", i)
@@ -85,7 +95,7 @@ func (c *contender) read(ctx context.Context, dir string) error {
 
 // looksRight compares the length and the ends only: more would be measured too.
 func (c *contender) looksRight(i int, value []byte) bool {
-	want := c.pool.Value(i, c.size)
+	want := c.pool().Value(i, c.size)
 	const end = 64
 	return len(value) == len(want) && bytes.Equal(value[:end], want[:end]) &&
 		bytes.Equal(value[len(value)-end:], want[len(want)-end:])

@@ -10,6 +10,6 @@
 //
 // # Values
 //
-// Values are random and distinct. Put rows beside peers write a fixed number of values into an empty
-// store; get rows reopen it and read values whole into new memory, in random order. Plain files verify nothing on get.
+// Values are random and distinct. Put rows beside peers write the same values into an empty
+// store, for a bounded time; get rows reopen it and read values whole into new memory, in random order. Plain files verify nothing on get.
 package store

@@ -42,7 +42,7 @@ type duel struct {
 	target frame.Target
 }
 
-func durabilityCases(env *frame.Env) []frame.Case {
+func durabilityCases(env *frame.Env, pool func() *content.Pool) []frame.Case {
 	const workers = 64
 	var duels []duel
 	for _, n := range []int{1, workers} {
@@ -65,19 +65,18 @@ func durabilityCases(env *frame.Env) []frame.Case {
 	}
 	var cases []frame.Case
 	for _, d := range duels {
-		cases = append(cases, d.of(env))
+		cases = append(cases, d.of(env, pool))
 	}
 	return cases
 }
 
-func (d duel) of(env *frame.Env) frame.Case {
+func (d duel) of(env *frame.Env, pool func() *content.Pool) frame.Case {
 	spec := frame.Spec{Name: d.name, Unit: "puts/s", Peer: d.b.name, Target: d.target}
 	return frame.Case{
 		Specs: []frame.Spec{spec},
 		Run: func(ctx context.Context, r *frame.Recorder) error {
-			pool := content.NewPool(d.size)
-			rounds := frame.Pick(env, 5, 3)
-			samples, err := frame.Interleave(ctx, rounds, d.side(env, d.a, pool), d.side(env, d.b, pool))
+			samples, err := frame.Interleave(ctx, env.Rounds(5, 3),
+				d.side(env, d.a, pool()), d.side(env, d.b, pool()))
 			if err != nil {
 				return err
 			}
@@ -92,7 +91,7 @@ const most = 512 << 20
 func (d duel) side(env *frame.Env, l lane, pool *content.Pool) frame.Side {
 	load := meter.Load{
 		Workers: l.putters, Count: most / d.size,
-		For: frame.Pick(env, 2*time.Second, 200*time.Millisecond),
+		For: frame.Pick(env, 2*time.Second, 100*time.Millisecond),
 	}
 	return func(ctx context.Context) (perSecond float64, err error) {
 		dir, remove, err := env.TempDir("duel")

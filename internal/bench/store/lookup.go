@@ -43,7 +43,7 @@ func lookupCase(f *fixtures) frame.Case {
 			}
 			found, err := child.Run[looked](ctx, jobLookup, looking{
 				Dir: made.dir, Copy: filepath.Join(filepath.Dir(made.dir), "copy"), Entries: n,
-				Rounds: frame.Pick(f.env, 15, 7), Gets: frame.Pick(f.env, 100_000, 20_000),
+				Rounds: f.env.Rounds(15, 5), Gets: frame.Pick(f.env, 100_000, 10_000),
 			})
 			if err != nil {
 				return err

@@ -56,7 +56,7 @@ func memoryBound(n int) float64 {
 }
 
 func memoryCase(f *fixtures) frame.Case {
-	n, gets := Entries(f.env), frame.Pick(f.env, 1_000_000, 200_000)
+	n, gets := Entries(f.env), frame.Pick(f.env, 1_000_000, 100_000)
 	opened := fmt.Sprintf("anonymous memory after open, %s entries", count(n))
 	got := fmt.Sprintf("anonymous memory after open and %s random gets, %s entries", count(gets), count(n))
 	peak := fmt.Sprintf("peak anonymous memory while loading %s entries", count(n))
@@ -93,7 +93,7 @@ func recordPeak(r *frame.Recorder, name string, l loaded) error {
 
 func recordMemory(ctx context.Context, r *frame.Recorder, opened, got string, p remembering) error {
 	var afterOpen, afterGets []float64
-	for range frame.Pick(r.Env(), 5, 1) {
+	for range r.Env().Rounds(3, 1) {
 		m, err := child.Run[remembered](ctx, jobMemory, p)
 		if err != nil {
 			return err

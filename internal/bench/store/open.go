@@ -83,5 +83,5 @@ func openBoth(ctx context.Context, f *fixtures, n int) ([][]float64, error) {
 			return child.Run[float64](ctx, jobOpen, opening{made.dir, size, seed})
 		}
 	}
-	return frame.Interleave(ctx, frame.Pick(f.env, 15, 7), side(small), side(n))
+	return frame.Interleave(ctx, f.env.Rounds(15, 7), side(small), side(n))
 }

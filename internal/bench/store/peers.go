@@ -22,27 +22,28 @@ type meeting struct {
 	mode    peer.Mode
 	withGet bool
 	n       int // values
+	pool    func() *content.Pool
 }
 
 // peerCases compare all sizes with one putter and no syncing, gets included; small ones also
 // with many putters; and two sizes with every put synced.
-func peerCases(env *frame.Env) []frame.Case {
+func peerCases(env *frame.Env, pool func() *content.Pool) []frame.Case {
 	var cases []frame.Case
 	for _, size := range []int{smallest, smallTo, 16 << 10, 64 << 10, 1 << 20, largest} {
 		cases = append(cases, meeting{
-			size: size, mode: peer.Mode{Putters: 1}, withGet: true, n: values(env, size),
+			size: size, mode: peer.Mode{Putters: 1}, withGet: true, n: values(env, size), pool: pool,
 		}.of(env))
 	}
 	for _, size := range []int{smallest, smallTo} {
 		cases = append(cases, meeting{
-			size: size, mode: peer.Mode{Putters: 64}, n: values(env, size),
+			size: size, mode: peer.Mode{Putters: 64}, n: values(env, size), pool: pool,
 		}.of(env))
 	}
 	for _, size := range []int{smallTo, 64 << 10} {
 		for _, n := range []int{1, 64} {
 			cases = append(cases, meeting{
 				size: size, mode: peer.Mode{Putters: n, Durable: true},
-				n: frame.Pick(env, 2000, 100) * min(n, 4),
+				n: frame.Pick(env, 2000, 100) * min(n, 4), pool: pool,
 			}.of(env))
 		}
 	}
@@ -52,8 +53,8 @@ func peerCases(env *frame.Env) []frame.Case {
 // values is how many values of a size are put: as many bytes at all sizes, but for the
 // small ones, whose number is bounded.
 func values(env *frame.Env, size int) int {
-	bytes := frame.Pick(env, 512<<20, 32<<20)
-	return min(bytes/size, frame.Pick(env, 40_000, 2000))
+	bytes := frame.Pick(env, 256<<20, 32<<20)
+	return min(bytes/size, frame.Pick(env, 20_000, 2000))
 }
 
 func (m meeting) row(verb, kind string) string {
@@ -112,14 +113,13 @@ func (m meeting) of(env *frame.Env) frame.Case {
 
 // run gives every side a turn a round. A peer that fails loses its rows; ours failing ends the case.
 func (m meeting) run(ctx context.Context, env *frame.Env, r *frame.Recorder) error {
-	pool := content.NewPool(m.size)
-	ours := newContender(peer.Ours(), m, pool)
-	rivals := m.rivals(r, pool)
+	ours := newContender(peer.Ours(), m)
+	rivals := m.rivals(r)
 	var sides []frame.Side
 	for _, c := range append([]*contender{ours}, rivals...) {
 		sides = append(sides, c.turn(env))
 	}
-	if _, err := frame.Interleave(ctx, frame.Pick(env, 5, 3), sides...); err != nil {
+	if _, err := frame.Interleave(ctx, env.Rounds(5, 3), sides...); err != nil {
 		return err
 	}
 	if ours.failed != nil {
@@ -133,12 +133,12 @@ func (m meeting) run(ctx context.Context, env *frame.Env, r *frame.Recorder) err
 	return nil
 }
 
-func (m meeting) rivals(r *frame.Recorder, pool *content.Pool) []*contender {
+func (m meeting) rivals(r *frame.Recorder) []*contender {
 	var rivals []*contender
 	for _, k := range m.kinds() {
 		for _, verb := range m.verbs() {
 			if r.Wanted(m.row(verb, k.Name)) {
-				rivals = append(rivals, newContender(k, m, pool))
+				rivals = append(rivals, newContender(k, m))
 				break
 			}
 		}

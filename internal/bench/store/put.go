@@ -27,11 +27,11 @@ type putRow struct {
 
 func putCases(env *frame.Env) []frame.Case {
 	rows := []putRow{
-		{size: 1 << 10, putters: 1, bound: 40_000, full: 30 * time.Second, quick: 1500 * time.Millisecond},
-		{size: 1 << 10, putters: 64, bound: 40_000, full: 30 * time.Second, quick: 1500 * time.Millisecond},
-		{size: 64 << 10, putters: 1, bound: 1400, full: 10 * time.Second, quick: time.Second,
+		{size: 1 << 10, putters: 1, bound: 40_000, full: 30 * time.Second, quick: time.Second},
+		{size: 1 << 10, putters: 64, bound: 40_000, full: 30 * time.Second, quick: time.Second},
+		{size: 64 << 10, putters: 1, bound: 1400, full: 10 * time.Second, quick: time.Second / 2,
 			maxBytes: 4 << 30, memory: true},
-		{size: 4 << 20, putters: 1, bound: 270, full: 10 * time.Second, quick: time.Second,
+		{size: 4 << 20, putters: 1, bound: 270, full: 10 * time.Second, quick: time.Second / 2,
 			maxBytes: 8 << 30, memory: true},
 	}
 	var cases []frame.Case

@@ -3,8 +3,10 @@ package store
 import (
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/larderbuild/larder/internal/bench/child"
+	"github.com/larderbuild/larder/internal/bench/content"
 	"github.com/larderbuild/larder/internal/bench/frame"
 )
 
@@ -38,8 +40,9 @@ func cases(env *frame.Env) []frame.Case {
 		lookupCase(f),
 	}
 	all = append(all, putCases(env)...)
-	all = append(all, durabilityCases(env)...)
-	return append(all, peerCases(env)...)
+	pool := sync.OnceValue(func() *content.Pool { return content.NewPool(largest) })
+	all = append(all, durabilityCases(env, pool)...)
+	return append(all, peerCases(env, pool)...)
 }
 
 // count prints a number of entries: 1e4, 1e6, 250000.
