@@ -97,6 +97,7 @@ const (
 	MaxLine       = maxLine
 	SessionPrefix = sessionPrefix
 	KeepFor       = keepFor
+	StuckGet      = stuckGet
 )
 
 // Sweep removes old session folders.

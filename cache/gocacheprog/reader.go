@@ -17,6 +17,9 @@ type reader struct {
 	// watch; zero outside of one, and turnTaken once another reader has the turn.
 	since atomic.Int64
 	slot  *slot // held once the turn is taken
+	// relieved is closed when the next reader runs. This one stays until then, so that
+	// there is one for Serve to wait for at any time.
+	relieved chan struct{}
 }
 
 // read serves requests until input ends or another reader has the turn.

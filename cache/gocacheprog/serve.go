@@ -110,9 +110,10 @@ func (s *session) open(open Opener) {
 	store, err := open(s.ctx)
 	if err != nil {
 		s.trouble.report("no store: outputs are kept for this build only", err)
-	} else {
-		s.store = store
+		close(s.opened)
+		return
 	}
+	s.store = store
 	close(s.opened)
 	s.sweep(s.options.Sessions)
 }

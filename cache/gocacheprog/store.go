@@ -23,8 +23,8 @@ type Store interface {
 	// The file it names must stay in place, unchanged, until 24 hours after the session.
 	Get(ctx context.Context, action ID) (Object, error)
 	// Put reads body to its end and stores it under action, in the place of what was
-	// there. It must fail, and leave nothing under action, when body fails or when the
-	// SHA-256 of what it read is not output. It does not keep body.
+	// there. output is the SHA-256 of the body: reading fails instead of ending when it is
+	// not. Put fails, and leaves nothing under action, when reading does. It does not keep body.
 	Put(ctx context.Context, action, output ID, body io.Reader) (Object, error)
 	// Release drops what the store holds for the session, such as leases on the files
 	// it named. It is called once, after every other call has returned.

@@ -79,29 +79,40 @@ func TestSweepLeavesWhatIsNotOurs(t *testing.T) {
 	}
 }
 
-// A session that ended stays for a day after its end, whenever its last body came, and
-// a later session with the same folder removes it.
+// makeOld dates a folder back to before the time that sessions are kept.
+func makeOld(t *testing.T, dir string) {
+	t.Helper()
+	old := time.Now().Add(-gocacheprog.KeepFor - time.Hour)
+	if err := os.Chtimes(dir, old, old); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestLaterSessionSweeps(t *testing.T) {
 	sessions := t.TempDir()
 	old := makeFile(t, sessions, oldSession, "1")
-	long := time.Now().Add(-gocacheprog.KeepFor - time.Hour)
-	if err := os.Chtimes(filepath.Dir(old), long, long); err != nil {
-		t.Fatal(err)
-	}
-	c := begin(t, gocacheprog.Opened(failing(0)), gocacheprog.Options{Sessions: sessions})
-	kept := c.put(action(1), content(5)).DiskPath
-	if err := os.Chtimes(filepath.Dir(kept), long, long); err != nil {
-		t.Fatal(err)
-	}
+	makeOld(t, filepath.Dir(old))
+	c := begin(t, gocacheprog.Opened(dirStore{t.TempDir()}), gocacheprog.Options{Sessions: sessions})
 	if err := c.end(); err != nil {
 		t.Error(err)
 	}
 	if exists(old) {
 		t.Error("the old session is still there")
 	}
+}
+
+// The day that a session's bodies are kept begins with its end, whenever the last came.
+func TestSessionIsRenewedAtItsEnd(t *testing.T) {
+	open := func(context.Context) (gocacheprog.Store, error) { return nil, errBroken }
+	c := begin(t, open, gocacheprog.Options{Sessions: t.TempDir()})
+	kept := c.put(action(1), content(5)).DiskPath
+	makeOld(t, filepath.Dir(kept))
+	if err := c.end(); err != nil {
+		t.Error(err)
+	}
 	info, err := os.Stat(filepath.Dir(kept))
 	if err != nil || time.Since(info.ModTime()) > time.Hour {
-		t.Errorf("the folder of the session that ended: %v, %v", info, err)
+		t.Errorf("the session's folder: %v, %v", info, err)
 	}
 }
 

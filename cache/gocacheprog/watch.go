@@ -34,7 +34,7 @@ func (w *watch) init(s *session) {
 
 // newReader gives the turn to a new reader.
 func (w *watch) newReader() *reader {
-	r := &reader{s: w.s}
+	r := &reader{s: w.s, relieved: make(chan struct{})}
 	w.turn.Store(r)
 	return r
 }
@@ -62,6 +62,7 @@ func (r *reader) begin() {
 func (r *reader) finish() bool {
 	since := r.since.Load()
 	if since == turnTaken || !r.since.CompareAndSwap(since, 0) {
+		<-r.relieved
 		return false
 	}
 	r.s.watch.note(time.Duration(r.s.watch.now() - since))
@@ -97,6 +98,7 @@ func (w *watch) take(r *reader, since int64) {
 	}
 	w.slow.Store(true)
 	w.s.running.Go(w.newReader().read) // ends with input; Serve waits for it
+	close(r.relieved)
 }
 
 func (w *watch) stop() { w.timer.Stop() }

@@ -1,0 +1,54 @@
+//go:build unix
+
+package gocacheprog_test
+
+import (
+	"bufio"
+	"io"
+	"syscall"
+	"testing"
+
+	"github.com/larderbuild/larder/cache"
+)
+
+// An interrupt goes to every process of the group, as a terminal's does. The go command
+// ends early, its cache program does not, and the store is sound.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	g := newGo(t, map[string]string{"lib/lib.go": "package lib\n\nimport _ \"strconv\"\n"})
+	seed := g.prog.Seed
+	g.prog.Seed = ""
+	cmd := g.command(t.Context(), "build", "-v", "./lib")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(stderr).ReadString('\n'); err != nil {
+		t.Fatal(line, err)
+	}
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, stderr)
+	if err := cmd.Wait(); err == nil {
+		t.Error("the go command was not interrupted")
+	}
+	// The cache program may still be closing; it gives the lock up at the end.
+	s, err := cache.Open(t.Context(), g.prog.Dir, &cache.Options{LockWait: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := g.lastReport(); r.Puts == 0 || r.Refused > 0 {
+		t.Errorf("the cache program was ended too: %+v", r)
+	}
+	g.wantSound()
+	g.prog.Seed = seed
+	g.run("build", "./lib")
+}
