@@ -198,14 +198,19 @@ func TestMismatch(t *testing.T) {
 				if !errors.Is(err, place.ErrMismatch) {
 					t.Errorf("File: %v, want ErrMismatch", err)
 				}
+				o.Verify = false
+				_, err = d.File(t.Context(), stored(t, t.TempDir(), "content"), o)
+				if sum := c.name == "sum"; errors.Is(err, place.ErrMismatch) == sum {
+					t.Errorf("File unverified: %v, want the size checked alone", err)
+				}
+				o.Verify = true
 				if err := d.Bytes([]byte("content"), o); !errors.Is(err, place.ErrMismatch) {
 					t.Errorf("Bytes: %v, want ErrMismatch", err)
 				}
-				wantTree(t, out, "x/")
-				if err := d.Commit(); err != nil {
+				if err := d.Discard(); err != nil {
 					t.Error(err)
 				}
-				wantTree(t, out, "x/")
+				wantTree(t, out, "")
 			})
 		}
 	}

@@ -1,6 +1,7 @@
 package place_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,14 +16,18 @@ import (
 	"github.com/larderbuild/larder/cache/internal/place"
 )
 
-// fakeClone stands in for a file system that can clone.
+// fakeClone stands in for a file system that can clone, and that gives clones the mode of their source, as macOS does.
 func fakeClone(into *os.Root, name string, src *os.File) error {
 	dst, err := into.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(dst, io.NewSectionReader(src, 0, 1<<40))
-	return errors.Join(err, dst.Close())
+	fi, serr := src.Stat()
+	if err = errors.Join(err, serr, dst.Close()); err != nil {
+		return err
+	}
+	return into.Chmod(name, fi.Mode())
 }
 
 // calls counts what was asked of the kernel.
@@ -157,10 +162,20 @@ func TestCloneModeFails(t *testing.T) {
 }
 
 func TestCopyModeAsksNothing(t *testing.T) {
-	var n calls
-	hows, err := deliver(t, placerThat(&n, nil, nil), place.Copy, 2)
-	if err != nil || hows[0] != place.Copied || n != (calls{}) {
-		t.Errorf("got %v, %v after %+v; want copied after nothing", hows, err, n)
+	no := func() { t.Error("the kernel was asked") }
+	p := place.WithAnswers(place.Answers{
+		Clone: func(*os.Root, string, *os.File) error { no(); return syscall.EXDEV },
+		Link:  func() error { no(); return syscall.EXDEV },
+		Range: func(*os.File, *os.File, int64, int) (int, error) { no(); return 0, syscall.EXDEV },
+	})
+	for _, verify := range []bool{true, false} {
+		d := p.Deliver(openRoot(t, t.TempDir()), place.Copy)
+		o := linkable("f", "content")
+		o.Verify = verify
+		how, err := d.File(t.Context(), stored(t, t.TempDir(), "content"), o)
+		if err = errors.Join(err, d.Commit()); err != nil || how != place.Copied {
+			t.Errorf("got %v, %v; want copied", how, err)
+		}
 	}
 }
 
@@ -242,6 +257,14 @@ func TestWrongClone(t *testing.T) {
 			if _, err := deliver(t, p, place.Clone, 1); !errors.Is(err, place.ErrMismatch) {
 				t.Errorf("Clone: got %v, want ErrMismatch", err)
 			}
+			d := p.Deliver(openRoot(t, t.TempDir()), place.Clone)
+			defer d.Discard()
+			o := output("f", "content")
+			o.Verify = false
+			_, err := d.File(t.Context(), stored(t, t.TempDir(), "content"), o)
+			if errors.Is(err, place.ErrMismatch) != (name == "size") {
+				t.Errorf("unverified: got %v, want the size checked alone", err)
+			}
 		})
 	}
 }
@@ -293,4 +316,36 @@ func TestCopyRange(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCancelCopyRange: a large file is copied in steps, and the context is asked between them.
+func TestCancelCopyRange(t *testing.T) {
+	const size = 1 << 30 // a hole
+	src, err := os.Create(filepath.Join(t.TempDir(), "src"))
+	if err == nil {
+		err = src.Truncate(size)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	steps, out := 0, t.TempDir()
+	p := place.WithAnswers(place.Answers{
+		Clone: func(*os.Root, string, *os.File) error { return syscall.ENOSYS },
+		Range: func(_, _ *os.File, _ int64, n int) (int, error) {
+			if steps++; n > size/8 {
+				t.Errorf("asked for %d bytes in one call", n)
+			}
+			cancel()
+			return n, nil
+		},
+	})
+	d := p.Deliver(openRoot(t, out), place.Auto)
+	defer d.Discard()
+	_, err = d.File(ctx, src, place.Output{Name: "f", Size: size})
+	if !errors.Is(err, context.Canceled) || steps != 1 {
+		t.Errorf("got %v after %d steps, want context.Canceled after one", err, steps)
+	}
+	wantTree(t, out, "")
 }

@@ -24,7 +24,7 @@ func WithAnswers(a Answers) *Placer {
 			if err := a.Clone(into.root, name, src); err != nil {
 				return nil, err
 			}
-			return into.root.OpenFile(name, os.O_RDWR, 0)
+			return into.root.Open(name) // for reading only, as on macOS
 		}
 	}
 	if a.Link != nil {

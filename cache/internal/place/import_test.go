@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/larderbuild/larder/cache/internal/place"
 	"github.com/larderbuild/larder/internal/vfs"
@@ -95,6 +97,7 @@ func TestImportClones(t *testing.T) {
 		t.Errorf("got %+v, %v, hashed %q", got, err, h.String())
 	}
 	wantTree(t, dir, "dst=content src=content")
+	wantContent(t, filepath.Join(dir, "dst"), "content", 0o600)
 
 	n = calls{}
 	p = placerThat(&n, syscall.EXDEV, nil)
@@ -230,7 +233,7 @@ func TestCancelledTakeGivesBack(t *testing.T) {
 		want := "src=content"
 		fsys := hooked{FS: vfs.OS{}, after: cancel}
 		if again {
-			fsys.after = func() { cancel(); write(t, dir, "src", "newer") }
+			fsys.after = sync.OnceFunc(func() { cancel(); write(t, dir, "src", "newer") })
 			want = "src=newer"
 		}
 		_, err := new(place.Placer).Take(ctx, fsys, filepath.Join(dir, "dst"), src, new(bytes.Buffer))
@@ -278,7 +281,17 @@ func TestImportOfChangingFile(t *testing.T) {
 	cases := map[string]func(src string) error{
 		"grows":   func(src string) error { return os.WriteFile(src, []byte(big+big), 0o644) },
 		"shrinks": func(src string) error { return os.Truncate(src, 1<<19) },
-		"time":    func(src string) error { return os.Chtimes(src, longAgo, longAgo) },
+		"grows and says nothing": func(src string) error {
+			fi, err := os.Stat(src)
+			if err == nil {
+				err = os.WriteFile(src, []byte(big+big), 0o644)
+			}
+			if err == nil {
+				err = os.Chtimes(src, time.Time{}, fi.ModTime())
+			}
+			return err
+		},
+		"time": func(src string) error { return os.Chtimes(src, longAgo, longAgo) },
 	}
 	for name, change := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -156,6 +156,7 @@ func TestSymlinkTargets(t *testing.T) {
 		{"l", "//host/share", false},
 		{"l", "f\x00g", false},
 		{"l", "d/../f", false}, // d may be a link
+		{"a/l", "d/../f", false},
 		{"a/b/l", "../d/../../f", false},
 	}
 	for _, c := range cases {
