@@ -3,6 +3,7 @@ package testkit
 import (
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 )
@@ -33,8 +34,8 @@ func Main(m interface{ Run() int }, o *Options) int {
 	if name := os.Getenv(roleVariable); name != "" {
 		return play(name, o.Roles)
 	}
-	// Already there: where the tests run in a role, what the role has started.
-	threads, files := goroutines(), descriptors()
+	// What is there already may stay, such as the descriptors that a parent process left open.
+	stacks, files := goroutines(), descriptors()
 	code := m.Run()
 	if code != 0 {
 		return code // a failed test may not have cleaned up: no second complaint
@@ -44,7 +45,7 @@ func Main(m interface{ Run() int }, o *Options) int {
 		wait = 5 * time.Second
 	}
 	left := settle(wait, func() []string {
-		return append(leakedGoroutines(threads, o.Known), leakedDescriptors(files)...)
+		return append(leakedGoroutines(stacks, o.Known), leakedDescriptors(files)...)
 	})
 	if len(left) == 0 {
 		return 0
@@ -57,16 +58,16 @@ func Main(m interface{ Run() int }, o *Options) int {
 // nowhere else: a goroutine that has closed its last channel still needs a moment to end,
 // and no event tells of that end.
 func settle(wait time.Duration, left func() []string) []string {
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
+	// A collection would close the files that nobody refers to any more, and hide them.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	deadline := time.After(wait)
-	for {
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		list := left()
 		if len(list) == 0 {
 			return nil
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-deadline:
 			return list
 		}

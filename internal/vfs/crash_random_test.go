@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"math/rand/v2"
 	"os"
+	"path"
 	"testing"
 
 	"github.com/larderbuild/larder/internal/testkit"
@@ -163,13 +164,19 @@ func differ(a, b []byte) int {
 func TestCrashTearsBlocks(t *testing.T) {
 	m := vfs.NewMem()
 	content := bytes.Repeat([]byte{'x'}, 16*512)
-	write(t, m, "a", string(content))
+	buf := bytes.Clone(content)
+	f := open(t, m, "a", os.O_WRONLY|os.O_CREATE)
+	_, err := f.Write(buf)
+	must(t, errors.Join(err, f.Close()))
+	clear(buf) // the writer's own again
 	must(t, m.SyncDir("/"))
-	r, holes, within := testkit.Rand(t), 0, 0
+	r, holes, within, whole := testkit.Rand(t), 0, 0, 0
 	for range 200 {
 		got := read(t, m.Crash(vfs.Torn(r.Uint64())), "a")
 		at := differ([]byte(got), content)
 		switch {
+		case at == len(content):
+			whole++
 		case at == len(got):
 		case at%512 == 0:
 			holes++
@@ -177,8 +184,9 @@ func TestCrashTearsBlocks(t *testing.T) {
 			within++
 		}
 	}
-	if holes < 20 || within < 10 {
-		t.Errorf("of 200 crashes %d tore between blocks and %d within one", holes, within)
+	if holes < 20 || within < 10 || whole == 0 {
+		t.Errorf("of 200 crashes %d tore between blocks, %d within one, %d nowhere",
+			holes, within, whole)
 	}
 }
 
@@ -208,7 +216,7 @@ func walk(t *testing.T, m *vfs.Mem, dir string, visit func(string, vfs.ID)) {
 	list, err := m.ReadDir(dir)
 	must(t, err)
 	for _, e := range list {
-		name := fmt.Sprintf("%s/%s", dir, e.Name())
+		name := path.Join(dir, e.Name())
 		fi, err := m.Lstat(name)
 		must(t, err)
 		visit(name, vfs.IDOf(fi))

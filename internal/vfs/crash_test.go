@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/larderbuild/larder/internal/testkit"
@@ -174,6 +175,7 @@ func TestCrash(t *testing.T) {
 			check("now", m, tc.kept)
 			check("killed", m.Kill(), tc.kept)
 			check("killed, then everything lost", m.Kill().Crash(vfs.Loss{}), tc.lost)
+			check("killed, then everything kept", m.Kill().Crash(kept), tc.kept)
 			check("everything kept", m.Crash(kept), tc.kept)
 			check("everything kept, then lost", m.Crash(kept).Crash(vfs.Loss{}), tc.kept)
 			check("everything lost", m.Crash(vfs.Loss{}), tc.lost)
@@ -235,4 +237,87 @@ func TestCrashSeedRepeats(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A clone and its source have nothing in common that a change of either could spoil.
+func TestClonesAreIndependent(t *testing.T) {
+	kept := vfs.Loss{Bytes: vfs.Kept, Entries: vfs.Kept}
+	for how, clone := range map[string]func(*vfs.Mem) *vfs.Mem{
+		"kill":     (*vfs.Mem).Kill,
+		"all kept": func(m *vfs.Mem) *vfs.Mem { return m.Crash(kept) },
+		"all lost": func(m *vfs.Mem) *vfs.Mem { return m.Crash(vfs.Loss{}) },
+		"torn":     func(m *vfs.Mem) *vfs.Mem { return m.Crash(vfs.Torn(1)) },
+	} {
+		for _, sync := range []string{"unsynced", "synced", "failed"} {
+			for _, order := range []string{"append", "append, overwrite", "overwrite, append"} {
+				m := startedFile(t, sync)
+				disks := []*vfs.Mem{m, clone(m), clone(m)}
+				var want []string
+				for i, disk := range disks {
+					p := []byte(read(t, disk, "a") + letter(i))
+					if order != "append" {
+						p[i] = letter(i)[0]
+					}
+					want = append(want, string(p))
+				}
+				for i, disk := range disks {
+					extend(t, disk, i, order)
+				}
+				for i, disk := range disks {
+					now, all := read(t, disk, "a"), read(t, disk.Crash(kept), "a")
+					// A failed sync has lost what lies between our own two changes.
+					same := all[i] == want[i][i] && all[len(all)-1] == want[i][len(now)-1]
+					if now != want[i] || !same {
+						t.Errorf("%s, %s, %s: tree %d has %q, after a crash %q, want %q",
+							how, sync, order, i, now, all, want[i])
+					}
+				}
+			}
+		}
+	}
+}
+
+func letter(i int) string { return string(rune('A' + i)) }
+
+// startedFile returns a tree with one file whose last bytes are as sync says.
+func startedFile(t *testing.T, sync string) *vfs.Mem {
+	t.Helper()
+	m := vfs.NewMem()
+	writeSync(t, m, "a", "start")
+	must(t, m.SyncDir("/"))
+	appendTo(t, m, "middle")
+	faults := vfs.NewFaults(m, nil)
+	f := open(t, faults, "a", os.O_RDWR)
+	if sync == "failed" {
+		faults.SetHook(vfs.FailAt(1, syscall.EIO))
+	}
+	if sync != "unsynced" {
+		f.Sync()
+	}
+	must(t, f.Close())
+	for _, s := range []string{"e", "n", "d"} { // in the room that is left behind "middle"
+		appendTo(t, m, s)
+	}
+	return m
+}
+
+// extend makes the changes of one tree in the given order.
+func extend(t *testing.T, m *vfs.Mem, i int, order string) {
+	t.Helper()
+	for do := range strings.SplitSeq(order, ", ") {
+		if do == "append" {
+			appendTo(t, m, letter(i))
+			continue
+		}
+		f := open(t, m, "a", os.O_RDWR)
+		_, err := f.WriteAt([]byte(letter(i)), int64(i))
+		must(t, errors.Join(err, f.Close()))
+	}
+}
+
+func appendTo(t *testing.T, m *vfs.Mem, s string) {
+	t.Helper()
+	f := open(t, m, "a", os.O_RDWR)
+	_, err := f.WriteAt([]byte(s), int64(size(t, m, "a")))
+	must(t, errors.Join(err, f.Close()))
 }

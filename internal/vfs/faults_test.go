@@ -174,6 +174,23 @@ func TestFaultsTearWrite(t *testing.T) {
 	}
 }
 
+func TestTearAt(t *testing.T) {
+	for step, want := range map[int]string{1: "", 2: "ab", 3: "abcd"} {
+		m := vfs.NewMem()
+		g := open(t, m, "a", os.O_RDWR|os.O_CREATE)
+		must(t, g.Close())
+		f := vfs.NewFaults(m, vfs.TearAt(step))
+		if g, err := f.OpenFile("a", os.O_RDWR|os.O_TRUNC, 0); err == nil {
+			g.Write([]byte("abcd"))
+			g.Sync()
+			g.Close()
+		}
+		if got := read(t, m, "a"); got != want {
+			t.Errorf("torn at step %d: %q, want %q", step, got, want)
+		}
+	}
+}
+
 // After a crash every call fails and none reaches the tree, over a real folder as well; the
 // leak check of TestMain sees a file that stayed open.
 func TestFaultsCrash(t *testing.T) {

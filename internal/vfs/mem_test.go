@@ -131,8 +131,10 @@ func TestMemIdentity(t *testing.T) {
 		t.Error("a rename onto another name of the same file must leave both")
 	}
 	write(t, disk, "d/new", "")
-	if got := id(disk, "d/new"); got.Inode == a.Inode {
-		t.Error("two files have one inode number")
+	for _, name := range []string{"/", "d", "e", "d/a"} {
+		if id(disk, "d/new").Inode == id(disk, name).Inode {
+			t.Errorf("%s and a new file have one inode number", name)
+		}
 	}
 }
 
@@ -156,25 +158,31 @@ func TestMemModeAndTimeAreDurableWithSync(t *testing.T) {
 	m := vfs.NewMem("d")
 	writeSync(t, m, "d/a", "x")
 	must(t, m.SyncDir("d"))
-	f := open(t, m, "d/a", os.O_RDWR)
-	defer f.Close()
-	before, err := m.Lstat("d/a")
-	must(t, err)
-	must(t, f.Chmod(0o444))
-	mode := func(m *vfs.Mem) fs.FileMode {
-		fi, err := m.Lstat("d/a")
+	for name, sync := range map[string]func(f vfs.File) error{
+		"d/a": vfs.File.Sync,
+		"d":   func(vfs.File) error { return m.SyncDir("d") },
+	} {
+		f := open(t, m, name, os.O_RDONLY)
+		defer f.Close()
+		before, err := m.Lstat(name)
 		must(t, err)
-		if !fi.ModTime().Equal(before.ModTime()) {
-			t.Errorf("modified %v, want %v", fi.ModTime(), before.ModTime())
+		must(t, f.Chmod(0o444))
+		mode := func(m *vfs.Mem) fs.FileMode {
+			fi, err := m.Lstat(name)
+			must(t, err)
+			if !fi.ModTime().Equal(before.ModTime()) {
+				t.Errorf("%s: modified %v, want %v", name, fi.ModTime(), before.ModTime())
+			}
+			return fi.Mode().Perm()
 		}
-		return fi.Mode()
-	}
-	if lost, kept := mode(m.Crash(vfs.Loss{})), mode(m.Kill()); lost != 0o644 || kept != 0o444 {
-		t.Errorf("before the sync: lost %v, killed %v", lost, kept)
-	}
-	must(t, f.Sync())
-	if got := mode(m.Crash(vfs.Loss{})); got != 0o444 {
-		t.Errorf("after the sync: %v", got)
+		lost, kept, late := mode(m.Crash(vfs.Loss{})), mode(m.Kill()), mode(m.Kill().Crash(vfs.Loss{}))
+		if lost == 0o444 || kept != 0o444 || late != lost {
+			t.Errorf("%s before the sync: lost %v, killed %v, then lost %v", name, lost, kept, late)
+		}
+		must(t, sync(f))
+		if got := mode(m.Crash(vfs.Loss{})); got != 0o444 {
+			t.Errorf("%s after the sync: %v", name, got)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -128,5 +129,23 @@ func TestErrorCauses(t *testing.T) {
 	defer f.Close()
 	if _, err := f.Write([]byte("x")); !vfs.IsNoSpace(err) {
 		t.Errorf("full device: %v", err)
+	}
+}
+
+func TestFreeHasALimit(t *testing.T) {
+	for _, tc := range []struct {
+		blocks, size uint64
+		want         int64
+	}{
+		{0, 4096, 0},
+		{5, 0, 0},
+		{5, 4096, 20480},
+		{1 << 51, 4096, math.MaxInt64},
+		{1<<51 - 1, 4096, math.MaxInt64 - 4095},
+		{math.MaxUint64, 1, math.MaxInt64},
+	} {
+		if got := vfs.Product(tc.blocks, tc.size); got != tc.want {
+			t.Errorf("%d blocks of %d bytes: %d, want %d", tc.blocks, tc.size, got, tc.want)
+		}
 	}
 }
