@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"maps"
 	"os"
 	"testing"
 
@@ -8,12 +9,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	roles := map[string]testkit.Role{"putter": playPutter, "holder": playHolder}
+	maps.Copy(roles, systemRoles())
 	os.Exit(testkit.Main(m, &testkit.Options{
 		// Badger's dependencies keep these for as long as the process lives.
 		Known: []string{"github.com/golang/glog"},
-		Roles: map[string]testkit.Role{
-			"putter": playPutter,
-			"holder": playHolder,
-		},
+		Roles: roles,
 	}))
 }

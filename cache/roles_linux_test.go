@@ -1,0 +1,7 @@
+package cache
+
+import "github.com/larderbuild/larder/internal/testkit"
+
+func systemRoles() map[string]testkit.Role {
+	return map[string]testkit.Role{"filler": playFiller, "eaten": playEaten, "stranger": playStranger}
+}
