@@ -20,7 +20,7 @@ var tree = []string{"d/a", "d/b", "e/a", "e/b"}
 // touched again is there, and nothing is there that never was.
 func TestCrashKeepsWhatWasSynced(t *testing.T) {
 	r := testkit.Rand(t)
-	for range 150 {
+	for range 60 {
 		m := vfs.NewMem("d", "e")
 		disturb(t, r, m, 30, 8)
 		syncAll(t, m)

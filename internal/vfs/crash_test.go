@@ -161,7 +161,7 @@ func TestCrash(t *testing.T) {
 			tc.run(t, m)
 			state := func(m *vfs.Mem) string {
 				var s []string
-				for _, name := range strings.Fields(tc.files) {
+				for name := range strings.FieldsSeq(tc.files) {
 					s = append(s, read(t, m, name))
 				}
 				return strings.Join(s, " ")

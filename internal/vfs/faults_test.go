@@ -130,12 +130,17 @@ func TestFaultsFail(t *testing.T) {
 	f.SetHook(nil)
 	must(t, publish(f, "d", "x"))
 
-	f.SetHook(vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpRename }, vfs.Fault{Err: syscall.EIO}))
+	broken := vfs.Fault{Err: syscall.EIO}
+	f.SetHook(vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpRename }, broken))
 	if _, ok := errors.AsType[*os.LinkError](publish(f, "d", "x")); !ok {
 		t.Error("Rename does not fail with a LinkError")
 	}
-	f.SetHook(vfs.When(func(op vfs.Op) bool { return op.Call == f.Calls() }, vfs.Fault{Err: syscall.EIO}))
-	fails := map[string]error{"remove": f.Remove("d/final"), "mkdir": f.Mkdir("e", 0), "syncdir": f.SyncDir("d")}
+	f.SetHook(func(vfs.Op) vfs.Fault { return broken })
+	fails := map[string]error{
+		"remove":  f.Remove("d/final"),
+		"mkdir":   f.Mkdir("e", 0),
+		"syncdir": f.SyncDir("d"),
+	}
 	_, fails["lstat"] = f.Lstat("d")
 	_, fails["readdir"] = f.ReadDir("d")
 	_, fails["statfs"] = f.Free("d")
@@ -204,7 +209,9 @@ func TestFaultsCrash(t *testing.T) {
 		t.Errorf("crashed step: %v", err)
 	}
 	f.SetHook(nil) // does not undo it
-	errs := []error{publish(f, dir, "two"), f.Remove(dir + "/final"), f.SyncDir(dir), g.Truncate(0), g.Sync()}
+	errs := []error{
+		publish(f, dir, "two"), f.Remove(dir + "/final"), f.SyncDir(dir), g.Truncate(0), g.Sync(),
+	}
 	_, err := g.WriteAt([]byte("X"), 0)
 	errs = append(errs, err)
 	_, err = g.ReadAt(make([]byte, 1), 0)

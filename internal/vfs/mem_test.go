@@ -190,7 +190,9 @@ func TestMemString(t *testing.T) {
 	m := vfs.NewMem("d")
 	write(t, m, "d/a", "x")
 	got := m.String()
-	for _, want := range []string{"/ d", "/d d", "unsynced", "/d/a -rw-r--r-- ", "links 1 size 1 sha256 2d711642"} {
+	for _, want := range []string{
+		"/ d", "/d d", "unsynced", "/d/a -rw-r--r-- ", "links 1 size 1 sha256 2d711642",
+	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)
 		}

@@ -47,7 +47,7 @@ type actor struct {
 	files []vfs.File
 }
 
-var names = []string{"a", "b", "d", "e", "d/a", "d/b", "d/e", "d/e/a", "d/e/b", "a/b", "e/a", "no/a"}
+var names = strings.Fields("a b d e d/a d/b d/e d/e/a d/e/b a/b e/a no/a")
 
 func (a *actor) step(r *rand.Rand) string {
 	if len(a.files) > 0 && r.IntN(3) > 0 {
@@ -73,11 +73,12 @@ func (a *actor) treeCall(r *rand.Rand) string {
 		return "remove " + name + class(a.fsys.Remove(name))
 	case 6:
 		list, err := a.fsys.ReadDir(name)
-		s := "readdir " + name
+		var s strings.Builder
+		s.WriteString("readdir " + name)
 		for _, e := range list {
-			s += fmt.Sprint(" ", e.Name(), e.IsDir())
+			s.WriteString(fmt.Sprint(" ", e.Name(), e.IsDir()))
 		}
-		return s + class(err)
+		return s.String() + class(err)
 	case 7:
 		fi, err := a.fsys.Lstat(name)
 		return "lstat " + name + describe(fi, err)
@@ -130,7 +131,7 @@ func (a *actor) rareCall(r *rand.Rand, i int) string {
 	case 0:
 		return "sync" + class(f.Sync())
 	case 1:
-		return "chmod" + class(f.Chmod([]fs.FileMode{0o755, 0o640}[r.IntN(2)]))
+		return "chmod" + class(f.Chmod([]fs.FileMode{0o755, 0o700}[r.IntN(2)]))
 	}
 	if r.IntN(4) > 0 { // sometimes it stays, closed
 		a.files = append(a.files[:i:i], a.files[i+1:]...)
