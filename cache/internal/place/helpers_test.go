@@ -38,9 +38,15 @@ func stored(t *testing.T, dir, content string) *os.File {
 	return openFile(t, name)
 }
 
+// openFile opens through a root, because that lets others delete and rename the file on Windows too, which a link needs.
 func openFile(t *testing.T, name string) *os.File {
 	t.Helper()
-	f, err := os.Open(name)
+	root, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	f, err := root.Open(filepath.Base(name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +87,11 @@ func write(t *testing.T, dir, name, content string) string {
 // symlink makes a link, or skips the test where this user may not.
 func symlink(t *testing.T, target, name string) {
 	t.Helper()
-	if err := os.Symlink(target, name); err != nil {
+	err := os.Symlink(target, name)
+	if err == nil {
+		_, err = os.Lstat(name)
+	}
+	if err != nil {
 		t.Skipf("cannot make symbolic links here: %v", err)
 	}
 }

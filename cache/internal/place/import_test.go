@@ -69,9 +69,7 @@ func wantContent(t *testing.T, name, content string, mode fs.FileMode) {
 	if err != nil || string(b) != content {
 		t.Errorf("%s holds %d bytes, %v; want %d", filepath.Base(name), len(b), err, len(content))
 	}
-	if fi, err := os.Stat(name); err != nil || fi.Mode().Perm() != portable(mode) {
-		t.Errorf("%s has mode %v, %v; want %v", filepath.Base(name), fi.Mode(), err, portable(mode))
-	}
+	wantModeAndTime(t, name, mode, time.Time{}, time.Time{})
 }
 
 func TestBringInWithoutHash(t *testing.T) {

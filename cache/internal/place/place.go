@@ -124,7 +124,7 @@ func (j *job) clone(ctx context.Context, only bool) error {
 		}
 		return &refusedError{op: cloning, cause: errBadClone}
 	}
-	return j.finish(dst, err)
+	return finish(dst, err, j.into, j.temp, j.Output)
 }
 
 func (j *job) verifyClone(ctx context.Context, dst *os.File) error {
@@ -157,7 +157,7 @@ func (j *job) copy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return j.finish(dst, j.fill(ctx, dst))
+	return finish(dst, j.fill(ctx, dst), j.into, j.temp, j.Output)
 }
 
 func (j *job) fill(ctx context.Context, dst *os.File) error {
@@ -192,21 +192,20 @@ func sizeMismatch(got, want int64) error {
 	return fmt.Errorf("%w: %d bytes, expected %d", ErrMismatch, got, want)
 }
 
-// finish closes dst and, if all went well so far, gives it its mode and time.
-func (j *job) finish(dst *os.File, err error) error {
-	return finish(dst, err, j.into, j.temp, j.Output)
+// finish gives dst its mode and time if all went well so far, and closes it either way.
+func finish(dst *os.File, err error, into *folder, temp string, o Output) error {
+	if err != nil {
+		return errors.Join(err, dst.Close())
+	}
+	return seal(dst, into, temp, o)
 }
 
-// finish sets the time last, by name: where writing is delayed, closing can still move it.
-func finish(dst *os.File, err error, into *folder, temp string, o Output) error {
-	if err == nil {
-		err = dst.Chmod(o.Mode.Perm())
+// setTime is by name: package os has no other way, and where writes are delayed, closing can still move the time.
+func setTime(into *folder, temp string, o Output) error {
+	if o.ModTime.IsZero() {
+		return nil
 	}
-	err = errors.Join(err, dst.Close())
-	if err == nil && !o.ModTime.IsZero() {
-		err = into.root.Chtimes(temp, time.Time{}, o.ModTime)
-	}
-	return err
+	return into.root.Chtimes(temp, time.Time{}, o.ModTime)
 }
 
 // placeBytes is place for content in memory.

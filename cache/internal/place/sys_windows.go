@@ -66,13 +66,15 @@ type linkInformation struct {
 	name       [windows.MAX_PATH]uint16
 }
 
-// linkFile links relative to the open folder: CreateHardLink takes a path, and a path can be redirected.
+// linkFile links relative to the open folder: CreateHardLink takes a path, and a path can be redirected. It asks for the right
+// to delete, because a link of a file that anybody has open without sharing that right, as os.Open does, could
+// be neither renamed nor removed afterwards.
 func linkFile(src *os.File, into *folder, name string) error {
 	p, err := windows.UTF16PtrFromString(src.Name())
 	if err != nil {
 		return err
 	}
-	h, err := windows.CreateFile(p, windows.FILE_WRITE_ATTRIBUTES|windows.SYNCHRONIZE,
+	h, err := windows.CreateFile(p, windows.FILE_WRITE_ATTRIBUTES|windows.DELETE|windows.SYNCHRONIZE,
 		windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE, nil, windows.OPEN_EXISTING,
 		windows.FILE_FLAG_OPEN_REPARSE_POINT|windows.FILE_FLAG_BACKUP_SEMANTICS, 0)
 	if err != nil {
@@ -128,4 +130,15 @@ func makePrivate(f vfs.File) error {
 		return os.Chmod(file.Name(), 0o600)
 	}
 	return f.Chmod(0o600)
+}
+
+// seal sets the mode last: setting a time may clear the read-only attribute (wine does).
+func seal(dst *os.File, into *folder, temp string, o Output) error {
+	if err := dst.Close(); err != nil {
+		return err
+	}
+	if err := setTime(into, temp, o); err != nil {
+		return err
+	}
+	return into.root.Chmod(temp, o.Mode.Perm())
 }

@@ -127,7 +127,7 @@ func TestReadOnlyDestinationIsReplaced(t *testing.T) {
 	wantTree(t, out, "f=new")
 	fi, err := os.Stat(other)
 	if err != nil || fi.Mode().Perm() != 0o444 {
-		t.Errorf("the old file's other name was changed: %v, %v", fi.Mode(), err)
+		t.Errorf("the old file's other name was changed: %v, %v", fi, err)
 	}
 }
 

@@ -110,7 +110,7 @@ func TestUmaskDoesNotApply(t *testing.T) {
 	}
 	for name, want := range map[string]os.FileMode{"x/f": 0o755, "x": 0o700} {
 		if fi, err := os.Stat(filepath.Join(out, name)); err != nil || fi.Mode().Perm() != want {
-			t.Errorf("%s has %v, %v; want %v", name, fi.Mode(), err, want)
+			t.Errorf("%s has %v, %v; want %v", name, fi, err, want)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func TestStagedNames(t *testing.T) {
 			t.Fatalf("staged %v, %v", list, err)
 		}
 		if fi, err := list[0].Info(); err != nil || fi.Mode().Perm() != 0o644 {
-			t.Errorf("staged with %v, %v", fi.Mode(), err)
+			t.Errorf("staged with %v, %v", fi, err)
 		}
 		seen = append(seen, list[0].Name())
 		if err := d.Discard(); err != nil {
