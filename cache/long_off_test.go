@@ -2,4 +2,9 @@
 
 package cache
 
-const killRounds = 20
+// The short run takes a sample of what the long one does whole.
+const (
+	killRounds   = 20
+	batteryCases = 8
+	survivorPuts = 3000
+)

@@ -2,4 +2,8 @@
 
 package cache
 
-const killRounds = 300
+const (
+	killRounds   = 300
+	batteryCases = 100
+	survivorPuts = 20000
+)

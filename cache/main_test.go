@@ -9,7 +9,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	roles := map[string]testkit.Role{"putter": playPutter, "holder": playHolder}
+	roles := map[string]testkit.Role{"putter": playPutter, "holder": playHolder,
+		"builder": playBuilder, "survivor": playSurvivor}
 	maps.Copy(roles, systemRoles())
 	os.Exit(testkit.Main(m, &testkit.Options{
 		// Badger's dependencies keep these for as long as the process lives.

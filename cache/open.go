@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/larderbuild/larder/cache/internal/index"
 	"github.com/larderbuild/larder/internal/framelog"
 	"github.com/larderbuild/larder/internal/vfs"
@@ -199,28 +201,47 @@ const (
 	formatTmp  = "FORMAT.tmp"
 )
 
-// readFormat reads the version and the log's id; a new root gets both. The line is "larder VERSION ID".
+// formatLine is what FORMAT holds: the version, the log's id, and a checksum of both.
+func formatLine(id [16]byte) string {
+	text := fmt.Sprintf("larder %d %x", formatVersion, id)
+	return fmt.Sprintf("%s %016x\n", text, xxhash.Sum64String(text))
+}
+
+// readFormat reads the log's id; a new root gets one. A damaged line is not a newer version, so
+// the version counts only in a line that is whole.
 func (s *Store) readFormat() (id [16]byte, err error) {
 	text, err := readSmall(s.fs, filepath.Join(s.dir, formatName))
-	if err != nil && !isNotExist(err) {
+	if isNotExist(err) {
+		return s.writeFormat(true)
+	}
+	if err != nil {
 		return id, err
 	}
-	fresh := isNotExist(err)
-	if !fresh {
-		var version int
-		var hexID string
-		if n, _ := fmt.Sscanf(text, "larder %d %s", &version, &hexID); n == 2 {
-			b, herr := hex.DecodeString(hexID)
-			if version > formatVersion {
-				return id, fmt.Errorf("the root has format %d, this version knows up to %d; nothing was changed: %w",
-					version, formatVersion, ErrVersion)
-			}
-			if herr == nil && len(b) == len(id) && version == formatVersion && strings.HasSuffix(text, "\n") {
-				return [16]byte(b), nil
-			}
-		}
+	line, check, ok := cutLast(strings.TrimSuffix(text, "\n"), " ")
+	if !ok || fmt.Sprintf("%016x", xxhash.Sum64String(line)) != check {
+		return s.writeFormat(false)
 	}
-	return s.writeFormat(fresh)
+	var version int
+	var idText string
+	if n, _ := fmt.Sscanf(line, "larder %d %s", &version, &idText); n < 1 {
+		return s.writeFormat(false)
+	}
+	if version > formatVersion {
+		return id, fmt.Errorf("the root has format %d, this version knows up to %d; nothing was changed: %w",
+			version, formatVersion, ErrVersion)
+	}
+	if n, err := hex.Decode(id[:], []byte(idText)); err != nil || n != len(id) {
+		return s.writeFormat(false)
+	}
+	return id, nil
+}
+
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
 }
 
 // writeFormat makes the line of a new root, or again one that was damaged: the log names its own id.
@@ -240,7 +261,7 @@ func (s *Store) writeFormat(fresh bool) (id [16]byte, err error) {
 	if err != nil {
 		return id, err
 	}
-	_, err = fmt.Fprintf(f, "larder %d %x\n", formatVersion, id)
+	_, err = io.WriteString(f, formatLine(id))
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return id, err
 	}

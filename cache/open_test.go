@@ -2,11 +2,14 @@ package cache
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 func TestOpenRefusals(t *testing.T) {
@@ -17,7 +20,9 @@ func TestOpenRefusals(t *testing.T) {
 	}{
 		"newer version": {
 			prepare: func(dir string) error {
-				return os.WriteFile(filepath.Join(dir, "FORMAT"), []byte("larder 2 "+strings.Repeat("ab", 16)+"\n"), 0o666)
+				text := "larder 2 " + strings.Repeat("ab", 16)
+				line := fmt.Sprintf("%s %016x\n", text, xxhash.Sum64String(text))
+				return os.WriteFile(filepath.Join(dir, "FORMAT"), []byte(line), 0o666)
 			},
 			is: ErrVersion, says: "nothing was changed",
 		},
