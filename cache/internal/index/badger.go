@@ -2,10 +2,14 @@ package index
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
+	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -15,77 +19,155 @@ import (
 
 // Options configure [OpenBadger]. The zero value of every field but Dir is its default.
 type Options struct {
-	Dir      string       // folder of the index, made when it is missing; nobody else may write in it
-	Logger   *slog.Logger // nil is silent
-	ReadOnly bool         // nothing below Dir is changed; errors.ErrUnsupported on Windows
+	Dir    string       // folder of the index, made when it is missing; nobody else may write in it
+	Logger *slog.Logger // nil is silent
+	// ReadOnly writes nothing but takes away what a killed process left. On Windows it is errors.ErrUnsupported.
+	ReadOnly bool
 	// OnDamage is called once, on any goroutine and with no lock held, when an open index is found damaged.
 	// It must not call the index. Nil is fine: the methods report the damage too.
 	OnDamage func(error)
+
+	memtable int64 // bytes, for tests that need flushes and compactions soon
 }
 
-// Badger is the [Index] that keeps its records in a folder.
+// Badger is the [Index] that keeps its records in a folder. Its methods are safe for concurrent use, as [Index]
+// says. Each transaction that Apply makes of its ops becomes visible at once.
 //
-// Get, Apply and Scan may be called from several goroutines, as [Index] says.
+// Once the index is found damaged, Get still gives the values that it finds, and everything else is ErrDamaged: a key
+// that is absent, a scan, Apply, and the next OpenBadger.
 type Badger struct {
-	db       *badger.DB
-	options  Options
-	mu       sync.RWMutex // held for reading by every call while it touches db
-	closed   bool
+	db      *badger.DB
+	options Options
+	survey  *survey
+	ledger  ledger
+	damage  atomic.Pointer[error]
+
+	writes    sync.Mutex     // held by Apply; the fields after it are Apply's own
+	version   uint64         // of the last transaction
+	discarded uint64         // versions below may go when a newer one of the same key exists
+	entries   []badger.Entry // of the transaction being made
+	distinct  distinct
+
+	reads    sync.RWMutex // held for reading by whoever touches db outside of Apply
+	closed   bool         // guarded by reads, and by writes
 	scans    sync.WaitGroup
-	snapshot atomic.Pointer[badger.Txn] // what Get and Scan see: all of the transactions applied so far
-	version  uint64                     // of the last transaction; Apply's own
-	entries  []badger.Entry             // Apply's own
-	damage   atomic.Pointer[error]
+	snapshot atomic.Pointer[badger.Txn] // what Get and Scan see: all transactions so far
 }
 
 var _ Index = (*Badger)(nil)
 
-// OpenBadger opens or makes the index in o.Dir. [ErrDamaged] says that the folder must be thrown away and
-// the index rebuilt.
+// compactAtClose is with how many tables of the first level Close merges them into the next, for a process that lives
+// too short for the engine to come to it.
+const compactAtClose = 12
+
+// maxLag is how many transactions the engine may keep old versions for because readers leave no gap.
+const maxLag = 1000
+
+// OpenBadger opens or makes the index in o.Dir. ErrDamaged says that the folder must be taken away and the index
+// rebuilt; any other error says nothing about the records.
 func OpenBadger(o Options) (*Badger, error) {
-	b := &Badger{options: o}
-	db, err := badger.OpenManaged(b.settings())
+	b, err := openBadger(o)
 	if err != nil {
-		return nil, fmt.Errorf("index: open: %w: %w", ErrDamaged, err)
+		return nil, fmt.Errorf("index: open: %w", err)
 	}
-	b.db = db
-	b.version = db.MaxVersion()
-	b.publish()
-	db.SetDiscardTs(b.version)
 	return b, nil
+}
+
+func openBadger(o Options) (*Badger, error) {
+	if o.ReadOnly && !canReadOnly {
+		return nil, errors.ErrUnsupported
+	}
+	s, err := look(o.Dir)
+	if err == nil {
+		err = s.check()
+	}
+	if err == nil {
+		err = s.sweep()
+	}
+	if err != nil {
+		return nil, err
+	}
+	b := &Badger{options: o, survey: s}
+	b.ledger.open(s.known.entries())
+	if o.ReadOnly {
+		err = b.start()
+	} else {
+		err = b.attempt()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// attempt starts the engine with a mark in the folder that says so, should the process die of it.
+func (b *Badger) attempt() error {
+	if err := os.MkdirAll(b.options.Dir, 0o777); err != nil {
+		return err
+	}
+	before := b.survey.phase
+	during, after := before.attempt(), before.use()
+	if err := before.enter(b.options.Dir, during); err != nil {
+		return err
+	}
+	if err := b.start(); err != nil {
+		return errors.Join(err, during.enter(b.options.Dir, phaseAgain))
+	}
+	b.survey.phase = after
+	if err := during.enter(b.options.Dir, after); err != nil {
+		return errors.Join(err, b.db.Close())
+	}
+	return nil
+}
+
+// start opens the engine. Panics of its own on this goroutine are damage.
+func (b *Badger) start() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = damagedf("engine panic: %v", r)
+		}
+	}()
+	if b.db, err = badger.OpenManaged(b.settings()); err != nil {
+		b.survey.known = known{} // now trust nothing
+		if bad := b.survey.check(); bad != nil {
+			return bad
+		}
+		return err
+	}
+	b.version = b.db.MaxVersion()
+	b.publish()
+	return nil
 }
 
 func (b *Badger) settings() badger.Options {
 	o := badger.DefaultOptions(b.options.Dir)
 	o.ReadOnly = b.options.ReadOnly
 	o.BypassLockGuard = true // the store holds a lock of its own
-	o.Logger = &engineLog{out: b.options.Logger}
+	o.Logger = &engineLog{out: b.options.Logger, ledger: &b.ledger, dir: b.options.Dir}
 	o.MetricsEnabled = false
 	o.DetectConflicts = false
 	o.Compression = options.None
 	o.ChecksumVerificationMode = options.OnBlockRead
-	o.MemTableSize = 8 << 20
+	o.MemTableSize = cmp.Or(b.options.memtable, 8<<20)
 	o.NumMemtables = 1
-	o.BaseTableSize = 2 << 20
-	o.NumLevelZeroTables = 2
-	o.NumLevelZeroTablesStall = 4
+	o.BaseTableSize = 1 << 20
+	o.BaseLevelSize = 64 << 20
+	o.NumLevelZeroTables = 4
+	o.NumLevelZeroTablesStall = 12
 	o.NumCompactors = 2
+	o.CompactL0OnClose = b.survey.first() >= compactAtClose
 	o.BlockCacheSize = 0
 	o.IndexCacheSize = 0
-	o.ValueThreshold = 1 << 19
+	o.ValueThreshold = 16 << 10 // above MaxValue: nothing goes to the value log
 	o.ValueLogFileSize = 1 << 20
 	return o
 }
 
-func (b *Badger) publish() {
-	b.snapshot.Store(b.db.NewTransactionAt(b.version, false))
-}
-
-// enter starts a call that touches the engine; the caller runs b.mu.RUnlock when it ends.
+// enter starts a call that touches the engine; the caller runs b.reads.RUnlock when it ends.
 func (b *Badger) enter() error {
-	b.mu.RLock()
+	b.reads.RLock()
 	if b.closed {
-		b.mu.RUnlock()
+		b.reads.RUnlock()
 		return ErrClosed
 	}
 	return nil
@@ -93,51 +175,71 @@ func (b *Badger) enter() error {
 
 // Get implements [Index].
 func (b *Badger) Get(key, dst []byte) ([]byte, bool, error) {
-	if err := b.enter(); err != nil {
+	value, ok, err := b.get(key, dst)
+	if err == nil && !ok {
+		err = b.damaged()
+	}
+	if err != nil {
 		return nil, false, fmt.Errorf("index: get: %w", err)
 	}
-	defer b.mu.RUnlock()
+	return value, ok, nil
+}
+
+func (b *Badger) get(key, dst []byte) ([]byte, bool, error) {
+	if err := b.enter(); err != nil {
+		return nil, false, err
+	}
+	defer b.reads.RUnlock()
 	item, err := b.snapshot.Load().Get(key)
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return dst, false, nil
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("index: get: %w", err)
+		return nil, false, err
 	}
 	err = item.Value(func(v []byte) error {
 		dst = append(dst, v...)
 		return nil
 	})
-	if err != nil {
-		return nil, false, fmt.Errorf("index: get: %w", err)
-	}
-	return dst, true, nil
+	return dst, true, err
 }
 
 // Apply implements [Index].
 func (b *Badger) Apply(ops []Op, last Op) error {
-	if err := b.enter(); err != nil {
-		return fmt.Errorf("index: apply: %w", err)
-	}
-	defer b.mu.RUnlock()
-	txn := b.begin()
-	var err error
-	for i := range ops {
-		if txn, err = b.add(txn, &ops[i]); err != nil {
-			return fmt.Errorf("index: apply: %w", err)
-		}
-	}
-	if txn, err = b.add(txn, &last); err == nil {
-		err = b.commit(txn)
-	}
-	if err != nil {
+	if err := b.apply(ops, last); err != nil {
 		return fmt.Errorf("index: apply: %w", err)
 	}
 	return nil
 }
 
+func (b *Badger) apply(ops []Op, last Op) error {
+	b.writes.Lock()
+	defer b.writes.Unlock()
+	switch {
+	case b.closed:
+		return ErrClosed
+	case b.options.ReadOnly:
+		return errors.ErrUnsupported
+	}
+	if err := b.damaged(); err != nil {
+		return err
+	}
+	txn := b.begin()
+	var err error
+	for i := range ops {
+		if txn, err = b.add(txn, &ops[i]); err != nil {
+			return err
+		}
+	}
+	if txn, err = b.add(txn, &last); err != nil {
+		return err
+	}
+	return b.commit(txn)
+}
+
 func (b *Badger) begin() *badger.Txn {
 	b.entries = b.entries[:0]
+	b.distinct.reset()
 	return b.db.NewTransactionAt(b.version, true)
 }
 
@@ -156,9 +258,24 @@ func (b *Badger) add(txn *badger.Txn, op *Op) (*badger.Txn, error) {
 
 func (b *Badger) put(txn *badger.Txn, op *Op) error {
 	if op.Value == nil {
-		return txn.Delete(op.Key)
+		if err := txn.Delete(op.Key); err != nil {
+			return err
+		}
+	} else if err := txn.SetEntry(b.entry(op)); err != nil {
+		return err
 	}
-	return txn.SetEntry(&badger.Entry{Key: op.Key, Value: op.Value})
+	b.distinct.add(op.Key)
+	return nil
+}
+
+// entry makes an entry of op in memory that the next transaction uses again. The engine keeps pointers until the
+// commit, so what is full is left to it.
+func (b *Badger) entry(op *Op) *badger.Entry {
+	if len(b.entries) == cap(b.entries) {
+		b.entries = make([]badger.Entry, 0, max(64, min(4096, 2*cap(b.entries))))
+	}
+	b.entries = append(b.entries, badger.Entry{Key: op.Key, Value: op.Value})
+	return &b.entries[len(b.entries)-1]
 }
 
 func (b *Badger) commit(txn *badger.Txn) error {
@@ -166,72 +283,193 @@ func (b *Badger) commit(txn *badger.Txn) error {
 	if err := txn.CommitAt(b.version, nil); err != nil {
 		return err
 	}
+	b.ledger.add(b.distinct.count)
 	b.publish()
 	return nil
 }
 
-// Scan implements [Index].
-func (b *Badger) Scan(prefix, start []byte) iter.Seq2[Op, error] {
-	return func(yield func(Op, error) bool) {
-		it, err := b.iterator(prefix)
-		if err != nil {
-			yield(Op{}, fmt.Errorf("index: scan: %w", err))
+// publish lets readers see the last transaction. Old versions may go only while nobody reads them: the engine would
+// drop the one that a reader of an older snapshot is looking for. A scan holds its tables, so only its start counts.
+func (b *Badger) publish() {
+	b.snapshot.Store(b.db.NewTransactionAt(b.version, false))
+	if !b.reads.TryLock() {
+		if b.version-b.discarded < maxLag {
 			return
 		}
-		defer b.scans.Done()
-		defer it.Close()
+		b.reads.Lock()
+	}
+	defer b.reads.Unlock()
+	b.discarded = b.version
+	b.db.SetDiscardTs(b.version)
+}
+
+// Scan implements [Index]. A scan that comes to its end reads the blocks that it went through once more and
+// verifies them, as the engine steps over what it cannot read.
+func (b *Badger) Scan(prefix, start []byte) iter.Seq2[Op, error] {
+	return func(yield func(Op, error) bool) {
 		if bytes.Compare(start, prefix) < 0 {
 			start = prefix
 		}
-		for it.Seek(start); it.ValidForPrefix(prefix); it.Next() {
-			item := it.Item()
-			more := true
-			err := item.Value(func(v []byte) error {
-				more = yield(Op{Key: item.Key(), Value: v}, nil)
-				return nil
-			})
-			if err != nil {
-				yield(Op{}, fmt.Errorf("index: scan: %w", err))
+		s, err := b.scan(prefix)
+		if err == nil {
+			defer s.close()
+			var stopped bool
+			if stopped, err = s.run(prefix, start, yield); stopped {
 				return
 			}
-			if !more {
-				return
-			}
+		}
+		if err != nil {
+			yield(Op{}, fmt.Errorf("index: scan: %w", err))
 		}
 	}
 }
 
-func (b *Badger) iterator(prefix []byte) (*badger.Iterator, error) {
+// scan is one running Scan.
+type scan struct {
+	b      *Badger
+	it     *badger.Iterator
+	tables []badger.TableInfo // that it reads; the files stay until it is closed
+}
+
+func (b *Badger) scan(prefix []byte) (*scan, error) {
+	if err := b.damaged(); err != nil {
+		return nil, err
+	}
 	if err := b.enter(); err != nil {
 		return nil, err
 	}
-	defer b.mu.RUnlock()
-	b.scans.Add(1)
-	return b.snapshot.Load().NewIterator(badger.IteratorOptions{Prefix: prefix}), nil
+	defer b.reads.RUnlock()
+	for {
+		before := b.db.Tables()
+		it := b.snapshot.Load().NewIterator(badger.IteratorOptions{Prefix: prefix})
+		if slices.EqualFunc(before, b.db.Tables(), func(x, y badger.TableInfo) bool { return x.ID == y.ID }) {
+			b.scans.Add(1)
+			return &scan{b, it, before}, nil
+		}
+		it.Close()
+	}
 }
 
-// Sync implements [Index]. The engine's own log is not used after a crash, so nothing is to be done here:
-// what survives one is said by the value of Apply's last key.
+func (s *scan) close() {
+	s.it.Close()
+	s.b.scans.Done()
+}
+
+// run reports whether the body stopped the scan.
+func (s *scan) run(prefix, start []byte, yield func(Op, error) bool) (stopped bool, err error) {
+	for s.it.Seek(start); s.it.ValidForPrefix(prefix); s.it.Next() {
+		item := s.it.Item()
+		err := item.Value(func(v []byte) error {
+			stopped = !yield(Op{Key: item.Key(), Value: v}, nil)
+			return nil
+		})
+		if stopped || err != nil {
+			return stopped, err
+		}
+	}
+	return false, s.verify(keyRange{start, prefixEnd(prefix)})
+}
+
+// verify reads what the scan went through.
+func (s *scan) verify(r keyRange) error {
+	var ids []uint64
+	for _, t := range s.tables {
+		if r.overlaps(t.Left, t.Right) {
+			ids = append(ids, t.ID)
+		}
+	}
+	if err := s.b.survey.verify(context.Background(), ids, r); err != nil {
+		s.b.report(err)
+		return err
+	}
+	return nil
+}
+
+// Verify reads all tables and compares their checksums. It finds what no normal open looks for: a table that
+// changed on the disk although its size and times are what they were.
+func (b *Badger) Verify(ctx context.Context) error {
+	s, err := b.scan(nil)
+	if err == nil {
+		defer s.close()
+		var ids []uint64
+		for _, t := range s.tables {
+			ids = append(ids, t.ID)
+		}
+		if err = b.survey.verify(ctx, ids, keyRange{}); errors.Is(err, ErrDamaged) {
+			b.report(err)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("index: verify: %w", err)
+	}
+	return nil
+}
+
+// damaged returns what was reported.
+func (b *Badger) damaged() error {
+	if err := b.damage.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// report makes the damage stick: in the folder too, so that the next open does not believe it.
+func (b *Badger) report(err error) {
+	if !b.damage.CompareAndSwap(nil, &err) {
+		return
+	}
+	if !b.options.ReadOnly {
+		b.survey.phase.enter(b.options.Dir, phaseDamaged)
+	}
+	if b.options.OnDamage != nil {
+		b.options.OnDamage(err)
+	}
+}
+
+// Sync implements [Index]. It has nothing to do: the engine's own log is not used after a crash, and what survives
+// one is said by the value of Apply's last key.
 func (b *Badger) Sync() error {
 	if err := b.enter(); err != nil {
 		return fmt.Errorf("index: sync: %w", err)
 	}
-	defer b.mu.RUnlock()
+	defer b.reads.RUnlock()
 	return nil
 }
 
-// Close implements [Index]. It waits for running scans, so the body of one must not call it.
+// Close implements [Index]. It waits for running scans, so the body of one must not call it. ErrDamaged says that
+// records were lost on the way to the disk, or that damage was reported before.
 func (b *Badger) Close() error {
-	b.mu.Lock()
-	was := b.closed
-	b.closed = true
-	b.mu.Unlock()
-	if was {
+	if !b.shut() {
 		return nil
 	}
 	b.scans.Wait()
-	if err := b.db.Close(); err != nil {
+	err := b.db.Close()
+	if b.options.ReadOnly {
+		return closeError(err)
+	}
+	if err == nil {
+		err = b.survey.after(b.ledger.missing)
+	}
+	if errors.Is(err, ErrDamaged) {
+		b.report(err)
+	}
+	return closeError(err)
+}
+
+func closeError(err error) error {
+	if err != nil {
 		return fmt.Errorf("index: close: %w", err)
 	}
 	return nil
+}
+
+// shut reports whether this call is the one that closes.
+func (b *Badger) shut() bool {
+	b.writes.Lock()
+	defer b.writes.Unlock()
+	b.reads.Lock()
+	defer b.reads.Unlock()
+	was := b.closed
+	b.closed = true
+	return !was
 }

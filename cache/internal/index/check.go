@@ -1,0 +1,155 @@
+package index
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	checkers    = 3         // goroutines that check tables during Open
+	checkBuffer = 256 << 10 // of each
+)
+
+// check opens every table and reads in full those that are not known to be sound.
+func (s *survey) check() error {
+	ids := make(chan uint64, len(s.manifest.tables))
+	for id := range s.manifest.tables {
+		ids <- id
+	}
+	close(ids)
+	var (
+		group sync.WaitGroup
+		mu    sync.Mutex
+		first error
+		stop  atomic.Bool
+	)
+	sound := make(known, len(s.manifest.tables))
+	for range min(checkers, len(s.manifest.tables)) {
+		group.Go(func() {
+			var buf *bufio.Reader
+			for id := range ids {
+				if stop.Load() {
+					return
+				}
+				sig, err := s.checkTable(id, &buf)
+				mu.Lock()
+				sound[id] = sig
+				if err != nil && first == nil {
+					first = err
+					stop.Store(true)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	s.known = sound
+	return first
+}
+
+func (s *survey) checkTable(id uint64, buf **bufio.Reader) (signature, error) {
+	t, err := openTable(s.dir, id)
+	if err != nil {
+		return signature{}, damageOf(err)
+	}
+	defer t.close()
+	sig, old := t.signature(id, time.Now()), s.known[id]
+	if s.exact() && sig.footer != old.footer {
+		return sig, damagedf("%s is another table than at the last close", tableName(id))
+	}
+	if old.same(sig) && old.fresh == 0 && s.readable && !s.phase.suspicious() {
+		return old, nil
+	}
+	if *buf == nil {
+		*buf = bufio.NewReaderSize(nil, checkBuffer)
+	}
+	sig.entries, err = t.verify(*buf, keyRange{})
+	if err != nil {
+		err = fmt.Errorf("%s: %w", tableName(id), damageOf(err))
+	}
+	return sig, err
+}
+
+// verify reads the blocks of these tables that may hold keys of r. A table that is gone is damage: the caller
+// holds on to them.
+func (s *survey) verify(ctx context.Context, ids []uint64, r keyRange) error {
+	buf := bufio.NewReaderSize(nil, checkBuffer)
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.verifyTable(id, buf, r); err != nil {
+			return fmt.Errorf("%s: %w", tableName(id), damageOf(err))
+		}
+	}
+	return nil
+}
+
+func (s *survey) verifyTable(id uint64, buf *bufio.Reader, r keyRange) error {
+	t, err := openTable(s.dir, id)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	_, err = t.verify(buf, r)
+	return err
+}
+
+// after looks at the folder that the engine has closed and notes that it is clean. missing says how many entries
+// the tables lack that have so many.
+func (s *survey) after(missing func(int64) int64) error {
+	b, err := readFile(s.dir, manifestName, maxManifest)
+	if err != nil {
+		return err
+	}
+	m, err := parseManifest(b)
+	if err != nil {
+		return damagedf("%w", err)
+	}
+	list := make(known, len(m.tables))
+	for id := range m.tables {
+		if list[id], err = s.identify(id); err != nil {
+			return damageOf(err)
+		}
+	}
+	if n := missing(list.entries()); n > 0 {
+		return damagedf("%d records were lost in compaction", n)
+	}
+	return s.phase.finish(s.dir, list)
+}
+
+// identify returns the signature of a table that is right: it was checked and is as it was then, or is of
+// our making. Otherwise the next Open has to check it.
+func (s *survey) identify(id uint64) (signature, error) {
+	t, err := openTable(s.dir, id)
+	if err != nil {
+		return signature{}, err
+	}
+	defer t.close()
+	sig, old := t.signature(id, time.Now()), s.known[id]
+	if old.same(sig) {
+		sig.entries = old.entries
+		return sig, nil
+	}
+	if old.id == id {
+		sig.fresh = 1
+	}
+	x, err := t.index()
+	sig.entries = x.entries
+	return sig, err
+}
+
+// first returns the number of tables on the first level, all of which a Get may have to look into.
+func (s *survey) first() int {
+	n := 0
+	for _, level := range s.manifest.tables {
+		if level == 0 {
+			n++
+		}
+	}
+	return n
+}

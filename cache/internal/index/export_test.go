@@ -1,0 +1,40 @@
+package index
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// Small returns o with memory tables so small that a few hundred records are flushed.
+func Small(o Options) Options {
+	o.memtable = 256 << 10
+	return o
+}
+
+// Compactions returns how many have ended.
+func (b *Badger) Compactions() int {
+	b.ledger.mu.Lock()
+	defer b.ledger.mu.Unlock()
+	return b.ledger.done
+}
+
+// Bless makes the next open of a closed index believe that its tables are what they were, as when a disk gives
+// back other bytes without a change of times.
+func Bless(dir string) error {
+	s, err := look(dir)
+	if err != nil {
+		return err
+	}
+	for id, sig := range s.known {
+		info, err := os.Stat(filepath.Join(dir, tableName(id)))
+		if err != nil {
+			return err
+		}
+		sig.size = uint64(info.Size())
+		sig.modified = info.ModTime().UnixNano()
+		sig.changed, sig.inode = changeTime(info)
+		sig.fresh = 0
+		s.known[id] = sig
+	}
+	return os.WriteFile(filepath.Join(dir, s.phase.file()), s.known.encode(), 0o666)
+}

@@ -1,0 +1,203 @@
+package index
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+const (
+	tableSuffix = ".sst"
+	// maxFooter is more than the two lengths and the checksum at the end of a table need.
+	maxFooter = 64
+	// maxTable bounds what is read of a file that claims to be a table.
+	maxTable = 1 << 30
+)
+
+func tableName(id uint64) string { return fmt.Sprintf("%06d%s", id, tableSuffix) }
+
+// tableID is the inverse of tableName.
+func tableID(name string) (uint64, bool) {
+	digits, ok := strings.CutSuffix(name, tableSuffix)
+	if !ok {
+		return 0, false
+	}
+	id, err := strconv.ParseUint(digits, 10, 64)
+	return id, err == nil && tableName(id) == name
+}
+
+// table is a table file opened for checking. Its layout, from the end of the file back: length of the
+// checksum, checksum of the index, length of the index, index, blocks.
+type table struct {
+	file  *os.File
+	info  os.FileInfo
+	start int64  // of the index; the blocks fill what is before
+	size  int    // of the index
+	sum   uint32 // of the index
+}
+
+// openTable opens the file and reads its footer.
+func openTable(dir string, id uint64) (*table, error) {
+	f, err := os.Open(filepath.Join(dir, tableName(id)))
+	if err != nil {
+		return nil, err
+	}
+	t := &table{file: f}
+	if t.info, err = f.Stat(); err == nil {
+		err = t.footer()
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", tableName(id), err)
+	}
+	return t, nil
+}
+
+func (t *table) close() { t.file.Close() }
+
+func (t *table) footer() error {
+	if size := t.info.Size(); !t.info.Mode().IsRegular() || size < maxFooter || size > maxTable {
+		return damagedf("not a table of %d bytes", size)
+	}
+	var buf [maxFooter]byte
+	if _, err := t.file.ReadAt(buf[:], t.info.Size()-maxFooter); err != nil {
+		return err
+	}
+	rest, sum, ok := cutChecksum(buf[:])
+	if !ok || len(rest) < 4 {
+		return damagedf("bad footer")
+	}
+	t.sum = sum
+	index := int64(binary.BigEndian.Uint32(rest[len(rest)-4:]))
+	t.start = t.info.Size() - maxFooter + int64(len(rest)) - 4 - index
+	if index == 0 || t.start <= 0 {
+		return damagedf("index of %d bytes", index)
+	}
+	t.size = int(index)
+	return nil
+}
+
+// cutChecksum takes the checksum and its length off the end of b.
+func cutChecksum(b []byte) (rest []byte, sum uint32, ok bool) {
+	if len(b) < 4 {
+		return nil, 0, false
+	}
+	n := binary.BigEndian.Uint32(b[len(b)-4:])
+	b = b[:len(b)-4]
+	if uint64(n) > uint64(len(b)) {
+		return nil, 0, false
+	}
+	rest, b = b[:len(b)-int(n)], b[len(b)-int(n):]
+	var value uint64
+	for len(b) > 0 {
+		f, more, ok := nextField(b)
+		if !ok || f.bytes != nil || f.number > 2 || f.number == 1 && f.value != 0 { // 0 is CRC-32C
+			return nil, 0, false
+		}
+		if f.number == 2 {
+			value = f.value
+		}
+		b = more
+	}
+	return rest, uint32(value), value>>32 == 0
+}
+
+// index reads and verifies the list of blocks.
+func (t *table) index() (tableIndex, error) {
+	b := make([]byte, t.size)
+	if _, err := t.file.ReadAt(b, t.start); err != nil {
+		return tableIndex{}, unexpected(err)
+	}
+	if crc32.Checksum(b, castagnoli) != t.sum {
+		return tableIndex{}, damagedf("index: checksum mismatch")
+	}
+	x, ok := parseTableIndex(b)
+	if !ok {
+		return tableIndex{}, damagedf("bad index")
+	}
+	return x, nil
+}
+
+// keyRange is the keys from first up to but not with end; a nil end has no limit.
+type keyRange struct{ first, end []byte }
+
+// verify reads every block that may hold a key of r, compares its checksum, and returns the number of entries of
+// the whole table. buf is reused between tables.
+func (t *table) verify(buf *bufio.Reader, r keyRange) (uint64, error) {
+	x, err := t.index()
+	if err != nil {
+		return 0, err
+	}
+	from, to, ok := x.span(r)
+	if !ok || x.size() != uint64(t.start) {
+		return 0, damagedf("bad index")
+	}
+	if from == to {
+		return x.entries, nil
+	}
+	first, _ := x.block(from)
+	buf.Reset(io.NewSectionReader(t.file, int64(first.offset), t.start-int64(first.offset)))
+	var entries uint64
+	for i := from; i < to; i++ {
+		b, _ := x.block(i)
+		n, err := verifyBlock(buf, int(b.size))
+		if err != nil {
+			return 0, fmt.Errorf("block at %d: %w", b.offset, err)
+		}
+		entries += n
+	}
+	if from == 0 && to == x.blocks && entries != x.entries {
+		return 0, damagedf("%d entries instead of %d", entries, x.entries)
+	}
+	return x.entries, nil
+}
+
+// verifyBlock checks the next block and returns how many entries it says to have.
+func verifyBlock(r *bufio.Reader, size int) (uint64, error) {
+	p, err := r.Peek(size)
+	if err != nil {
+		return 0, unexpected(err)
+	}
+	content, sum, ok := cutChecksum(p)
+	if !ok || len(content) < 4 || crc32.Checksum(content, castagnoli) != sum {
+		return 0, damagedf("checksum mismatch")
+	}
+	_, err = r.Discard(size)
+	return uint64(binary.BigEndian.Uint32(content[len(content)-4:])), err
+}
+
+// unexpected turns the end of a file that was longer a moment ago into damage.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return damagedf("file ends early")
+	}
+	return err
+}
+
+// overlaps reports whether a table with keys from first to last, with their versions, may hold a key of r.
+func (r keyRange) overlaps(first, last []byte) bool {
+	if len(first) < versionSize || len(last) < versionSize {
+		return true
+	}
+	first, last = first[:len(first)-versionSize], last[:len(last)-versionSize]
+	return bytes.Compare(last, r.first) >= 0 && (r.end == nil || bytes.Compare(first, r.end) < 0)
+}
+
+// prefixEnd returns the least key that is greater than all that have the prefix, or nil.
+func prefixEnd(prefix []byte) []byte {
+	end := bytes.Clone(prefix)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}
