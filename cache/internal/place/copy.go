@@ -14,7 +14,8 @@ const bufferSize = 256 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// transfer reads src from offset at to its end and writes it to dst in order. A read error is a [*SourceError].
+// transfer reads src from offset at to its end and writes it to dst in order. A read error is a
+// [*SourceError].
 func transfer(ctx context.Context, dst io.Writer, src io.ReaderAt, at int64) (n int64, err error) {
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
@@ -47,12 +48,13 @@ func fileAndHash(dst *os.File, at int64, h *xxhash.Digest, hash bool) io.Writer 
 	return w
 }
 
-// rangeSize bounds one kernel copy, so that a context is asked now and then. The kernel itself stops at 2 GiB less a page.
+// rangeSize bounds one kernel copy, so that a context is asked now and then. The kernel itself
+// stops at 2 GiB less a page.
 const rangeSize = 16 << 20
 
-// copyRanges lets the kernel copy up to size bytes and returns how far it came. Any refusal, and a 0 that some
-// files answer although they have content, just ends it: reading and writing go on from there and
-// report what is really wrong.
+// copyRanges lets the kernel copy up to size bytes and returns how far it came. Any refusal, and a
+// 0 that some files answer although they have content, just ends it: reading and writing go on
+// from there and report what is really wrong.
 func copyRanges(ctx context.Context, sys kernel, dst, src *os.File, size int64) (int64, error) {
 	var at int64
 	for at < size {

@@ -15,15 +15,17 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// TempPrefix begins the name of every staged file. A process killed between staging and [Delivery.Commit] leaves such files.
+// TempPrefix begins the name of every staged file. A process killed between staging and
+// [Delivery.Commit] leaves such files.
 const TempPrefix = ".larder-"
 
 // Output describes one file of a [Delivery].
 type Output struct {
-	// Name is a clean, relative slash path below the destination. Missing folders are made with mode 0755.
+	// Name is a clean, relative slash path below the destination. Missing folders are made with mode
+	// 0755.
 	Name string
-	// Mode holds the permission bits, which are set exactly: the umask does not apply. A link is only made where the stored file
-	// already has this mode.
+	// Mode holds the permission bits, which are set exactly: the umask does not apply. A link is only
+	// made where the stored file already has this mode.
 	Mode fs.FileMode
 	// ModTime zero means now. A link keeps the stored file's time.
 	ModTime time.Time
@@ -34,9 +36,10 @@ type Output struct {
 	Verify bool
 }
 
-// Delivery places the files of one artifact into one destination, all or none. It is not safe for concurrent
-// use. It ends with [Delivery.Commit] or [Delivery.Discard]; until then it holds an open folder. After an
-// error from [Delivery.File], [Delivery.Bytes] or [Delivery.Symlink] only that output is missing.
+// Delivery places the files of one artifact into one destination, all or none. It is not safe for
+// concurrent use. It ends with [Delivery.Commit] or [Delivery.Discard]; until then it holds an
+// open folder. After an error from [Delivery.File], [Delivery.Bytes] or [Delivery.Symlink] only
+// that output is missing.
 type Delivery struct {
 	placer *Placer
 	root   *os.Root
@@ -55,14 +58,16 @@ type staged struct {
 	linked     bool
 }
 
-// Deliver begins a delivery below root, which stays the caller's and must be open until the delivery has ended.
+// Deliver begins a delivery below root, which stays the caller's and must be open until the
+// delivery has ended.
 func (p *Placer) Deliver(root *os.Root, m Mode) *Delivery {
 	return &Delivery{placer: p, root: root, mode: m, token: rand.Text()}
 }
 
-// File stages the stored file src and says how. A src that is an [*os.File] opened by an absolute path can be cloned or
-// linked, anything else is copied. src stays the caller's, and its offset is neither used nor moved.
-// Errors: [ErrMismatch], [*SourceError], the context's, or the destination's; with mode Clone also [errors.ErrUnsupported].
+// File stages the stored file src and says how. A src that is an [*os.File] opened by an absolute
+// path can be cloned or linked, anything else is copied. src stays the caller's, and its offset is
+// neither used nor moved. Errors: [ErrMismatch], [*SourceError], the context's, or the
+// destination's; with mode Clone also [errors.ErrUnsupported].
 func (d *Delivery) File(ctx context.Context, src vfs.File, o Output) (How, error) {
 	how := Copied
 	err := d.stage(o.Name, func(into *folder, temp string) (s staged, err error) {
@@ -82,7 +87,8 @@ func (d *Delivery) Bytes(data []byte, o Output) error {
 	})
 }
 
-// stage runs put for the folder and temporary name that belong to name, and cleans up after it when it fails.
+// stage runs put for the folder and temporary name that belong to name, and cleans up after it
+// when it fails.
 func (d *Delivery) stage(name string, put func(into *folder, temp string) (staged, error)) error {
 	if d.ended {
 		return fmt.Errorf("place %s: %w", name, fs.ErrClosed)
@@ -114,13 +120,14 @@ func (d *Delivery) folder(dir string, create bool) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	into, err := openFolder(d.root, dir)
+	sys := d.placer.kernel()
+	into, err := sys.openFolder(d.root, dir)
 	if create && errors.Is(err, fs.ErrNotExist) {
 		var made []string
 		made, err = makeFolders(d.root, dir)
 		d.made = append(d.made, made...)
 		if err == nil {
-			into, err = openFolder(d.root, dir)
+			into, err = sys.openFolder(d.root, dir)
 		}
 	}
 	if err != nil {
@@ -139,9 +146,10 @@ func (d *Delivery) leaveFolder() error {
 	return into.close()
 }
 
-// Commit renames every staged file into place, in the order of staging, replacing files and symbolic links but not folders.
-// It ends the delivery and is not interruptible. When one rename fails, everything that this delivery had made, visible or
-// not, is removed again; older files that were replaced by then are gone.
+// Commit renames every staged file into place, in the order of staging, replacing files and
+// symbolic links but not folders. It ends the delivery and is not interruptible. When one rename
+// fails, everything that this delivery had made, visible or not, is removed again; older files
+// that were replaced by then are gone.
 func (d *Delivery) Commit() error {
 	if d.ended {
 		return fmt.Errorf("place: commit: %w", fs.ErrClosed)
@@ -173,7 +181,8 @@ func (d *Delivery) reveal(s staged) error {
 	return nil
 }
 
-// Discard removes what was staged and the folders made for it. It is a no-op after [Delivery.Commit] or another Discard.
+// Discard removes what was staged and the folders made for it. It is a no-op after
+// [Delivery.Commit] or another Discard.
 func (d *Delivery) Discard() error {
 	if d.ended {
 		return nil

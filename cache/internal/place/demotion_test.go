@@ -16,7 +16,8 @@ import (
 	"github.com/larderbuild/larder/cache/internal/place"
 )
 
-// fakeClone stands in for a file system that can clone, and that gives clones the mode of their source, as macOS does.
+// fakeClone stands in for a file system that can clone, and that gives clones the mode of their
+// source, as macOS does.
 func fakeClone(into *os.Root, name string, src *os.File) error {
 	dst, err := into.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -244,7 +245,8 @@ func TestPairsAreBounded(t *testing.T) {
 	}
 }
 
-// TestWrongClone: a clone that differs is not shown, and does not convict a stored file that is sound.
+// TestWrongClone: a clone that differs is not shown, and does not convict a stored file that is
+// sound.
 func TestWrongClone(t *testing.T) {
 	for name, wrong := range map[string]string{"bytes": "CONTENT", "size": "conten"} {
 		t.Run(name, func(t *testing.T) {

@@ -29,7 +29,8 @@ func (e *SourceError) Error() string { return "stored file: " + e.Err.Error() }
 // Unwrap gives the cause.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// TargetError reports a symbolic link that is not made because it could lead out of the destination.
+// TargetError reports a symbolic link that is not made because it could lead out of the
+// destination.
 type TargetError struct {
 	Name, Target string
 	Reason       string
@@ -51,8 +52,9 @@ func (e *refusedError) Error() string { return e.op.String() + ": " + e.cause.Er
 
 func (e *refusedError) Unwrap() []error { return []error{e.cause, errors.ErrUnsupported} }
 
-// refusal tells what an error of op means: a [*refusedError] when the next way may work, else err itself.
-// A kernel answer is a bare number; anything wrapped comes from our own steps around it, and those would fail again.
+// refusal tells what an error of op means: a [*refusedError] when the next way may work, else err
+// itself. A kernel answer is a bare number; anything wrapped comes from our own steps around it,
+// and those would fail again.
 func (p *Placer) refusal(op operation, on pair, err error) error {
 	no, bare := err.(syscall.Errno)
 	if !bare || fatal(no) {

@@ -9,17 +9,18 @@ import (
 	"strings"
 )
 
-// folder is one open folder of a destination. Names in it are single elements, so nothing that happens to the
-// path above it can redirect them.
+// folder is one open folder of a destination. Names in it are single elements, so nothing that
+// happens to the path above it can redirect them.
 type folder struct {
 	dir   string // slash path below the destination
 	root  *os.Root
 	self  *os.File // the same folder, for calls that take a descriptor
-	owned bool     // root is ours to close
+	vol   volume
+	owned bool // root is ours to close
 }
 
 // openFolder opens dir, which must be there.
-func openFolder(root *os.Root, dir string) (*folder, error) {
+func (k kernel) openFolder(root *os.Root, dir string) (*folder, error) {
 	f := &folder{dir: dir, root: root}
 	if dir != "." {
 		sub, err := root.OpenRoot(filepath.FromSlash(dir))
@@ -32,7 +33,7 @@ func openFolder(root *os.Root, dir string) (*folder, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.close())
 	}
-	f.self = self
+	f.self, f.vol = self, k.volume(self)
 	return f, nil
 }
 
@@ -63,7 +64,8 @@ func (f *folder) close() error {
 	return err
 }
 
-// makeFolders makes what is missing of dir and returns the new ones, outermost first, also when it fails half-way.
+// makeFolders makes what is missing of dir and returns the new ones, outermost first, also when it
+// fails half-way.
 func makeFolders(root *os.Root, dir string) (made []string, err error) {
 	for at := 0; at < len(dir); {
 		end := strings.IndexByte(dir[at:], '/')
@@ -83,7 +85,8 @@ func makeFolders(root *os.Root, dir string) (made []string, err error) {
 	return made, nil
 }
 
-// removeFolders takes back what makeFolders made, innermost first. One that somebody else uses by now stays.
+// removeFolders takes back what makeFolders made, innermost first. One that somebody else uses by
+// now stays.
 func removeFolders(root *os.Root, made []string) error {
 	var errs []error
 	for i := len(made) - 1; i >= 0; i-- {

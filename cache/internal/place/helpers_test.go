@@ -38,7 +38,8 @@ func stored(t *testing.T, dir, content string) *os.File {
 	return openFile(t, name)
 }
 
-// openFile opens through a root, because that lets others delete and rename the file on Windows too, which a link needs.
+// openFile opens through a root, because that lets others delete and rename the file on Windows
+// too, which a link needs.
 func openFile(t *testing.T, name string) *os.File {
 	t.Helper()
 	root, err := os.OpenRoot(filepath.Dir(name))

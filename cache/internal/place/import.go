@@ -19,10 +19,11 @@ type Taken struct {
 	How  How         // Cloned, Copied or Renamed
 }
 
-// Import makes dst a private clone or copy of src, with mode 0600 and not yet synced. Both are names of fsys; src may be a symbolic
-// link to a regular file, dst must not exist. Every byte of dst goes to hash in order, unless hash is nil. Only the
-// operating system's own file system ([vfs.OS]) can clone. Cancelling ctx ends it early. On an error dst is absent;
-// [ErrNotRegular] and [ErrChanged] are about src.
+// Import makes dst a private clone or copy of src, with mode 0600 and not yet synced. Both are
+// names of fsys; src may be a symbolic link to a regular file, dst must not exist. Every byte of
+// dst goes to hash in order, unless hash is nil. Only the operating system's own file system
+// ([vfs.OS]) can clone. Cancelling ctx ends it early. On an error dst is absent; [ErrNotRegular]
+// and [ErrChanged] are about src.
 func (p *Placer) Import(ctx context.Context, fsys vfs.FS, dst, src string, hash io.Writer) (Taken, error) {
 	t, err := p.importFile(ctx, fsys, dst, src, hash)
 	if err != nil {
@@ -49,7 +50,8 @@ func (p *Placer) importFile(ctx context.Context, fsys vfs.FS, dst, src string, h
 	return t, err
 }
 
-// openRegular opens src and makes sure of what it is after it is open; a pipe does not make it wait.
+// openRegular opens src and makes sure of what it is after it is open; a pipe does not make it
+// wait.
 func openRegular(fsys vfs.FS, src string) (vfs.File, fs.FileInfo, error) {
 	flag := os.O_RDONLY
 	if _, real := fsys.(vfs.OS); real {
@@ -69,7 +71,8 @@ func openRegular(fsys vfs.FS, src string) (vfs.File, fs.FileInfo, error) {
 	return f, fi, nil
 }
 
-// importClone is a refusal where nothing can be cloned. The clone is hashed after it was made: nobody else can change it.
+// importClone is a refusal where nothing can be cloned. The clone is hashed after it was made:
+// nobody else can change it.
 func (p *Placer) importClone(ctx context.Context, fsys vfs.FS, dst string, in vfs.File, hash io.Writer) (int64, error) {
 	file, isFile := in.(*os.File)
 	if _, real := fsys.(vfs.OS); !real || !isFile {
@@ -80,7 +83,7 @@ func (p *Placer) importClone(ctx context.Context, fsys vfs.FS, dst string, in vf
 		return 0, err
 	}
 	defer root.Close()
-	into, err := openFolder(root, ".")
+	into, err := p.kernel().openFolder(root, ".")
 	if err != nil {
 		return 0, err
 	}
@@ -103,7 +106,7 @@ func (p *Placer) importClone(ctx context.Context, fsys vfs.FS, dst string, in vf
 // tryClone clones unless the pair is known to refuse.
 func (p *Placer) tryClone(src *os.File, into *folder, name string) (*os.File, error) {
 	sys := p.kernel()
-	on := pair{from: sys.volume(src), to: sys.volume(into.self)}
+	on := pair{from: sys.volume(src), to: into.vol}
 	if err := p.check(cloning, on); err != nil {
 		return nil, err
 	}
@@ -114,7 +117,8 @@ func (p *Placer) tryClone(src *os.File, into *folder, name string) (*os.File, er
 	return clone, nil
 }
 
-// importCopy copies through fsys. Unlike a clone it does not see one moment of src, so src must hold still meanwhile.
+// importCopy copies through fsys. Unlike a clone it does not see one moment of src, so src must
+// hold still meanwhile.
 func importCopy(ctx context.Context, fsys vfs.FS, dst string, in vfs.File, before fs.FileInfo, hash io.Writer) (int64, error) {
 	out, err := fsys.OpenFile(dst, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

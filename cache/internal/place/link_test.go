@@ -75,7 +75,8 @@ func TestLinkOfOtherModeIsCopied(t *testing.T) {
 	wantModeAndTime(t, filepath.Join(out, "f"), 0o644, time.Time{}, time.Time{})
 }
 
-// TestLinkOfReplacedFile: the stored file's name belongs to another file than the one that was opened and verified.
+// TestLinkOfReplacedFile: the stored file's name belongs to another file than the one that was
+// opened and verified.
 func TestLinkOfReplacedFile(t *testing.T) {
 	dir, out := t.TempDir(), t.TempDir()
 	src := stored(t, dir, "content")
@@ -103,7 +104,8 @@ func TestLinkOfVanishedFile(t *testing.T) {
 	wantTree(t, out, "f=content")
 }
 
-// TestLinkVerifiesFirst: damage is found before there is a link, and not by asking the kernel first.
+// TestLinkVerifiesFirst: damage is found before there is a link, and not by asking the kernel
+// first.
 func TestLinkVerifiesFirst(t *testing.T) {
 	var n calls
 	d := placerThat(&n, nil, nil).Deliver(openRoot(t, t.TempDir()), place.Link)

@@ -169,7 +169,8 @@ func TestSubvolume(t *testing.T) {
 	}
 }
 
-// TestBindMount: the same device, but no links across the mount, and links elsewhere on the device go on.
+// TestBindMount: the same device, but no links across the mount, and links elsewhere on the device
+// go on.
 func TestBindMount(t *testing.T) {
 	top := t.TempDir()
 	bound := mount(t, "--bind", sub(t, top, "bound"))
@@ -225,7 +226,8 @@ func TestReadOnlyStore(t *testing.T) {
 	}
 }
 
-// TestLinkLimit reaches the real limit of this file system, and finds that other files can still be linked.
+// TestLinkLimit reaches the real limit of this file system, and finds that other files can still
+// be linked.
 func TestLinkLimit(t *testing.T) {
 	const most = 70_000
 	dir := t.TempDir()

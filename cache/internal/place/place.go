@@ -38,7 +38,7 @@ func (d *Delivery) place(ctx context.Context, src vfs.File, into *folder, temp s
 	j := &job{Placer: d.placer, sys: d.placer.kernel(), src: src, was: fi, into: into, temp: temp, Output: o}
 	if file, ok := src.(*os.File); ok && d.mode != Copy {
 		j.file = file
-		j.on = pair{from: j.sys.volume(file), to: j.sys.volume(into.self)}
+		j.on = pair{from: j.sys.volume(file), to: into.vol}
 	}
 	if d.mode == Link {
 		if err := j.link(ctx); !refused(err) {
@@ -74,7 +74,8 @@ func (j *job) try(op operation, do func() error) error {
 	return nil
 }
 
-// link verifies the source first: afterwards the bytes are shared with others who may be changing them.
+// link verifies the source first: afterwards the bytes are shared with others who may be changing
+// them.
 func (j *job) link(ctx context.Context) error {
 	if j.was.Mode().Perm() != j.Mode.Perm() {
 		return &refusedError{op: linking, cause: errModes}
@@ -94,7 +95,8 @@ func (j *job) link(ctx context.Context) error {
 	return j.confirmLink()
 }
 
-// confirmLink makes sure that the name which was linked still belonged to the file that was opened and hashed.
+// confirmLink makes sure that the name which was linked still belonged to the file that was opened
+// and hashed.
 func (j *job) confirmLink() error {
 	fi, err := j.into.root.Lstat(j.temp)
 	if err != nil || os.SameFile(fi, j.was) {
@@ -106,8 +108,9 @@ func (j *job) confirmLink() error {
 	return &refusedError{op: linking, cause: errMoved}
 }
 
-// clone verifies the clone, which nobody else can change. Unless it is the only way, a wrong clone does not convict the source:
-// file systems have cloned wrongly (OpenZFS issue 15526), and copying reads the source itself.
+// clone verifies the clone, which nobody else can change. Unless it is the only way, a wrong clone
+// does not convict the source: file systems have cloned wrongly (OpenZFS issue 15526), and copying
+// reads the source itself.
 func (j *job) clone(ctx context.Context, only bool) error {
 	var dst *os.File
 	err := j.try(cloning, func() (err error) {
@@ -200,7 +203,8 @@ func finish(dst *os.File, err error, into *folder, temp string, o Output) error 
 	return seal(dst, into, temp, o)
 }
 
-// setTime is by name: package os has no other way, and where writes are delayed, closing can still move the time.
+// setTime is by name: package os has no other way, and where writes are delayed, closing can still
+// move the time.
 func setTime(into *folder, temp string, o Output) error {
 	if o.ModTime.IsZero() {
 		return nil

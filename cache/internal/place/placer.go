@@ -14,8 +14,8 @@ const (
 	Auto Mode = iota
 	// Clone shares blocks until one side is written, and fails where that is impossible.
 	Clone
-	// Link makes another name for the stored file, for destinations that nobody writes to. What cannot be linked, or
-	// needs other permissions than the stored file has, is cloned, else copied.
+	// Link makes another name for the stored file, for destinations that nobody writes to. What
+	// cannot be linked, or needs other permissions than the stored file has, is cloned, else copied.
 	Link
 	// Copy moves every byte through this process and shares nothing.
 	Copy
@@ -48,8 +48,8 @@ func (h How) String() string {
 	return "copied"
 }
 
-// Placer places files and remembers which ways work between which volumes. It is safe for concurrent use; the
-// zero value is ready; it must not be copied.
+// Placer places files and remembers which ways work between which volumes. It is safe for
+// concurrent use; the zero value is ready; it must not be copied.
 type Placer struct {
 	sys *kernel // nil: the real one
 
@@ -63,8 +63,8 @@ const maxPairs = 64
 // pair is where a file comes from and where it goes.
 type pair struct{ from, to volume }
 
-// volume is what decides whether two files can share blocks or an inode. Two mounts of one device are two volumes: a link
-// between them is refused although links inside each work.
+// volume is what decides whether two files can share blocks or an inode. Two mounts of one device
+// are two volumes: a link between them is refused although links inside each work.
 type volume struct{ device, mount uint64 }
 
 // operation is a set of ways that the kernel may refuse.
@@ -110,14 +110,16 @@ func (p *Placer) demote(on pair, op operation) {
 	p.pairs[on] |= op
 }
 
-// kernel holds the system calls whose answers decide between clone, link and copy. A clone or link answers
-// with a bare [syscall.Errno] when the kernel itself refuses. Tests substitute answers that this machine's kernel does not give.
+// kernel holds the system calls whose answers decide between clone, link and copy. A clone or link
+// answers with a bare [syscall.Errno] when the kernel itself refuses. Tests substitute answers
+// that this machine's kernel does not give.
 type kernel struct {
 	// clone makes name, which is new, a private clone of src with the current time.
 	clone func(src *os.File, into *folder, name string) (*os.File, error)
 	// link makes name, which is new, another link of src.
 	link func(src *os.File, into *folder, name string) error
-	// copyRange copies at most n bytes at off, which is the same on both sides; 0 means that it cannot go on.
+	// copyRange copies at most n bytes at off, which is the same on both sides; 0 means that it
+	// cannot go on.
 	copyRange func(dst, src *os.File, off int64, n int) (int, error)
 	// volume is zero when the platform cannot tell.
 	volume func(f *os.File) volume

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Symlink stages a symbolic link. Its text must be relative and stay inside the destination from where the link stands,
-// else the error is a [*TargetError]. On Windows the link is one to a folder only when the folder is
-// there already.
+// Symlink stages a symbolic link. Its text must be relative and stay inside the destination from
+// where the link stands, else the error is a [*TargetError]. On Windows the link is one to a
+// folder only when the folder is there already.
 func (d *Delivery) Symlink(name, target string) error {
 	if reason := leavesRoot(name, target); reason != "" {
 		return &TargetError{Name: name, Target: target, Reason: reason}
@@ -29,13 +29,15 @@ func (d *Delivery) symlink(name, target string, into *folder, temp string) error
 			return &TargetError{Name: name, Target: target, Reason: "goes up from below another link"}
 		}
 	}
-	// Not through into.root: on Windows the kind of link depends on what the text names below the destination.
+	// Not through into.root: on Windows the kind of link depends on what the text names below the
+	// destination.
 	temp = filepath.Join(filepath.FromSlash(into.dir), temp)
 	return d.root.Symlink(filepath.FromSlash(target), temp)
 }
 
-// leavesRoot says why a link called name may not hold target, or nothing. Going up is allowed only at the beginning: after a
-// name, ".." leads to wherever that name leads, which may be a link too, and no reading of the text can tell.
+// leavesRoot says why a link called name may not hold target, or nothing. Going up is allowed only
+// at the beginning: after a name, ".." leads to wherever that name leads, which may be a link too,
+// and no reading of the text can tell.
 func leavesRoot(name, target string) string {
 	switch {
 	case target == "":

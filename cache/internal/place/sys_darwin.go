@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cloneFile lets the kernel make the file (clonefile(2)). It comes with the mode and times of src, so it is
-// opened for reading only, and its time is set here; the mode is the caller's to set.
+// cloneFile lets the kernel make the file (clonefile(2)). It comes with the mode and times of src,
+// so it is opened for reading only, and its time is set here; the mode is the caller's to set.
 func cloneFile(src *os.File, into *folder, name string) (*os.File, error) {
 	err := withFDs(into.self, src, func(dir, from int) error {
 		return uninterrupted(func() error {

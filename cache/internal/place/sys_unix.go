@@ -16,8 +16,9 @@ import (
 // openNonblock keeps the opening of a pipe from waiting for its other end.
 const openNonblock = unix.O_NONBLOCK
 
-// aboutPair lists the answers that would be the same for every file: another device, an operation that the
-// file system lacks (in its several spellings), or one that FUSE or a user namespace forbids.
+// aboutPair lists the answers that would be the same for every file: another device, an operation
+// that the file system lacks (in its several spellings), or one that FUSE or a user namespace
+// forbids.
 func aboutPair(no syscall.Errno) bool {
 	switch no {
 	case unix.EXDEV, unix.EOPNOTSUPP, unix.ENOSYS, unix.ENOTTY, unix.EINVAL, unix.EPERM:

@@ -66,9 +66,9 @@ type linkInformation struct {
 	name       [windows.MAX_PATH]uint16
 }
 
-// linkFile links relative to the open folder: CreateHardLink takes a path, and a path can be redirected. It asks for the right
-// to delete, because a link of a file that anybody has open without sharing that right, as os.Open does, could
-// be neither renamed nor removed afterwards.
+// linkFile links relative to the open folder: CreateHardLink takes a path, and a path can be
+// redirected. It asks for the right to delete, because a link of a file that anybody has open
+// without sharing that right, as os.Open does, could be neither renamed nor removed afterwards.
 func linkFile(src *os.File, into *folder, name string) error {
 	p, err := windows.UTF16PtrFromString(src.Name())
 	if err != nil {
@@ -97,8 +97,8 @@ func linkFile(src *os.File, into *folder, name string) error {
 	return err
 }
 
-// replace removes a read-only file first, which a rename refuses to replace. Making it writable instead would
-// change the stored file where the old one is a link.
+// replace removes a read-only file first, which a rename refuses to replace. Making it writable
+// instead would change the stored file where the old one is a link.
 func replace(root *os.Root, temp, name string) error {
 	err := root.Rename(temp, name)
 	if !errors.Is(err, windows.ERROR_ACCESS_DENIED) {

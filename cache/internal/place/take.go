@@ -11,10 +11,11 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// Take moves src to dst, with mode 0600 and not yet synced, and then hashes it as [Placer.Import] does. Both are names of
-// fsys; dst must not exist. Between volumes it imports src and removes it. A src that is a symbolic link, or anything else but
-// a regular file, is [ErrNotRegular]; one with more than one link is [ErrShared]. On an error dst is absent and src is
-// back where it was. Whoever has src open for writing still can write: take only what has been closed.
+// Take moves src to dst, with mode 0600 and not yet synced, and then hashes it as [Placer.Import]
+// does. Both are names of fsys; dst must not exist. Between volumes it imports src and removes it.
+// A src that is a symbolic link, or anything else but a regular file, is [ErrNotRegular]; one with
+// more than one link is [ErrShared]. On an error dst is absent and src is back where it was.
+// Whoever has src open for writing still can write: take only what has been closed.
 func (p *Placer) Take(ctx context.Context, fsys vfs.FS, dst, src string, hash io.Writer) (Taken, error) {
 	t, err := p.take(ctx, fsys, dst, src, hash)
 	if err != nil {
@@ -56,8 +57,8 @@ func sole(fi fs.FileInfo, links uint64) error {
 	return nil
 }
 
-// adopt checks and hashes what was renamed to dst. Only now, where nobody looks for it, does what it is hold still; a link made just
-// before the rename shows as well.
+// adopt checks and hashes what was renamed to dst. Only now, where nobody looks for it, does what
+// it is hold still; a link made just before the rename shows as well.
 func (p *Placer) adopt(ctx context.Context, fsys vfs.FS, dst string, hash io.Writer) (Taken, error) {
 	fi, err := fsys.Lstat(dst)
 	if err != nil {
@@ -97,7 +98,8 @@ func hashSole(ctx context.Context, f vfs.File, hash io.Writer) (int64, error) {
 	return n, makePrivate(f)
 }
 
-// giveBack undoes the rename, unless something new is called src by now: that is newer than what was to be taken.
+// giveBack undoes the rename, unless something new is called src by now: that is newer than what
+// was to be taken.
 func giveBack(fsys vfs.FS, dst, src string) error {
 	if _, err := fsys.Lstat(src); err == nil {
 		return fsys.Remove(dst)

@@ -189,8 +189,8 @@ func wantLink(t *testing.T, name, target string, made bool) {
 	}
 }
 
-// TestSymlinkBelowLink shows why text alone does not do: "deep/l" to "../../f" stays inside by its text, and leads out
-// because deep is another name of the top.
+// TestSymlinkBelowLink shows why text alone does not do: "deep/l" to "../../f" stays inside by its
+// text, and leads out because deep is another name of the top.
 func TestSymlinkBelowLink(t *testing.T) {
 	out := t.TempDir()
 	write(t, out, "a/b/keep", "")

@@ -115,7 +115,8 @@ func TestUmaskDoesNotApply(t *testing.T) {
 	}
 }
 
-// TestStagedNames: nobody can guess them and put a file of their own there first, and they can be told from outputs.
+// TestStagedNames: nobody can guess them and put a file of their own there first, and they can be
+// told from outputs.
 func TestStagedNames(t *testing.T) {
 	var seen []string
 	for range 2 {
