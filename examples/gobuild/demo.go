@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/larderbuild/larder/cache"
+)
+
+// defaultProgram is what the demonstration builds: a real program of some 230 packages
+// whose source every Go installation has.
+const defaultProgram = "cmd/vet"
+
+// demo is one demonstration.
+type demo struct {
+	gocmd  goCommand
+	screen *screen
+	temp   string // everything but the store is below it
+	root   string // of the store
+	target target
+	result result
+}
+
+func runDemo(c *call) (int, error) {
+	flags := c.flags()
+	dir := flags.String("dir", "", "`folder` of the store, which is kept then (default: a temporary one)")
+	asJSON := flags.Bool("json", false, "print the result as JSON")
+	if err := c.parse(flags, -1); err != nil {
+		return exitUsage, err
+	}
+	args := flags.Args()
+	if len(args) == 0 {
+		args = []string{defaultProgram}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	temp, err := os.MkdirTemp("", "gobuild-")
+	if err != nil {
+		return exitFailure, err
+	}
+	d := &demo{screen: newScreen(c.stderr), temp: temp}
+	err = d.run(ctx, *dir, args)
+	err = errors.Join(err, removeAll(temp))
+	if err != nil {
+		return exitCode(err), err
+	}
+	if *asJSON {
+		return d.result.code(), printJSON(c.stdout, d.result)
+	}
+	return d.result.code(), d.result.print(c.stdout)
+}
+
+// run does everything that takes time.
+func (d *demo) run(ctx context.Context, dir string, args []string) (err error) {
+	// The store's path begins with that of GOCACHE, as in everyday use.
+	d.root = filepath.Join(d.temp, "gocache-larder")
+	if dir != "" {
+		if d.root, err = filepath.Abs(dir); err != nil {
+			return err
+		}
+	}
+	if d.gocmd, err = findGo(d.screen); err != nil {
+		return err
+	}
+	if d.target, err = d.gocmd.resolve(ctx, args); err != nil {
+		return err
+	}
+	d.result.Target, d.result.Packages = args, d.target.packages
+	d.screen.say("%s, %d packages, four times:", d.target.name(), d.target.packages)
+	for _, s := range d.steps() {
+		if err := s.run(ctx, d); err != nil {
+			return err
+		}
+	}
+	d.screen.status("comparing")
+	d.result.Compared, err = d.compare(ctx)
+	d.screen.clear()
+	return err
+}
+
+// step is one of the builds.
+type step struct {
+	name   string
+	folder string // for the program that is built
+	larder bool
+	timing *timing
+	counts *counts
+}
+
+func (d *demo) steps() []step {
+	r := &d.result
+	return []step{
+		{"larder, cold", "larder-cold", true, &r.Larder.Cold, &r.ColdCounts},
+		{"larder, warm", "larder-warm", true, &r.Larder.Warm, &r.WarmCounts},
+		{"Go's own cache, cold", "own-cold", false, &r.Own.Cold, nil},
+		{"Go's own cache, warm", "own-warm", false, &r.Own.Warm, nil},
+	}
+}
+
+// run builds, and leaves the store to nobody: a go command that has ended does not mean
+// that its cache program has closed the store.
+func (s step) run(ctx context.Context, d *demo) error {
+	env := []string{"GOCACHE=" + d.ownDir(), "GOCACHEPROG="}
+	file := ""
+	if s.larder {
+		file = filepath.Join(d.temp, s.folder+".counts")
+		env = []string{
+			"GOCACHE=" + filepath.Join(d.temp, "gocache"),
+			"GOCACHEPROG=" + d.gocmd.cacheProgram(d.root, file),
+		}
+	}
+	stop := d.screen.follow(s.name, file)
+	took, err := d.gocmd.build(ctx, env, d.target, d.outDir(s.folder))
+	stop()
+	s.timing.Wall = took.Seconds()
+	if s.larder {
+		err = errors.Join(err, d.settle(ctx), s.read(file))
+	}
+	if err != nil {
+		return err
+	}
+	d.screen.say("  %-22s %6.2f s", s.name, took.Seconds())
+	return nil
+}
+
+func (s step) read(file string) (err error) {
+	*s.counts, err = readCounts(file)
+	return err
+}
+
+// settle waits until the store is nobody's and looks at what it holds.
+func (d *demo) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return withStore(ctx, d.root, -1, func(root string, s *cache.Store) error {
+		d.result.Store = holdingsOf(root, s)
+		return nil
+	})
+}
+
+// ownDir is the GOCACHE folder of Go's own cache.
+func (d *demo) ownDir() string { return filepath.Join(d.temp, "own") }
+
+func (d *demo) outDir(folder string) string { return filepath.Join(d.temp, "bin", folder) }
+
+// removeAll removes a folder in which files may be read-only.
+func removeAll(dir string) error {
+	err := os.RemoveAll(dir)
+	if err != nil {
+		return fmt.Errorf("temporary files are left: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// goCommand runs the go command that is on the path.
+type goCommand struct {
+	path   string
+	self   string    // this program, for GOCACHEPROG
+	stderr io.Writer // of the go command
+}
+
+func findGo(stderr io.Writer) (goCommand, error) {
+	path, err := exec.LookPath("go")
+	if err != nil {
+		return goCommand{}, fmt.Errorf("the go command is needed: %w", err)
+	}
+	self, err := os.Executable()
+	return goCommand{path, self, stderr}, err
+}
+
+// target is what is built.
+type target struct {
+	args     []string // flags and packages of go build
+	packages int      // with all they need
+	programs bool     // some are programs
+}
+
+func (t target) name() string { return strings.Join(t.args, " ") }
+
+// resolve asks what the arguments of go build stand for.
+func (g goCommand) resolve(ctx context.Context, args []string) (target, error) {
+	if slices.ContainsFunc(args, func(a string) bool {
+		return strings.HasPrefix(strings.TrimLeft(a, "-"), "o=") || a == "-o" || a == "--o"
+	}) {
+		return target{}, fmt.Errorf("%w: -o is not for you to give: the programs are built into temporary folders", errUsage)
+	}
+	t := target{args: args}
+	list := append([]string{"list", "-deps", "-f", "{{.DepOnly}} {{.Name}}"}, args...)
+	var out bytes.Buffer
+	cmd := g.command(ctx, nil, list...)
+	cmd.Stdout = &out
+	if err := cmd.Run(); err != nil {
+		return t, goError(err, "go list")
+	}
+	for line := range strings.Lines(out.String()) {
+		t.packages++
+		t.programs = t.programs || line == "false main\n"
+	}
+	return t, nil
+}
+
+// build builds a target, its programs into dir, and returns what it took.
+func (g goCommand) build(ctx context.Context, env []string, t target, dir string) (time.Duration, error) {
+	args := []string{"build"}
+	if t.programs {
+		args = append(args, "-o", dir+string(filepath.Separator))
+	}
+	cmd := g.command(ctx, env, append(args, t.args...)...)
+	cmd.Stdout = g.stderr
+	start := time.Now()
+	err := cmd.Run()
+	return time.Since(start), goError(err, "go build")
+}
+
+// How long the go command may take to end after an interrupt: a while by itself, for a
+// terminal interrupts it too, then after another one from here, before it is killed.
+const (
+	interruptAfter = time.Second
+	killAfter      = 10 * time.Second
+)
+
+func (g goCommand) command(ctx context.Context, env []string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, g.path, args...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = g.stderr
+	cmd.WaitDelay = killAfter
+	cmd.Cancel = func() error {
+		time.AfterFunc(interruptAfter, func() { cmd.Process.Signal(os.Interrupt) })
+		return nil
+	}
+	return cmd
+}
+
+// cacheProgram is the GOCACHEPROG that makes this program serve a store.
+func (g goCommand) cacheProgram(root, counts string) string {
+	words := []string{g.self, "serve", "-dir", root, "-counts", counts}
+	for i, w := range words {
+		words[i] = quote(w)
+	}
+	return strings.Join(words, " ")
+}
+
+// quote makes one word for the go command, which knows quotes but no escapes.
+func quote(word string) string {
+	switch {
+	case !strings.ContainsAny(word, " \t\r\n'\""):
+		return word
+	case !strings.Contains(word, `"`):
+		return `"` + word + `"`
+	}
+	return `'` + word + `'`
+}
+
+// buildError is a go command that failed; what was wrong it has said itself.
+type buildError struct {
+	what string
+	code int
+	err  error
+}
+
+func goError(err error, what string) error {
+	if err == nil {
+		return nil
+	}
+	code := exitFailure
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() > 0 {
+		code = exit.ExitCode()
+	}
+	return &buildError{what, code, err}
+}
+
+// Error names the command and how it ended.
+func (e *buildError) Error() string { return fmt.Sprintf("%s: %v", e.what, e.err) }
+
+// Unwrap returns what package exec said.
+func (e *buildError) Unwrap() error { return e.err }
+
+// exitCode is the build's own, when it is a build that failed.
+func exitCode(err error) int {
+	if b, ok := errors.AsType[*buildError](err); ok {
+		return b.code
+	}
+	return exitFailure
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/larderbuild/larder/cache"
+	"github.com/larderbuild/larder/cache/gocacheprog"
+)
+
+// lockWait is how long a go command waits for the store while another one has it.
+const lockWait = 200 * time.Millisecond
+
+// runServe serves one go command.
+func runServe(c *call) (int, error) {
+	flags := c.flags()
+	dir := dirFlag(flags)
+	counts := flags.String("counts", "", "`file` to write counters to while serving")
+	if err := c.parse(flags, 0); err != nil {
+		return exitUsage, err
+	}
+	root, err := rootOf(*dir)
+	if err != nil {
+		return exitFailure, err
+	}
+	// The go command ends at once, without cleaning up, if its cache dies first; an
+	// interrupt from a terminal is for both. The end of input is what ends this one.
+	ignoreSignals()
+	s := &server{root: root, log: newLogger(c.stderr)}
+	var counters gocacheprog.Counters
+	stop := writeCounts(*counts, &counters)
+	err = gocacheprog.Serve(context.Background(), os.Stdin, os.Stdout, s.open, &gocacheprog.Options{
+		Sessions: filepath.Join(root, "sessions"),
+		Logger:   s.log,
+		Counters: &counters,
+	})
+	// The go command waits for the end of our output, but not for the store.
+	return exitOK, errors.Join(err, stop(), os.Stdout.Close(), s.close())
+}
+
+// server owns the store of one session.
+type server struct {
+	root   string
+	log    *slog.Logger
+	store  *cache.Store
+	upkeep sync.WaitGroup
+}
+
+// open is the session's [gocacheprog.Opener].
+func (s *server) open(ctx context.Context) (gocacheprog.Store, error) {
+	store, err := cache.Open(ctx, s.root, &cache.Options{LockWait: lockWait, Logger: s.log})
+	if err != nil {
+		return nil, err
+	}
+	s.store = store
+	s.upkeep.Go(func() { // ends when the store is closed
+		if err := store.Run(context.Background()); err != nil {
+			s.log.Warn("the store's upkeep has ended", "err", err)
+		}
+	})
+	return gocacheprog.Over(store), nil
+}
+
+func (s *server) close() error {
+	if s.store == nil {
+		return nil
+	}
+	defer s.upkeep.Wait()
+	return s.store.Close(context.Background())
+}

@@ -1,0 +1,15 @@
+//go:build unix
+
+package main
+
+import (
+	"os/signal"
+	"syscall"
+)
+
+// ignoreSignals leaves the end of this process to the end of its input. SIGPIPE is
+// among them because a write to a go command that is gone would kill the process
+// with the store open.
+func ignoreSignals() {
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+}
