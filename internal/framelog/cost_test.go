@@ -2,6 +2,7 @@ package framelog_test
 
 import (
 	"bytes"
+	"errors"
 	"runtime"
 	"testing"
 
@@ -25,6 +26,14 @@ func TestOneWritePerGroup(t *testing.T) {
 	m.add(t, l, make([]string, 1000)...)
 	if writes != 11 {
 		t.Errorf("%d writes for 11 groups", writes)
+	}
+	if err := errors.Join(l.Rotate(), l.Sync()); err != nil {
+		t.Fatal(err)
+	}
+	writes = 0
+	m.fill(t, l, 10)
+	if writes != 11 {
+		t.Errorf("%d writes for a new segment and 10 groups", writes)
 	}
 }
 

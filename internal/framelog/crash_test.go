@@ -65,14 +65,43 @@ func (h *history) remove(l *framelog.Log) error {
 	return nil
 }
 
-// live runs the log through a life, the same one for the same seed, and ends it by closing the log or not.
-func (h *history) live(fsys vfs.FS, seed uint64) error {
-	r := rand.New(rand.NewPCG(seed, 1))
-	l, err := framelog.Open(fsys, dir, small())
+// firstLife is a life that ends by closing the log, or by a kill.
+func (h *history) firstLife(t testing.TB, seed uint64) *vfs.Mem {
+	t.Helper()
+	mem := vfs.NewMem(dir)
+	l, err := h.live(mem, seed)
 	if err != nil {
+		t.Fatalf("seed %d: first life: %v", seed, err)
+	}
+	if seed%2 == 0 {
+		return mem.Kill()
+	}
+	if err := errors.Join(h.sync(l), l.Close()); err != nil {
+		t.Fatalf("seed %d: first life: %v", seed, err)
+	}
+	return mem
+}
+
+// secondLife is a life that ends by closing the log.
+func (h *history) secondLife(fsys vfs.FS, seed uint64) error {
+	l, err := h.live(fsys, seed)
+	if l == nil {
 		return err
 	}
 	defer l.Close()
+	if err == nil {
+		err = h.sync(l)
+	}
+	return err
+}
+
+// live opens the log and does this and that to it, the same for the same seed.
+func (h *history) live(fsys vfs.FS, seed uint64) (*framelog.Log, error) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	l, err := framelog.Open(fsys, dir, small())
+	if err != nil {
+		return nil, err
+	}
 	if r.IntN(2) == 0 {
 		scan(l, framelog.Pos{})
 	}
@@ -92,11 +121,11 @@ func (h *history) live(fsys vfs.FS, seed uint64) error {
 			err = h.append(l, group...)
 		}
 		if errors.Is(err, vfs.ErrCrashed) {
-			return err
+			return l, err
 		}
 		h.failed = h.failed || errors.Is(err, framelog.ErrFailed)
 	}
-	return h.sync(l)
+	return l, nil
 }
 
 // check opens what is left of a log and returns how it breaks a promise. After a kill nothing that was acknowledged is lost.
@@ -172,16 +201,14 @@ func (h *history) goOn(fsys vfs.FS, l *framelog.Log, found model) error {
 }
 
 // crashEverywhere plays two lives, crashes the second at each step, and returns the first promise that a remaining tree breaks.
-func crashEverywhere(r *rand.Rand, extra vfs.Hook) (steps int, err error) {
+func crashEverywhere(t testing.TB, r *rand.Rand, extra vfs.Hook) (steps int, err error) {
 	seed := r.Uint64()
 	for step := 1; ; step++ {
 		for _, crash := range []vfs.Hook{vfs.CrashAt(step), vfs.TearAt(step)} {
-			mem, h := vfs.NewMem(dir), newHistory()
-			if err := h.live(mem, seed); err != nil {
-				return step, fmt.Errorf("seed %d: first life: %w", seed, err)
-			}
+			h := newHistory()
+			mem := h.firstLife(t, seed)
 			faults := vfs.NewFaults(mem, vfs.Chain(crash, extra))
-			err := h.live(faults, seed+1)
+			err := h.secondLife(faults, seed+1)
 			if _, crashed := faults.Crashed(); !crashed {
 				return step, err
 			}
@@ -200,7 +227,7 @@ func never(vfs.Op) vfs.Fault { return vfs.Fault{} }
 func TestCrash(t *testing.T) {
 	r := testkit.Rand(t)
 	for range rounds {
-		steps, err := crashEverywhere(r, never)
+		steps, err := crashEverywhere(t, r, never)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +243,7 @@ func TestCrashTestSees(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := testkit.Rand(t)
 			for range 5 * rounds {
-				if _, err := crashEverywhere(r, vfs.Lie(func(p string) bool { return strings.HasSuffix(p, path) })); err != nil {
+				if _, err := crashEverywhere(t, r, vfs.Lie(func(p string) bool { return strings.HasSuffix(p, path) })); err != nil {
 					return
 				}
 			}
@@ -254,12 +281,10 @@ func TestFaults(t *testing.T) {
 // faultAt plays two lives, the second with n faults, and reports whether it had that many steps.
 func faultAt(t *testing.T, r *rand.Rand, seed uint64, step, n int) bool {
 	t.Helper()
-	mem, h := vfs.NewMem(dir), newHistory()
-	if err := h.live(mem, seed); err != nil {
-		t.Fatal(err)
-	}
+	h := newHistory()
+	mem := h.firstLife(t, seed)
 	faults := vfs.NewFaults(mem, failing(step, n, syscall.EIO))
-	err := h.live(faults, seed+1)
+	err := h.secondLife(faults, seed+1)
 	if h.failed != errors.Is(err, framelog.ErrFailed) {
 		t.Errorf("seed %d, step %d, %d faults: last sync: %v", seed, step, n, err)
 	}

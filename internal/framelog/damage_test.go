@@ -2,6 +2,7 @@ package framelog_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,12 +13,21 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// sample makes a log of at least four segments and closes it.
-func sample(t *testing.T) (*vfs.Mem, model) {
+// sample makes a log of at least four segments and closes it. It can sync after each append, so that the log
+// knows early where segments end.
+func sample(t *testing.T, sync bool) (*vfs.Mem, model) {
 	t.Helper()
 	fsys, m := vfs.NewMem(dir), model{}
 	l := open(t, fsys, dir, small())
-	m.fill(t, l, 30)
+	for range 30 {
+		m.fill(t, l, 1)
+		if !sync {
+			continue
+		}
+		if err := l.Sync(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +85,21 @@ func TestFileDamage(t *testing.T) {
 			want:  []framelog.Reason{framelog.Missing, framelog.Duplicate},
 			costs: []uint64{2},
 		},
+		"part of one file over another": {
+			do:    func(t *testing.T, fsys *vfs.Mem) { writeFile(t, fsys, fileOf(1), readFile(t, fsys, fileOf(2))[:100]) },
+			want:  []framelog.Reason{framelog.Missing, framelog.Duplicate},
+			costs: []uint64{1},
+		},
+		"renamed": {do: func(_ *testing.T, fsys *vfs.Mem) { fsys.Rename(fileOf(lastSegment(t, fsys)), fileOf(1<<40)) }},
+		"renamed, last is first": {
+			do: func(_ *testing.T, fsys *vfs.Mem) {
+				last := lastSegment(t, fsys)
+				fsys.Rename(fileOf(1), dir+"/x")
+				fsys.Rename(fileOf(last), fileOf(1))
+				fsys.Rename(dir+"/x", fileOf(2)+"x")
+				fsys.Rename(fileOf(2)+"x", "/log/0000000000000001-00000009-00000040.log")
+			},
+		},
 		"stray copy": {
 			do:   func(t *testing.T, fsys *vfs.Mem) { writeFile(t, fsys, fileOf(77), readFile(t, fsys, fileOf(1))) },
 			want: []framelog.Reason{framelog.Duplicate},
@@ -127,8 +152,8 @@ func TestFileDamage(t *testing.T) {
 			},
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			fsys, m := sample(t)
+		check := func(t *testing.T, sync bool) {
+			fsys, m := sample(t, sync)
 			c.do(t, fsys)
 			l := open(t, fsys, dir, small())
 			s := scan(l, framelog.Pos{})
@@ -151,7 +176,9 @@ func TestFileDamage(t *testing.T) {
 			left.compare(t, l, s)
 			left.fill(t, l, 10)
 			left.compare(t, l, scan(l, framelog.Pos{}))
-		})
+		}
+		t.Run(name, func(t *testing.T) { check(t, false) })
+		t.Run(name+", synced", func(t *testing.T) { check(t, true) })
 	}
 }
 
@@ -199,7 +226,7 @@ func TestTornTails(t *testing.T) {
 
 // After a scan the log knows where it ended and does not complain again.
 func TestScanLearnsTheEnd(t *testing.T) {
-	fsys, m := sample(t)
+	fsys, m := sample(t, false)
 	resize(t, fsys, lastSegment(t, fsys), 123)
 	l := open(t, fsys, dir, small())
 	if s := scan(l, framelog.Pos{}); len(s.damage) != 1 || s.damage[0].Reason != framelog.Torn {
@@ -216,7 +243,7 @@ func TestScanLearnsTheEnd(t *testing.T) {
 
 // Frame-like bytes inside a body are never taken for frames, not even when the frame around them is damaged.
 func TestCopiesInsideBodies(t *testing.T) {
-	fsys, m := sample(t)
+	fsys, m := sample(t, false)
 	copied := string(readFile(t, fsys, fileOf(2)))
 	o := small()
 	o.SegmentBytes = 64 << 10
@@ -322,6 +349,100 @@ func TestDamageIsExact(t *testing.T) {
 			if len(s.damage) != 1 || *s.damage[0] != want {
 				t.Errorf("damage %+v, want %+v", s.damage, want)
 			}
+			_, err := l.ReadFrame(ps[7], nil)
+			if d, ok := errors.AsType[*framelog.Damage](err); !ok || d.Reason != c.reason {
+				t.Errorf("read: %v, want %v", err, c.reason)
+			}
 		})
+	}
+}
+
+// rawLog writes one segment of the given frames, each of which may hurt its own bytes, and scans it.
+func rawLog(t *testing.T, frames ...func(off uint32) []byte) scanned {
+	t.Helper()
+	file := framelog.FileHeader(logID, 1, 0, framelog.HeaderSize)
+	for _, f := range frames {
+		file = append(file, f(uint32(len(file)))...)
+	}
+	fsys := vfs.NewMem(dir)
+	writeFile(t, fsys, fileOf(1), file)
+	return scan(open(t, fsys, dir, small()), framelog.Pos{})
+}
+
+func rawFrame(body string) func(uint32) []byte {
+	return func(off uint32) []byte { return framelog.RawFrame(logID, 1, off, 1, []byte(body)) }
+}
+
+// What lies in the body of a frame whose header holds is never looked at, even if somebody who knows the log
+// made it look like a frame in its place.
+func TestDamagedBodyIsSkippedByItsLength(t *testing.T) {
+	s := rawLog(t, rawFrame("before"), func(off uint32) []byte {
+		inner := framelog.RawFrame(logID, 1, off+framelog.FrameHeader, 1, []byte("inner"))
+		b := framelog.RawFrame(logID, 1, off, 1, append(inner, "the rest"...))
+		b[len(b)-10] ^= 1
+		return b
+	}, rawFrame("behind"))
+	if len(s.frames) != 2 || len(s.damage) != 1 || s.damage[0].Reason != framelog.BadBody {
+		t.Errorf("frames %q, damage %v", s.frames, s.damage)
+	}
+}
+
+// A header that is found by searching is not believed without its body: its length could lead past good frames.
+func TestFoundHeaderNeedsItsBody(t *testing.T) {
+	s := rawLog(t, func(off uint32) []byte {
+		inner := framelog.RawFrame(logID, 1, off+framelog.FrameHeader, 1, bytes.Repeat([]byte("long"), 100))
+		b := framelog.RawFrame(logID, 1, off, 1, inner[:framelog.FrameHeader])
+		b[4] ^= 1
+		return b
+	}, rawFrame("good"), rawFrame(strings.Repeat("more", 200)))
+	if len(s.frames) != 2 || len(s.damage) != 1 {
+		t.Errorf("frames %q, damage %v", s.frames, s.damage)
+	}
+}
+
+// Lengths beyond the limits are not believed, whatever checksum stands behind them.
+func TestLengthsAreBounded(t *testing.T) {
+	roster := func(off uint32) []byte { return framelog.RawFrame(logID, 1, off, 2, make([]byte, 1<<20+1)) }
+	s := rawLog(t, rawFrame("short"), rawFrame(strings.Repeat("x", 4<<10+1)), rawFrame("next"), roster, rawFrame("last"))
+	if len(s.frames) != 3 || len(s.damage) != 2 {
+		t.Errorf("%d frames, damage %v", len(s.frames), s.damage)
+	}
+}
+
+// A segment that was full but not durable at a power loss has a torn end, not a damaged one.
+func TestTornBeforeTheLastSegment(t *testing.T) {
+	fsys, m := vfs.NewMem(dir), model{}
+	ps := m.fill(t, open(t, fsys, dir, small()), 12)
+	fsys = fsys.Kill()
+	resize(t, fsys, 1, -8)
+	for p := range m {
+		if p.Segment == 1 && !slices.ContainsFunc(ps, func(q framelog.Pos) bool { return q.Segment == 1 && q.Offset > p.Offset }) {
+			delete(m, p)
+		}
+	}
+	l := open(t, fsys, dir, small())
+	s := scan(l, framelog.Pos{})
+	if len(s.damage) != 1 || s.damage[0].Reason != framelog.Torn {
+		t.Errorf("damage %v", s.damage)
+	}
+	m.compare(t, l, s)
+}
+
+// What was resumed and filled up is known to be durable like any other segment.
+func TestTruncatedAfterResume(t *testing.T) {
+	fsys, m := vfs.NewMem(dir), model{}
+	l := open(t, fsys, dir, small())
+	m.fill(t, l, 2)
+	l.Close()
+	end := l.End()
+	l = open(t, fsys, dir, small())
+	if ok, err := l.Resume(end); !ok || err != nil {
+		t.Fatalf("Resume: %v, %v", ok, err)
+	}
+	m.fill(t, l, 12)
+	l.Close()
+	resize(t, fsys, 1, -8)
+	if s := scan(open(t, fsys, dir, small()), framelog.Pos{}); len(s.lost()) != 1 {
+		t.Errorf("damage %v", s.damage)
 	}
 }

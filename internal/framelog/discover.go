@@ -53,7 +53,10 @@ func (l *Log) discover() error {
 	}
 	l.adopt(files, bad, claimed)
 	l.build(claimed)
-	l.number(files)
+	l.next = max(1, l.opt.MinSegment)
+	if n := len(l.segs); n > 0 {
+		l.next = max(l.next, l.segs[n-1].id+1)
+	}
 	return nil
 }
 
@@ -172,17 +175,6 @@ func (l *Log) build(claimed map[slot]*found) {
 		s.generation = f.slot.generation
 		s.cover(&part{name: f.name, base: int64(f.base), badHeader: f.state == headerBad})
 		s.end = min(int64(f.base)+max(0, f.size-headerSize), maxOffset)
-	}
-}
-
-// number finds the next free id, above all that files or names speak of.
-func (l *Log) number(files []*found) {
-	l.next = max(1, l.opt.MinSegment)
-	for _, f := range files {
-		l.next = max(l.next, f.nameSlot.segment+1)
-	}
-	if n := len(l.segs); n > 0 {
-		l.next = max(l.next, l.segs[n-1].id+1)
 	}
 }
 

@@ -18,7 +18,7 @@ func ParseFileHeader(b []byte) (segment uint64, generation, base uint32, ok bool
 	return h.segment, h.generation, h.base, state == headerOK
 }
 
-// Frame builds a frame as it stands at off.
+// RawFrame builds a frame as it stands at off.
 func RawFrame(log [16]byte, segment uint64, off, kind uint32, body []byte) []byte {
 	var b Batch
 	b.Add(body)
@@ -29,6 +29,9 @@ func RawFrame(log [16]byte, segment uint64, off, kind uint32, body []byte) []byt
 
 // Padded returns what a body of n bytes takes in the log.
 func Padded(n int) int { return int(frameSize(n)) }
+
+// Cap returns the memory that b holds.
+func (b *Batch) Cap() int { return cap(b.buf) }
 
 // OpenFiles returns how many files are open.
 func (l *Log) OpenFiles() int {

@@ -2,6 +2,8 @@ package framelog_test
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,6 +100,9 @@ func TestFailedSync(t *testing.T) {
 		t.Fatalf("Sync: %v", err)
 	}
 	m.intact(t, l)
+	if files, err := mem.ReadDir(dir); err != nil || len(files) != 2 {
+		t.Errorf("%d files, %v, want the segment and its continuation", len(files), err)
+	}
 	p := m.add(t, l, "after")[0]
 	if p.Segment != ps[0].Segment {
 		t.Errorf("appended at %v after a failed sync", p)
@@ -184,13 +189,21 @@ func TestFailedSyncLosesPages(t *testing.T) {
 
 // Bytes of a failed write that cannot be cut off are covered, in this life and the next.
 func TestFailedTruncate(t *testing.T) {
-	for name, cover := range map[string]bool{"covered at once": false, "covered by the next append": true} {
+	for name, c := range map[string]struct {
+		later bool // not at once
+		next  func(*framelog.Log) error
+	}{
+		"covered at once":            {next: (*framelog.Log).Sync},
+		"covered by the next append": {later: true, next: (*framelog.Log).Sync},
+		"covered by Rotate":          {later: true, next: (*framelog.Log).Rotate},
+		"covered by Close":           {later: true, next: (*framelog.Log).Close},
+	} {
 		t.Run(name, func(t *testing.T) {
 			l, mem, faults := faulty(t)
 			m := model{}
 			m.add(t, l, "before")
 			kinds := failKinds(syscall.EIO, vfs.OpTruncate)
-			if cover {
+			if c.later {
 				kinds = failKinds(syscall.EIO, vfs.OpTruncate, vfs.OpOpen)
 			}
 			write := vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpWrite && op.Path == fileOf(1) },
@@ -201,10 +214,15 @@ func TestFailedTruncate(t *testing.T) {
 			}
 			faults.SetHook(nil)
 			m.intact(t, l)
-			m.add(t, l, "after")
-			m.intact(t, l)
-			m.intact(t, open(t, mem.Kill(), dir, small()))
-			l.Close()
+			if err := c.next(l); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(name, "Close") {
+				m.add(t, l, "after")
+				m.intact(t, l)
+				m.intact(t, open(t, mem.Kill(), dir, small()))
+				l.Close()
+			}
 			m.intact(t, open(t, mem.Crash(vfs.Loss{}), dir, small()))
 		})
 	}
@@ -235,7 +253,9 @@ func TestUnreadable(t *testing.T) {
 
 // Files appear under a name that counts only when they are whole.
 func TestCreateFails(t *testing.T) {
-	l, mem, faults := faulty(t)
+	folder := t.TempDir() // on a real system, where a forgotten file is noticed
+	faults := vfs.NewFaults(vfs.OS{}, nil)
+	l := open(t, faults, folder, small())
 	m := model{}
 	m.add(t, l, "one")
 	if err := l.Rotate(); err != nil {
@@ -251,5 +271,125 @@ func TestCreateFails(t *testing.T) {
 	if p := m.add(t, l, "three")[0]; p.Segment != 2 {
 		t.Errorf("appended at %v", p)
 	}
+	m.intact(t, open(t, vfs.OS{}, folder, small()))
+}
+
+// A roster that could not be written is written with the next append.
+func TestRosterFails(t *testing.T) {
+	l, mem, faults := faulty(t)
+	m := model{}
+	m.add(t, l, "one")
+	if err := l.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	m.add(t, l, "two")
+	if err := l.Sync(); err != nil { // now segment 1 is durable, and no roster says so
+		t.Fatal(err)
+	}
+	faults.SetHook(once(failKinds(syscall.EIO, vfs.OpWrite)))
+	if _, err := appendAll(l, "fails"); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("append: %v", err)
+	}
+	m.add(t, l, "three")
+	tree := mem.Kill()
+	resize(t, tree, 1, -8)
+	if s := scan(open(t, tree, dir, small()), framelog.Pos{}); len(s.lost()) != 1 {
+		t.Errorf("damage %v", s.damage)
+	}
+}
+
+// continued makes a log whose only segment has a continuation that begins with the frame at the returned position.
+func continued(t *testing.T) (*vfs.Mem, model, framelog.Pos) {
+	t.Helper()
+	l, mem, faults := faulty(t)
+	m := model{}
+	m.add(t, l, "one", "two")
+	if err := l.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	p := m.add(t, l, "three", "four")[0]
+	faults.SetHook(once(failKinds(syscall.EIO, vfs.OpSync)))
+	if err := l.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	m.add(t, l, "five")
+	l.Close()
+	return mem, m, p
+}
+
+// Each file of a segment can be damaged without harm to the frames of another.
+func TestContinuationDamage(t *testing.T) {
+	cont := func(p framelog.Pos) string { return fmt.Sprintf("%s/%016x-%08x-%08x.log", dir, p.Segment, 1, p.Offset) }
+	for name, c := range map[string]struct {
+		do   func(t *testing.T, fsys *vfs.Mem, p framelog.Pos)
+		lost []string
+		want framelog.Reason
+	}{
+		"header": {
+			do:   func(t *testing.T, fsys *vfs.Mem, p framelog.Pos) { flip(t, fsys, cont(p), 9) },
+			want: framelog.BadHeader,
+		},
+		"first file is gone": {
+			do:   func(_ *testing.T, fsys *vfs.Mem, _ framelog.Pos) { fsys.Remove(fileOf(1)) },
+			lost: []string{"one", "two"},
+			want: framelog.Unreadable,
+		},
+		"first file is short": {
+			do: func(t *testing.T, fsys *vfs.Mem, p framelog.Pos) {
+				writeFile(t, fsys, fileOf(1), readFile(t, fsys, fileOf(1))[:p.Offset-8])
+			},
+			lost: []string{"two"},
+			want: framelog.Unreadable,
+		},
+		"first file is bad behind the continuation's base": {
+			do: func(t *testing.T, fsys *vfs.Mem, p framelog.Pos) { flip(t, fsys, fileOf(1), int(p.Offset)) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mem, m, p := continued(t)
+			c.do(t, mem, p)
+			for q, body := range m {
+				if slices.Contains(c.lost, body) {
+					delete(m, q)
+				}
+			}
+			l := open(t, mem, dir, small())
+			s := scan(l, framelog.Pos{})
+			m.compare(t, l, s)
+			switch {
+			case c.want == 0 && len(s.damage) == 0:
+			case len(s.damage) != 1 || s.damage[0].Reason != c.want:
+				t.Errorf("damage %v, want %v", s.damage, c.want)
+			}
+		})
+	}
+}
+
+// A file that a continuation covers in full, but that could not be deleted, is not looked at.
+func TestCoveredFileStays(t *testing.T) {
+	l, mem, faults := faulty(t)
+	m := model{}
+	m.add(t, l, "one", "two")
+	faults.SetHook(vfs.Chain(once(failKinds(syscall.EIO, vfs.OpSync)), failKinds(syscall.EIO, vfs.OpRemove)))
+	if err := l.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	faults.SetHook(nil)
+	m.add(t, l, "three")
+	flip(t, mem, fileOf(1), framelog.HeaderSize+1)
 	m.intact(t, open(t, mem.Kill(), dir, small()))
+}
+
+// The end of the log that cannot be read is not taken for torn.
+func TestUnreadableEnd(t *testing.T) {
+	mem, m := vfs.NewMem(dir), model{}
+	ps := m.fill(t, open(t, mem, dir, small()), 3)
+	l := open(t, vfs.NewFaults(mem, vfs.When(func(op vfs.Op) bool {
+		return op.Kind == vfs.OpRead && op.Off+int64(op.Size) > int64(ps[2].Offset)
+	}, vfs.Fault{Err: syscall.EIO})), dir, small())
+	for range 2 {
+		if s := scan(l, framelog.Pos{}); len(s.damage) != 1 || s.damage[0].Reason != framelog.Unreadable {
+			t.Fatalf("damage %v", s.damage)
+		}
+	}
 }

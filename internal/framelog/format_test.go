@@ -84,6 +84,22 @@ func TestEveryHeaderBitCounts(t *testing.T) {
 	}
 }
 
+// A header that we would not have written is not one.
+func TestInsaneHeaders(t *testing.T) {
+	for name, h := range map[string][]byte{
+		"segment zero":           framelog.FileHeader(logID, 0, 0, framelog.HeaderSize),
+		"segment too high":       framelog.FileHeader(logID, 1<<63, 0, framelog.HeaderSize),
+		"base before the header": framelog.FileHeader(logID, 1, 1, 8),
+		"base between frames":    framelog.FileHeader(logID, 1, 1, 100),
+		"base without a reason":  framelog.FileHeader(logID, 1, 0, 128),
+		"short":                  framelog.FileHeader(logID, 1, 0, framelog.HeaderSize)[:63],
+	} {
+		if _, _, _, ok := framelog.ParseFileHeader(h); ok {
+			t.Errorf("%s was taken", name)
+		}
+	}
+}
+
 func TestNewerVersion(t *testing.T) {
 	h := framelog.FileHeader(logID, 1, 0, framelog.HeaderSize)
 	binary.BigEndian.PutUint32(h[8:], 2)

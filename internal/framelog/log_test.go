@@ -78,13 +78,16 @@ func TestMerge(t *testing.T) {
 	}
 	model{all.Pos(0): "a", all.Pos(1): "bc", all.Pos(2): ""}.intact(t, l)
 	all.Reset()
-	if all.Len() != 0 || all.Size() != 0 {
-		t.Errorf("%d frames, %d bytes after a reset", all.Len(), all.Size())
+	if all.Add(make([]byte, 8<<20)); all.Cap() < 8<<20 {
+		t.Errorf("batch of 8 MiB holds %d bytes", all.Cap())
+	}
+	if all.Reset(); all.Len() != 0 || all.Size() != 0 || all.Cap() > 4<<20 {
+		t.Errorf("%d frames, %d bytes, memory of %d after a reset", all.Len(), all.Size(), all.Cap())
 	}
 }
 
 func TestResume(t *testing.T) {
-	var before framelog.Pos
+	var before, lastFrame framelog.Pos
 	for name, c := range map[string]struct {
 		change func(t *testing.T, fsys *vfs.Mem, end *framelog.Pos)
 		want   bool
@@ -92,6 +95,7 @@ func TestResume(t *testing.T) {
 		"clean":            {func(*testing.T, *vfs.Mem, *framelog.Pos) {}, true},
 		"end before Close": {func(_ *testing.T, _ *vfs.Mem, end *framelog.Pos) { *end = before }, true},
 		"earlier end":      {func(_ *testing.T, _ *vfs.Mem, end *framelog.Pos) { end.Offset -= 8 }, false},
+		"earlier frame":    {func(_ *testing.T, _ *vfs.Mem, end *framelog.Pos) { *end = lastFrame }, false},
 		"later end":        {func(_ *testing.T, _ *vfs.Mem, end *framelog.Pos) { end.Offset += 8 }, false},
 		"earlier segment":  {func(_ *testing.T, _ *vfs.Mem, end *framelog.Pos) { end.Segment-- }, false},
 		"zero":             {func(_ *testing.T, _ *vfs.Mem, end *framelog.Pos) { *end = framelog.Pos{} }, false},
@@ -103,7 +107,7 @@ func TestResume(t *testing.T) {
 			fsys := vfs.NewMem(dir)
 			l := open(t, fsys, dir, small())
 			m := model{}
-			m.fill(t, l, 10)
+			lastFrame = m.fill(t, l, 10)[9]
 			before = l.End()
 			l.Close()
 			end := l.End()
@@ -194,6 +198,20 @@ func TestRemoveFirst(t *testing.T) {
 		}
 	}
 	m.intact(t, open(t, fsys, dir, small()))
+}
+
+// A removal is durable after a Sync.
+func TestRemoveIsDurable(t *testing.T) {
+	fsys := vfs.NewMem(dir)
+	l := open(t, fsys, dir, small())
+	model{}.fill(t, l, 10)
+	if err := errors.Join(l.Remove(1), l.Sync()); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, fsys.Crash(vfs.Loss{}), dir, small())
+	if _, err := l.ReadFrame(framelog.Pos{Segment: 1}, nil); !errors.Is(err, framelog.ErrNotFound) {
+		t.Errorf("read from a removed segment: %v", err)
+	}
 }
 
 func TestMinSegment(t *testing.T) {

@@ -101,8 +101,14 @@ func (s *scan) segment(src source, from Pos) bool {
 		start = max(start, int64(from.Offset))
 	}
 	w := newWalker(src, start, s.log.opt.MaxBody)
-	if start == headerSize && src.parts[0].badHeader {
-		w.bad = &Damage{Segment: src.id, Reason: BadHeader}
+	for i, p := range src.parts {
+		switch {
+		case !p.badHeader || p.base < start:
+		case i == 0 && p.base == start:
+			w.bad = &Damage{Segment: src.id, Reason: BadHeader} // and what is behind it, if that is bad too
+		case !s.yield(Frame{}, &Damage{Segment: src.id, From: p.base, To: p.base, Reason: BadHeader}):
+			return false
+		}
 	}
 	for {
 		at, more := s.walk(w)
@@ -228,7 +234,7 @@ func (l *Log) learn(tails []tail) {
 	defer l.mu.Unlock()
 	for _, t := range tails {
 		s, _ := l.find(t.src.id)
-		if s != nil && s != l.active && !s.exact {
+		if s != nil && !s.exact { // the active one always is
 			s.end, s.exact, s.synced = t.end, true, max(s.synced, t.synced)
 		}
 	}

@@ -54,7 +54,7 @@ func (w *walker) next() (walked, bool) {
 func (w *walker) examine() (h frameHead, f walked, r Reason, err error) {
 	b, err := w.win.at(w.off, frameHeader)
 	h, ok := w.win.src.seed.parseFrameHeader(b, uint32(w.off), w.maxBody)
-	if !ok || w.off+h.size() > w.win.src.end {
+	if !ok {
 		return h, f, BadFrame, err
 	}
 	b, err = w.win.at(w.off, int(h.size()))
