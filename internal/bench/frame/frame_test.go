@@ -74,6 +74,18 @@ func TestRunMedianRatioAndVerdict(t *testing.T) {
 	}
 }
 
+func TestRunGivesNoRatioBelowZero(t *testing.T) {
+	rows := run(t, &frame.Env{}, frame.Case{
+		Specs: []frame.Spec{{Name: "a", Peer: "p", Target: frame.RatioAtMost(0.5)}},
+		Run: func(_ context.Context, r *frame.Recorder) error {
+			return r.Record("a", []float64{30}, []float64{-10})
+		},
+	})
+	if row := rows[0]; row.OK || row.Err != nil || row.Ratio != 0 || row.Note == "" {
+		t.Errorf("row %+v, want a missed target that is explained", row)
+	}
+}
+
 func TestRunSaysWhyARowHasNoFigures(t *testing.T) {
 	broken := errors.New("no such disk")
 	specs := []frame.Spec{{Name: "done"}, {Name: "failed"}, {Name: "left"}}

@@ -13,11 +13,15 @@ type Row struct {
 	Spec  Spec
 	Ours  stat.Summary
 	Peer  stat.Summary // zero without a peer
-	Ratio float64      // median of ours over median of the peer's; 0 without a peer
+	Ratio float64      // median of ours over median of the peer's; 0 where HasRatio is false
 	OK    bool         // the target holds
 	Note  string
 	Err   error
 }
+
+// HasRatio reports whether the peer's median is above zero. A difference of two measurements may be lost
+// in noise and come out below.
+func (r Row) HasRatio() bool { return r.Err == nil && r.Peer.Median > 0 }
 
 // Run measures every case of s that has a wanted row and returns the wanted rows in declared order,
 // handing each to emit as soon as its case is over. A case's error stays in its rows; Run itself fails
@@ -77,8 +81,11 @@ func (e *entry) row(suite string, caseErr error) Row {
 		return row
 	}
 	row.Ours, row.Peer = stat.Of(e.ours), stat.Of(e.peer)
-	if row.Peer.Median != 0 {
+	if row.HasRatio() {
 		row.Ratio = row.Ours.Median / row.Peer.Median
+	} else if e.spec.Target.ofRatio {
+		row.Note = "noise is larger than the peer's figure, so there is no ratio"
+		return row
 	}
 	row.OK = e.spec.Target.Met(row.Ours.Median, row.Ratio)
 	return row

@@ -22,7 +22,7 @@ func cases(env *frame.Env) []frame.Case {
 			wall: frame.RatioAtMost(1.05),
 		}.of(),
 		cold{
-			programs: p, target: tiny, rounds: [2]int{3, 2},
+			programs: p, target: tiny, rounds: [2]int{3, 1},
 			cpu: frame.RatioAtMost(1.03),
 		}.of(),
 	}

@@ -37,7 +37,7 @@ func JSON(w io.Writer, r frame.Row) error {
 	}
 	l.Ours, l.Spread = fields(r.Ours)
 	l.Value, l.Peers = fields(r.Peer)
-	if r.Peer.Median != 0 {
+	if r.HasRatio() {
 		l.Ratio = &r.Ratio
 	}
 	enc := json.NewEncoder(w)

@@ -14,9 +14,9 @@ import (
 
 // Sizes of a drawing, in pixels.
 const (
-	labelWidth  = 360
+	labelWidth  = 440
 	barWidth    = 420
-	figureWidth = 180
+	figureWidth = 280
 	barHeight   = 12
 	rowHeight   = 2*barHeight + 10
 	topMargin   = 34

@@ -60,7 +60,7 @@ func figures(s stat.Summary) string {
 }
 
 func ratio(r frame.Row) string {
-	if r.Err != nil || r.Spec.Peer == "" {
+	if !r.HasRatio() {
 		return "-"
 	}
 	return fmt.Sprintf("%.2fx", r.Ratio)
