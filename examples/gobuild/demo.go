@@ -106,15 +106,7 @@ func (d *demo) steps() []step {
 // run builds, and leaves the store to nobody: a go command that has ended does not mean
 // that its cache program has closed the store.
 func (s step) run(ctx context.Context, d *demo) error {
-	env := []string{"GOCACHE=" + d.ownDir(), "GOCACHEPROG="}
-	file := ""
-	if s.larder {
-		file = filepath.Join(d.temp, s.folder+".counts")
-		env = []string{
-			"GOCACHE=" + filepath.Join(d.temp, "gocache"),
-			"GOCACHEPROG=" + d.gocmd.cacheProgram(d.root, file),
-		}
-	}
+	env, file := d.environment(s)
 	stop := d.screen.follow(s.name, file)
 	took, err := d.gocmd.build(ctx, env, d.target, d.outDir(s.folder))
 	stop()
@@ -127,6 +119,17 @@ func (s step) run(ctx context.Context, d *demo) error {
 	}
 	d.screen.say("  %-22s %6.2f s", s.name, took.Seconds())
 	return nil
+}
+
+// environment is what sets the builds apart, and the file that the counters go to.
+func (d *demo) environment(s step) (env []string, file string) {
+	env = []string{"GOTMPDIR=" + d.temp} // an interrupted go command does not clean up
+	if !s.larder {
+		return append(env, "GOCACHE="+d.ownDir(), "GOCACHEPROG="), ""
+	}
+	file = filepath.Join(d.temp, s.folder+".counts")
+	return append(env, "GOCACHE="+filepath.Join(d.temp, "gocache"),
+		"GOCACHEPROG="+d.gocmd.cacheProgram(d.root, file)), file
 }
 
 func (s step) read(file string) (err error) {

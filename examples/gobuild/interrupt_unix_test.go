@@ -1,0 +1,55 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Ctrl-C ends the demonstration and leaves a valid store, whether the go command gets
+// the signal too, as from a terminal, or not.
+func TestInterrupt(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		group int // factor that makes a process id one of a group
+	}{{"terminal", -1}, {"program alone", 1}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			root := filepath.Join(t.TempDir(), "store")
+			cmd := program(t, "-dir", root, "--", "-v", "./main")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			stderr, err := cmd.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			lines := bufio.NewScanner(stderr)
+			var said strings.Builder
+			for sent := false; lines.Scan(); {
+				said.WriteString(lines.Text() + "\n")
+				if !sent && strings.HasPrefix(lines.Text(), "internal/") { // a package was compiled
+					sent = true
+					if err := syscall.Kill(c.group*cmd.Process.Pid, syscall.SIGINT); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			cmd.Wait()
+			if code := cmd.ProcessState.ExitCode(); code <= 0 || strings.Contains(said.String(), "warm") {
+				t.Errorf("code %d\n%s", code, &said)
+			}
+			wantEmpty(t, cmd)
+			var out strings.Builder
+			code := run([]string{"verify", "-dir", root}, &out, &out)
+			if code != exitOK || strings.HasPrefix(out.String(), "0 outputs") {
+				t.Errorf("verify: code %d, %s", code, &out)
+			}
+		})
+	}
+}
