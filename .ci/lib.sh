@@ -1,5 +1,6 @@
 # What several steps share. A step sources this first: it sets the shell's strictness.
 set -euo pipefail
+shopt -s inherit_errexit # a failing $(...) fails the step
 
 # The exit code of a step that cannot run on this machine.
 readonly cannot_run=77
