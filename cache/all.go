@@ -18,7 +18,7 @@ func (s *Store) All(ctx context.Context) iter.Seq2[Entry, error] {
 			return
 		}
 		defer s.end()
-		if s.incomplete() && !s.upkeep.Load() {
+		if s.incomplete() {
 			if err := s.finishRebuild(ctx); err != nil {
 				yield(Entry{}, s.wrap("list", err))
 				return

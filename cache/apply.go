@@ -73,16 +73,16 @@ func (s *Store) replace(o *op, r *record) {
 	sh := s.shard(&o.key)
 	s.pendingOps++
 	var drops []Digest
+	var old *record
 	if o.had {
-		drops = s.filesOf(&o.key, &o.old)
+		old = &o.old
+		drops = s.filesOf(&o.key, old)
 	}
 	var k *kept
 	for !sh.set(&o.key, r, k) {
-		k = s.keep(o, drops)
+		k = s.keep(&o.key, old, drops)
 	}
-	if k != nil && !k.used { // the holder left in between
-		s.unpin(k.pinned)
-	}
+	s.unkeep(k)
 	if !o.had {
 		return
 	}
@@ -93,16 +93,39 @@ func (s *Store) replace(o *op, r *record) {
 	}
 }
 
-// keep pins and loads what the holders of a version need once it is dropped.
-func (s *Store) keep(o *op, files []Digest) *kept {
+// keep pins and loads what the holders of a version need once it is dropped. A getter that is about to miss holds a
+// lease on no version at all.
+func (s *Store) keep(key *Key, r *record, files []Digest) *kept {
 	k := &kept{pinned: files}
 	for i := range files {
 		s.pin(&files[i])
 	}
-	if o.had && o.old.mayHaveArea() {
-		k.area, _ = s.readArea(&o.key, &o.old)
+	if r != nil && r.mayHaveArea() {
+		k.area, _ = s.readArea(key, r)
 	}
 	return k
+}
+
+// unkeep takes a keep back when the holder left in between.
+func (s *Store) unkeep(k *kept) {
+	if k != nil && !k.used {
+		s.unpin(k.pinned)
+	}
+}
+
+// detachLeases makes every lease independent of the index, which is about to be forgotten.
+func (s *Store) detachLeases() {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		for _, l := range sh.attached() {
+			k := &kept{}
+			if r := l.rec.Load(); r != nil {
+				k = s.keep(&l.key, r, s.filesOf(&l.key, r))
+			}
+			sh.detachIfHeld(l, k)
+			s.unkeep(k)
+		}
+	}
 }
 
 // filesOf lists the payload files of a version. What a damaged frame no longer tells is left to the search for
@@ -133,6 +156,7 @@ func (s *Store) moveRecord(key *Key, r *record, area []byte) {
 	if l := sh.leases[*key]; l != nil {
 		held := append([]byte(nil), area...)
 		l.area.Store(&held)
+		l.rec.Store(r)
 	}
 	sh.fresh[*key] = r
 	sh.mu.Unlock()

@@ -138,6 +138,10 @@ func (s *Store) groupBytes(group []*op) (n int64) {
 // prepare decides whether o takes place and adds its frame to the batch.
 func (s *Store) prepare(o *op, low bool) {
 	o.skip = true
+	if !o.only.IsZero() && s.partial.Load() {
+		o.err = errRebuilding
+		return
+	}
 	if !o.only.IsZero() && s.inGroup(&o.key) {
 		return // an earlier change of this group replaces what o depends on
 	}

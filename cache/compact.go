@@ -13,6 +13,8 @@ const compactBelow = 2
 
 // compact moves what is live out of segments that are mostly dead, and removes them.
 func (s *Store) compact(ctx context.Context) error {
+	s.compactMu.Lock()
+	defer s.compactMu.Unlock()
 	for _, seg := range s.flog.Segments() {
 		if ctx.Err() != nil || s.incomplete() {
 			return nil
@@ -20,12 +22,17 @@ func (s *Store) compact(ctx context.Context) error {
 		if seg.Active || !s.sparse(seg) || s.space.low(seg.Size) {
 			continue
 		}
-		if err := s.compactSegment(ctx, seg.ID); err != nil {
+		if err := s.compactSegment(ctx, seg.ID); err == errRebuilding {
+			return nil
+		} else if err != nil {
 			return fmt.Errorf("segment %d: %w", seg.ID, err)
 		}
 	}
 	return nil
 }
+
+// errRebuilding stops a compaction: an index that is not whole does not tell what is live.
+var errRebuilding = errors.New("index is being rebuilt")
 
 func (s *Store) sparse(seg framelog.Segment) bool {
 	s.commitMu.Lock()
@@ -84,7 +91,7 @@ func (s *Store) movePut(fr framelog.Frame, f *frame) error {
 	for i := range f.factCount() {
 		o.facts = append(o.facts, f.fact(i))
 	}
-	if err := s.commit(o); err != nil && !errors.Is(err, ErrNotFound) {
+	if err := s.commit(o); err != ErrNotFound {
 		return err
 	}
 	return nil
@@ -96,6 +103,9 @@ func (s *Store) moveDelete(fr framelog.Frame, f *frame, oldest bool) error {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
 	var r record
+	if s.partial.Load() {
+		return errRebuilding
+	}
 	had, err := s.current(&f.key, &r)
 	if had || err != nil || oldest && fr.Pos.Compare(s.durable) < 0 {
 		return err
@@ -113,6 +123,9 @@ func (s *Store) moveDelete(fr framelog.Frame, f *frame, oldest bool) error {
 func (s *Store) logRemoved(id uint64) error {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
+	if s.partial.Load() {
+		return errRebuilding
+	}
 	s.batch.Reset()
 	s.frameBuf = appendRemoved(s.frameBuf[:0], id)
 	s.batch.Add(s.frameBuf)

@@ -65,6 +65,9 @@ func (s *Store) leaseRecord(a *Artifact) (bool, error) {
 		} else {
 			ok, err = s.indexed(&a.key, &a.rec)
 		}
+		if ok {
+			l.rec.CompareAndSwap(nil, &a.rec) // unless compaction has told a newer place
+		}
 		if ok && !l.detached.Load() {
 			return true, nil
 		}

@@ -16,14 +16,14 @@ type shard struct {
 	flushing map[Key]*record // being written to the index
 	leases   map[Key]*lease  // of the current version of each key
 	detached map[*lease]struct{}
-	spare    []*lease
 }
 
 // lease counts the holders of one version of a key. When the version is dropped while held, the lease is detached:
 // it leaves the map, its payloads stay pinned, and its last holder unpins them.
 type lease struct {
 	key      Key
-	n        int // guarded by the shard
+	n        int                    // guarded by the shard
+	rec      atomic.Pointer[record] // of the version, once a holder has read it
 	detached atomic.Bool
 	pinned   []Digest // set before detached
 	// area is the inline area of the version's frame, kept when the frame may leave the log.
@@ -47,12 +47,7 @@ func (sh *shard) acquire(key *Key) (l *lease, r *record, ok bool) {
 	defer sh.mu.Unlock()
 	l = sh.leases[*key]
 	if l == nil {
-		if n := len(sh.spare); n > 0 {
-			l, sh.spare = sh.spare[n-1], sh.spare[:n-1]
-		} else {
-			l = new(lease)
-		}
-		l.key = *key
+		l = &lease{key: *key}
 		sh.leases[*key] = l
 	}
 	l.n++
@@ -72,10 +67,6 @@ func (sh *shard) release(l *lease) (unpin []Digest) {
 		return l.pinned
 	}
 	delete(sh.leases, l.key)
-	l.area.Store(nil)
-	if len(sh.spare) < 64 {
-		sh.spare = append(sh.spare, l)
-	}
 	return nil
 }
 
@@ -102,15 +93,41 @@ func (sh *shard) set(key *Key, r *record, kept *kept) bool {
 		if kept == nil {
 			return false
 		}
-		l.pinned = kept.pinned
-		l.area.Store(&kept.area)
-		l.detached.Store(true)
-		delete(sh.leases, *key)
-		sh.detached[l] = struct{}{}
-		kept.used = true
+		sh.detach(l, kept)
 	}
 	sh.fresh[*key] = r
 	return true
+}
+
+// detach makes l a lease on a dropped version. The caller holds the lock.
+func (sh *shard) detach(l *lease, kept *kept) {
+	l.pinned = kept.pinned
+	if kept.area != nil {
+		l.area.Store(&kept.area)
+	}
+	l.detached.Store(true)
+	delete(sh.leases, l.key)
+	sh.detached[l] = struct{}{}
+	kept.used = true
+}
+
+// detachIfHeld is detach for a lease that may have ended, or been detached, meanwhile.
+func (sh *shard) detachIfHeld(l *lease, kept *kept) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.leases[l.key] == l {
+		sh.detach(l, kept)
+	}
+}
+
+// attached lists the leases on current versions.
+func (sh *shard) attached() (list []*lease) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for _, l := range sh.leases {
+		list = append(list, l)
+	}
+	return list
 }
 
 // kept is what the holders of a dropped version still need.

@@ -5,6 +5,7 @@ package cache
 // The short run takes a sample of what the long one does whole.
 const (
 	killRounds   = 20
-	batteryCases = 8
+	batteryTrials = 40
 	survivorPuts = 3000
+	modelRounds  = 12
 )

@@ -4,6 +4,7 @@ package cache
 
 const (
 	killRounds   = 300
-	batteryCases = 100
+	batteryTrials = 400
 	survivorPuts = 20000
+	modelRounds  = 200
 )

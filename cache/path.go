@@ -173,7 +173,7 @@ func (a *Artifact) corrupt(d Digest, reason string) error {
 	s := a.s
 	o := newOp(frameDelete, &a.key)
 	o.only = a.rec.pos
-	if err := s.commit(o); err != nil && err != ErrNotFound {
+	if err := s.commit(o); err != nil && err != ErrNotFound && err != errRebuilding {
 		s.log().Warn("corrupt entry cannot be dropped", "key", a.key.String(), "error", err)
 	}
 	c := Corruption{Key: a.key, Digest: d, Reason: reason, Time: s.now()}

@@ -60,12 +60,18 @@ func (s *Store) doomUnreferenced(list []Digest) {
 }
 
 // Delete drops key. New gets miss at once; those who hold a lease keep what they have. Payload files that
-// nothing refers to any more are unlinked, held ones with the last Release. An absent key is [ErrNotFound].
+// nothing refers to any more are unlinked, held ones with the last Release. An absent key is [ErrNotFound]; while
+// Run rebuilds the index, a key that is not found yet is deleted all the same.
 func (s *Store) Delete(ctx context.Context, key Key) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	defer s.end()
+	if s.incomplete() && !s.upkeep.Load() {
+		if err := s.finishRebuild(ctx); err != nil {
+			return s.wrap("delete", err)
+		}
+	}
 	if err := s.commit(newOp(frameDelete, &key)); err != nil {
 		return fmt.Errorf("cache: delete %v: %w", key, err)
 	}

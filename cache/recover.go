@@ -204,6 +204,7 @@ func (s *Store) startRebuild() error {
 		return err
 	}
 	s.idx = ix
+	s.detachLeases()
 	s.forgetState()
 	s.rebuild = &rebuild{end: s.flog.End(), deleted: map[Key]struct{}{}}
 	s.partial.Store(true)

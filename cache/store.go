@@ -17,7 +17,7 @@ import (
 
 // Store is an open artifact store. All its methods are safe for concurrent use.
 //
-// Lock order: rebuildMu, commitMu, gate, a shard's mu or payloads.mu; pin.place comes before commitMu.
+// Lock order: compactMu, rebuildMu, commitMu, gate, a shard's mu or payloads.mu; pin.place comes before commitMu.
 type Store struct {
 	dir    string
 	opt    Options
@@ -54,6 +54,7 @@ type Store struct {
 	indexDamage    atomic.Pointer[error]
 	partial        atomic.Bool // rebuild != nil, or the index is damaged
 
+	compactMu     sync.Mutex
 	rebuildMu     sync.Mutex
 	syncMu        sync.Mutex
 	unsyncedFiles unsyncedFiles

@@ -1,0 +1,305 @@
+package cache
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// playSurvivor makes the trials that come as lines of JSON on standard input and answers each with a line. Arg: a folder.
+func playSurvivor(args []string) int {
+	debug.SetTraceback("all")
+	trees := map[string][]treeFile{}
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		v := survivor{dir: args[0]}
+		if err := json.Unmarshal(in.Bytes(), &v.trial); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		if trees[v.Store.Dir] == nil {
+			files, err := loadTree(v.Store.Dir)
+			if err != nil {
+				fmt.Println(err)
+				return 1
+			}
+			trees[v.Store.Dir] = files
+		}
+		b, err := json.Marshal(v.survive(trees[v.Store.Dir]))
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		fmt.Printf("%s\n", b)
+	}
+	return 0
+}
+
+// survival is what became of a damaged store.
+type survival struct {
+	Err         string   // what it could not do
+	Wrong       []string // entries with bytes that were never put
+	Lost        []int    // entries not found after the damage could be noticed
+	Noticed     bool     // the index was found damaged when it was opened
+	Rebuilt     bool     // the index
+	Compactions int      // in the index, while it may have been damaged
+}
+
+// survivor makes one trial.
+type survivor struct {
+	trial
+	survival
+	dir      string
+	s        *Store
+	versions map[int]int // of entries, where they are not 0
+	compacts atomic.Int32
+}
+
+// patience is how long a trial may last on a busy machine before it counts as hanging.
+const patience = 2 * time.Minute
+
+func (v *survivor) survive(files []treeFile) survival {
+	defer time.AfterFunc(patience, func() { panic("the trial hangs") }).Stop()
+	defer os.RemoveAll(v.dir)
+	err := storeTree(files, v.dir)
+	rng := rand.New(rand.NewPCG(v.Seed, 0))
+	for _, h := range v.Harms {
+		err = firstOf(err, h.apply(v.dir, rng))
+	}
+	if err == nil && v.Unnoticed {
+		err = overlook(filepath.Join(v.dir, "index"))
+	}
+	if err == nil {
+		err = v.live(context.Background())
+	}
+	if err != nil {
+		v.Err = err.Error()
+	}
+	return v.survival
+}
+
+// live uses the store in three lives. Damage has to be found by the end of the first, and to be healed in the third.
+func (v *survivor) live(ctx context.Context) error {
+	if err := v.open(ctx); err != nil {
+		return err
+	}
+	v.Noticed = v.s.rebuild != nil
+	v.look()
+	if err := v.put(); err != nil {
+		return err
+	}
+	err := v.s.Close(ctx)
+	if err != nil && !v.hitsIndex() {
+		return fmt.Errorf("first close: %w", err) // a damaged index may complain once
+	}
+	v.Compactions = int(v.compacts.Load())
+	if err := v.open(ctx); err != nil {
+		return err
+	}
+	v.Lost = v.look()
+	v.Rebuilt = v.Noticed || exists(filepath.Join(v.dir, "quarantine", "index"))
+	if err := firstOf(v.check(), v.repair(), v.compact(ctx), v.s.Close(ctx)); err != nil {
+		return fmt.Errorf("second life: %w", err)
+	}
+	if err := v.open(ctx); err != nil {
+		return err
+	}
+	if v.s.incomplete() {
+		return errors.New("the index is rebuilt once more")
+	}
+	if lost := v.look(); len(lost) > 0 {
+		return fmt.Errorf("%d entries are lost after all was well: %.20v", len(lost), lost)
+	}
+	_, err = v.s.Verify(ctx, nil)
+	return firstOf(err, v.check(), v.s.Close(ctx))
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+func (v *survivor) hitsIndex() bool {
+	for _, h := range v.Harms {
+		if strings.HasPrefix(h.File, "index") {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *survivor) open(ctx context.Context) (err error) {
+	o := batteryOptions()
+	o.Logger = slog.New(compactionCount{&v.compacts})
+	if v.s, err = open(ctx, v.dir, o, osSeams(0)); err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	return nil
+}
+
+// look reads every entry and returns those that are not there.
+func (v *survivor) look() (lost []int) {
+	for i := range v.Store.Entries {
+		got, err := getText(v.s, fmt.Sprint("k", i))
+		switch {
+		case err != nil:
+			v.Wrong = append(v.Wrong, fmt.Sprint(i, ": ", err))
+		case got == "":
+			lost = append(lost, i)
+		case got != batteryText(i, v.versions[i]):
+			v.Wrong = append(v.Wrong, fmt.Sprintf("%d: %.40q", i, got))
+		}
+	}
+	return lost
+}
+
+// newEntries is how many entries are put over the damage: many where it is in the index that they are put into.
+func (v *survivor) newEntries() int {
+	if v.hitsIndex() && !v.Noticed {
+		return survivorPuts
+	}
+	return survivorPuts / 20
+}
+
+// put puts the new entries, with several putters that share their commits.
+func (v *survivor) put() error {
+	const putters = 8
+	var group sync.WaitGroup
+	errs := make([]error, putters)
+	for p := range putters {
+		group.Go(func() {
+			for i := p; i < v.newEntries() && errs[p] == nil; i += putters {
+				errs[p] = putText(v.s, fmt.Sprint("n", i), fmt.Sprint("new ", i))
+			}
+		})
+	}
+	group.Wait()
+	return firstOf(errs...)
+}
+
+// check demands every new entry.
+func (v *survivor) check() error {
+	for i := range v.newEntries() {
+		if got, err := getText(v.s, fmt.Sprint("n", i)); err != nil || got != fmt.Sprint("new ", i) {
+			return fmt.Errorf("new entry %d: %q, %v", i, got, err)
+		}
+	}
+	return nil
+}
+
+// repair puts again what was lost.
+func (v *survivor) repair() error {
+	for _, i := range v.Lost {
+		if err := putText(v.s, fmt.Sprint("k", i), batteryText(i, 0)); err != nil {
+			return fmt.Errorf("put what was lost: %w", err)
+		}
+	}
+	if lost := v.look(); len(lost) > 0 {
+		return fmt.Errorf("%d entries are lost again: %.20v", len(lost), lost)
+	}
+	return nil
+}
+
+// compact replaces most entries, so that the log can be compacted, damaged segments among others.
+func (v *survivor) compact(ctx context.Context) error {
+	v.versions = map[int]int{}
+	for i := range v.Store.Entries {
+		if i%3 == 0 {
+			continue
+		}
+		v.versions[i] = 1
+		if err := putText(v.s, fmt.Sprint("k", i), batteryText(i, 1)); err != nil {
+			return fmt.Errorf("replace: %w", err)
+		}
+	}
+	before := len(v.s.flog.Segments())
+	err := v.s.compact(ctx)
+	if after := len(v.s.flog.Segments()); before >= 6 && after > before/2 { // fewer when the log was deleted
+		return fmt.Errorf("compaction leaves %d of %d segments: %v", after, before, err)
+	}
+	if lost := v.look(); len(lost) > 0 {
+		return fmt.Errorf("compaction lost %d entries: %.20v", len(lost), lost)
+	}
+	return nil
+}
+
+// compactionCount counts the compactions of the index's engine that have ended, well or not, by what it logs.
+type compactionCount struct{ n *atomic.Int32 }
+
+func (c compactionCount) Enabled(context.Context, slog.Level) bool { return true }
+func (c compactionCount) WithAttrs([]slog.Attr) slog.Handler       { return c }
+func (c compactionCount) WithGroup(string) slog.Handler            { return c }
+func (c compactionCount) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if text := a.Value.String(); strings.HasPrefix(text, "[Compactor: ") &&
+			(strings.HasSuffix(text, "DONE") || strings.Contains(text, "FAILED")) {
+			c.n.Add(1)
+		}
+		return true
+	})
+	return nil
+}
+
+// overlook writes the list of sound tables that the index keeps anew, with what the tables look like now.
+func overlook(dir string) error {
+	const header, record = len("larder index tables 1\n"), 64
+	names, err := filepath.Glob(filepath.Join(dir, "state.*"))
+	if err != nil || len(names) != 1 {
+		return fmt.Errorf("no list of tables: %v, %v", names, err)
+	}
+	b, err := os.ReadFile(names[0])
+	if err != nil {
+		return err
+	}
+	if n := len(b) - header - 8; n <= 0 || n%record != 0 {
+		return fmt.Errorf("a list of tables of %d bytes", len(b))
+	}
+	le := binary.LittleEndian
+	for r := b[header : len(b)-8]; len(r) > 0; r = r[record:] {
+		fi, err := os.Stat(filepath.Join(dir, fmt.Sprintf("%06d.sst", le.Uint64(r))))
+		if err != nil {
+			return err
+		}
+		changed, inode := changeTime(fi)
+		le.PutUint64(r[8:], uint64(fi.Size()))
+		le.PutUint64(r[16:], uint64(fi.ModTime().UnixNano()))
+		le.PutUint64(r[24:], changed)
+		le.PutUint64(r[32:], inode)
+		le.PutUint64(r[56:], 0) // old enough for its times to tell
+	}
+	le.PutUint64(b[len(b)-8:], xxhash.Sum64(b[:len(b)-8]))
+	return os.WriteFile(names[0], b, 0o666)
+}
+
+// changeTime returns time of change and inode where the system has them.
+func changeTime(fi os.FileInfo) (nanoseconds, inode uint64) {
+	sys := reflect.Indirect(reflect.ValueOf(fi.Sys()))
+	if ino := sys.FieldByName("Ino"); ino.IsValid() {
+		inode = ino.Uint()
+	}
+	for _, name := range []string{"Ctim", "Ctimespec"} {
+		f := sys.FieldByName(name)
+		if !f.IsValid() {
+			continue
+		}
+		if ts, ok := f.Addr().Interface().(interface{ Nano() int64 }); ok {
+			nanoseconds = uint64(ts.Nano())
+		}
+	}
+	return nanoseconds, inode
+}
