@@ -1,6 +1,7 @@
 package gocacheprog_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -148,5 +149,36 @@ func TestGoListExport(t *testing.T) {
 		}
 		before = paths
 	}
+	g.wantSound()
+}
+
+func TestCoverage(t *testing.T) {
+	t.Parallel()
+	g := newGo(t, library)
+	for i := range 2 {
+		out := g.run("test", "-cover", "-coverpkg=./...", "./lib")
+		if !strings.Contains(out, "coverage: ") || strings.Contains(out, "(cached)") != (i == 1) {
+			t.Errorf("run %d: %s", i, out)
+		}
+		g.run("test", "-coverprofile=profile", "./lib")
+		if profile := g.read("profile"); !bytes.Contains(profile, []byte("m/lib/lib.go:3")) {
+			t.Errorf("run %d: the profile is %q", i, profile)
+		}
+	}
+	g.wantSound()
+}
+
+// A package with C in it has several outputs, headers and objects among them.
+func TestCgo(t *testing.T) {
+	t.Parallel()
+	g := newGo(t, map[string]string{"c/c.go": "package c\n\n// static int answer(void) { return 42; }\n" +
+		"import \"C\"\n\nfunc Answer() int { return int(C.answer()) }\n"})
+	if out, err := exec.CommandContext(t.Context(), "go", "env", "CGO_ENABLED").Output(); string(out) != "1\n" {
+		t.Skipf("there is no C compiler: %s, %v", out, err)
+	}
+	g.run("build", "./c")
+	g.run("build", "./c")
+	g.wantWarm()
+	g.run("list", "-export", "-compiled", "-f", "{{.Export}} {{.CompiledGoFiles}}", "./c")
 	g.wantSound()
 }

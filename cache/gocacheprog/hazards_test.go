@@ -121,12 +121,3 @@ func (g *goCommand) export(pkg string) (path, stderr string) {
 	}
 	return strings.TrimSpace(stdoutBuf.String()), stderrBuf.String()
 }
-
-func (g *goCommand) read(name string) []byte {
-	g.t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		g.t.Error(err)
-	}
-	return b
-}

@@ -13,6 +13,8 @@ import (
 // someID is an action ID in base64, as the go command sends it.
 var someID = base64.StdEncoding.EncodeToString([]byte("an action ID has thirty-two byte"))
 
+func base64ID(id gocacheprog.ID) string { return base64.StdEncoding.EncodeToString(id[:]) }
+
 var requestLines = []struct {
 	name  string
 	line  string

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -31,6 +32,9 @@ func runServe(c *call) (int, error) {
 	// The go command ends at once, without cleaning up, if its cache dies first; an
 	// interrupt from a terminal is for both. The end of input is what ends this one.
 	ignoreSignals()
+	// A session is short and its heap small: without this, opening the store alone would
+	// start a collection.
+	debug.SetGCPercent(400)
 	s := &server{root: root, log: newLogger(c.stderr)}
 	var counters gocacheprog.Counters
 	stop := writeCounts(*counts, &counters)
@@ -59,7 +63,8 @@ func (s *server) open(ctx context.Context) (gocacheprog.Store, error) {
 	}
 	s.store = store
 	s.upkeep.Go(func() { // ends when the store is closed
-		if err := store.Run(context.Background()); err != nil {
+		err := store.Run(context.Background())
+		if err != nil && !errors.Is(err, cache.ErrClosed) {
 			s.log.Warn("the store's upkeep has ended", "err", err)
 		}
 	})
