@@ -11,24 +11,33 @@ import (
 // compactBelow: a segment whose live part is smaller than 1/compactBelow is emptied and removed.
 const compactBelow = 2
 
-// compact moves what is live out of segments that are mostly dead, and removes them.
+// compact moves what is live out of segments that are mostly dead, and removes them. A damaged one stays, is reported
+// once, and does not keep the others from their turn.
 func (s *Store) compact(ctx context.Context) error {
 	s.compactMu.Lock()
 	defer s.compactMu.Unlock()
+	var errs []error
 	for _, seg := range s.flog.Segments() {
 		if ctx.Err() != nil || s.incomplete() {
-			return nil
+			break
 		}
-		if seg.Active || !s.sparse(seg) || s.space.low(seg.Size) {
+		if _, stuck := s.stuck[seg.ID]; stuck || seg.Active || !s.sparse(seg) || s.space.low(seg.Size) {
 			continue
 		}
-		if err := s.compactSegment(ctx, seg.ID); err == errRebuilding {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("segment %d: %w", seg.ID, err)
+		err := s.compactSegment(ctx, seg.ID)
+		if err == nil {
+			continue
 		}
+		if err == errRebuilding {
+			break
+		}
+		errs = append(errs, fmt.Errorf("segment %d: %w", seg.ID, err))
+		if !errors.Is(err, framelog.ErrDamaged) && !errors.Is(err, errRecord) {
+			break
+		}
+		s.stuck[seg.ID] = struct{}{}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // errRebuilding stops a compaction: an index that is not whole does not tell what is live.

@@ -94,7 +94,7 @@ func open(ctx context.Context, dir string, opt Options, se seams) (*Store, error
 func newStore(dir string, opt Options, se seams) *Store {
 	s := &Store{dir: dir, opt: opt, fs: se.fs, openIndex: se.openIndex, segmentBytes: se.segmentBytes,
 		groupKeys: map[Key]struct{}{}, live: map[uint64]int64{}, liveDirty: map[uint64]struct{}{},
-		touches: map[Key]uint32{}, flights: map[Key]*flight{},
+		touches: map[Key]uint32{}, flights: map[Key]*flight{}, stuck: map[uint64]struct{}{},
 		life:  life{done: make(chan struct{})},
 		kick:  make(chan struct{}, 1),
 		space: spaceGuard{fs: se.fs, dir: dir, reserve: opt.Reserve},

@@ -55,6 +55,7 @@ type Store struct {
 	partial        atomic.Bool // rebuild != nil, or the index is damaged
 
 	compactMu     sync.Mutex
+	stuck         map[uint64]struct{} // damaged segments that compaction leaves alone; guarded by compactMu
 	rebuildMu     sync.Mutex
 	syncMu        sync.Mutex
 	unsyncedFiles unsyncedFiles
