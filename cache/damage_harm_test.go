@@ -91,7 +91,7 @@ func (h harm) hits(p *entryPlace) bool {
 	if slices.Contains(p.files, h.File) || h.Kind == "swap" && slices.Contains(p.files, h.Other) {
 		return true
 	}
-	if h.Kind == "delete" && h.File == "log" {
+	if h.Kind == "delete" && (h.File == "log" || h.File == "blobs" && len(p.files) > 0) {
 		return true
 	}
 	if p.segment != h.File {
@@ -163,13 +163,14 @@ func trials(t *testing.T, store *baseStore) (list []*trial) {
 				add(true, h)
 			}
 		}
-		next := files[(i+1)%len(files)].name
-		swap := harm{Kind: "swap", File: f.name, Other: next}
-		switch path.Dir(f.name) {
-		case "log":
+		swap := harm{Kind: "swap", File: f.name, Other: files[(i+1)%len(files)].name}
+		switch folder, _, _ := strings.Cut(f.name, "/"); {
+		case !strings.HasPrefix(swap.Other, folder+"/"):
+			continue
+		case folder == "log":
 			add(false, noIndex, swap)
-		case "index":
-			add(path.Ext(f.name) == ".sst", swap)
+		case path.Ext(f.name) == ".sst" && path.Ext(swap.Other) == ".sst":
+			add(true, swap)
 		}
 		add(false, swap)
 	}

@@ -76,7 +76,7 @@ const patience = 2 * time.Minute
 func (v *survivor) survive(files []treeFile) survival {
 	defer time.AfterFunc(patience, func() { panic("the trial hangs") }).Stop()
 	defer os.RemoveAll(v.dir)
-	err := storeTree(files, v.dir)
+	err := firstOf(os.RemoveAll(v.dir), storeTree(files, v.dir))
 	rng := rand.New(rand.NewPCG(v.Seed, 0))
 	for _, h := range v.Harms {
 		err = firstOf(err, h.apply(v.dir, rng))
