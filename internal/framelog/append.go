@@ -1,9 +1,6 @@
 package framelog
 
-import (
-	"errors"
-	"io"
-)
+import "errors"
 
 // maxBacklog is how many full segments may wait for a Sync before Append does it. It
 // bounds the open files and what one Sync has to wait for.
@@ -91,21 +88,13 @@ func (l *Log) target(n int64) (*segment, error) {
 // write puts b at the end of s and moves the end. When it fails, nothing of b counts. The caller holds wmu.
 func (l *Log) write(s *segment, b []byte) error {
 	p := s.parts[len(s.parts)-1]
-	if err := writeAll(p.f, b, p.at(s.end)); err != nil {
+	if _, err := p.f.WriteAt(b, p.at(s.end)); err != nil {
 		return errors.Join(err, l.cutBack(s, p))
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.end += int64(len(b))
 	return nil
-}
-
-func writeAll(w io.WriterAt, b []byte, off int64) error {
-	n, err := w.WriteAt(b, off)
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
-	}
-	return err
 }
 
 // cutBack removes what a failed write left behind the end of s. The cut is synced: were it

@@ -2,7 +2,6 @@ package framelog_test
 
 import (
 	"bytes"
-	"errors"
 	"runtime"
 	"testing"
 
@@ -27,13 +26,17 @@ func TestOneWritePerGroup(t *testing.T) {
 	if writes != 11 {
 		t.Errorf("%d writes for 11 groups", writes)
 	}
-	if err := errors.Join(l.Rotate(), l.Sync()); err != nil {
+	if err := l.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	m.add(t, l, "another segment")
+	if err := l.Sync(); err != nil {
 		t.Fatal(err)
 	}
 	writes = 0
 	m.fill(t, l, 10)
 	if writes != 11 {
-		t.Errorf("%d writes for a new segment and 10 groups", writes)
+		t.Errorf("%d writes for a roster and 10 groups", writes)
 	}
 }
 

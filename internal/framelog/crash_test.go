@@ -201,13 +201,13 @@ func (h *history) goOn(fsys vfs.FS, l *framelog.Log, found model) error {
 }
 
 // crashEverywhere plays two lives, crashes the second at each step, and returns the first promise that a remaining tree breaks.
-func crashEverywhere(t testing.TB, r *rand.Rand, extra vfs.Hook) (steps int, err error) {
+func crashEverywhere(t testing.TB, r *rand.Rand, extra func() vfs.Hook) (steps int, err error) {
 	seed := r.Uint64()
 	for step := 1; ; step++ {
 		for _, crash := range []vfs.Hook{vfs.CrashAt(step), vfs.TearAt(step)} {
 			h := newHistory()
 			mem := h.firstLife(t, seed)
-			faults := vfs.NewFaults(mem, vfs.Chain(crash, extra))
+			faults := vfs.NewFaults(mem, vfs.Chain(crash, extra()))
 			err := h.secondLife(faults, seed+1)
 			if _, crashed := faults.Crashed(); !crashed {
 				return step, err
@@ -227,7 +227,7 @@ func never(vfs.Op) vfs.Fault { return vfs.Fault{} }
 func TestCrash(t *testing.T) {
 	r := testkit.Rand(t)
 	for range rounds {
-		steps, err := crashEverywhere(t, r, never)
+		steps, err := crashEverywhere(t, r, func() vfs.Hook { return never })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,13 +237,24 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// The same while a file that failed to sync is replaced.
+func TestCrashWhileMoving(t *testing.T) {
+	r := testkit.Rand(t)
+	for range rounds {
+		if _, err := crashEverywhere(t, r, func() vfs.Hook { return once(failKinds(syscall.EIO, vfs.OpSync)) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // The crash test sees it when a sync is missing.
 func TestCrashTestSees(t *testing.T) {
 	for name, path := range map[string]string{"file syncs": ".log", "folder syncs": dir} {
 		t.Run(name, func(t *testing.T) {
 			r := testkit.Rand(t)
-			for range 5 * rounds {
-				if _, err := crashEverywhere(t, r, vfs.Lie(func(p string) bool { return strings.HasSuffix(p, path) })); err != nil {
+			lie := func() vfs.Hook { return vfs.Lie(func(p string) bool { return strings.HasSuffix(p, path) }) }
+			for range 10 * rounds {
+				if _, err := crashEverywhere(t, r, lie); err != nil {
 					return
 				}
 			}

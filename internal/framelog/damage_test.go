@@ -295,7 +295,7 @@ func hurt(t *testing.T, fsys *vfs.Mem, r interface {
 // a scan reports is there, and none that was not written.
 func TestRandomDamage(t *testing.T) {
 	r := testkit.Rand(t)
-	for round := range 150 {
+	for round := range 60 * rounds {
 		fsys, m := vfs.NewMem(dir), model{}
 		o := small()
 		o.SegmentBytes = int64(200 + r.IntN(4000))
@@ -406,6 +406,17 @@ func TestLengthsAreBounded(t *testing.T) {
 	s := rawLog(t, rawFrame("short"), rawFrame(strings.Repeat("x", 4<<10+1)), rawFrame("next"), roster, rawFrame("last"))
 	if len(s.frames) != 3 || len(s.damage) != 2 {
 		t.Errorf("%d frames, damage %v", len(s.frames), s.damage)
+	}
+}
+
+// What this process wrote is damaged, not torn, when it does not hold.
+func TestDamageOfTheLivingEnd(t *testing.T) {
+	fsys, m := vfs.NewMem(dir), model{}
+	l := open(t, fsys, dir, small())
+	ps := m.fill(t, l, 3)
+	flip(t, fsys, fileOf(1), int(ps[2].Offset)+framelog.FrameHeader)
+	if s := scan(l, framelog.Pos{}); len(s.damage) != 1 || s.damage[0].Reason != framelog.BadBody {
+		t.Errorf("damage %v", s.damage)
 	}
 }
 

@@ -103,6 +103,10 @@ func TestFailedSync(t *testing.T) {
 	if files, err := mem.ReadDir(dir); err != nil || len(files) != 2 {
 		t.Errorf("%d files, %v, want the segment and its continuation", len(files), err)
 	}
+	calls := faults.Calls()
+	if err := l.Sync(); err != nil || faults.Calls() > calls {
+		t.Errorf("the next Sync makes %d calls, %v", faults.Calls()-calls, err)
+	}
 	p := m.add(t, l, "after")[0]
 	if p.Segment != ps[0].Segment {
 		t.Errorf("appended at %v after a failed sync", p)
@@ -213,12 +217,20 @@ func TestFailedTruncate(t *testing.T) {
 				t.Fatalf("append: %v", err)
 			}
 			faults.SetHook(nil)
+			if !c.later {
+				m.intact(t, open(t, mem.Kill(), dir, small()))
+			}
 			m.intact(t, l)
 			if err := c.next(l); err != nil {
 				t.Fatal(err)
 			}
 			if !strings.Contains(name, "Close") {
-				m.add(t, l, "after")
+				for range 3 {
+					m.add(t, l, "after")
+				}
+				if files, err := mem.ReadDir(dir); err != nil || len(files) > 3 {
+					t.Errorf("%d files, %v: appends go on moving away", len(files), err)
+				}
 				m.intact(t, l)
 				m.intact(t, open(t, mem.Kill(), dir, small()))
 				l.Close()
@@ -253,25 +265,29 @@ func TestUnreadable(t *testing.T) {
 
 // Files appear under a name that counts only when they are whole.
 func TestCreateFails(t *testing.T) {
-	folder := t.TempDir() // on a real system, where a forgotten file is noticed
-	faults := vfs.NewFaults(vfs.OS{}, nil)
-	l := open(t, faults, folder, small())
+	l, mem, faults := faulty(t)
 	m := model{}
 	m.add(t, l, "one")
 	if err := l.Rotate(); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []vfs.Kind{vfs.OpOpen, vfs.OpWrite} {
-		faults.SetHook(once(failKinds(syscall.EIO, kind)))
-		if _, err := appendAll(l, "two"); !errors.Is(err, syscall.EIO) {
-			t.Errorf("append when %v fails: %v", kind, err)
+	for kind, want := range map[vfs.Kind]int{vfs.OpOpen: 0, vfs.OpWrite: 1} {
+		closed := 0
+		faults.SetHook(vfs.Chain(once(failKinds(syscall.EIO, kind)), func(op vfs.Op) vfs.Fault {
+			if op.Kind == vfs.OpClose {
+				closed++
+			}
+			return vfs.Fault{}
+		}))
+		if _, err := appendAll(l, "two"); !errors.Is(err, syscall.EIO) || closed != want {
+			t.Errorf("append when %v fails: %v, %d files closed, want %d", kind, err, closed, want)
 		}
 	}
 	faults.SetHook(nil)
 	if p := m.add(t, l, "three")[0]; p.Segment != 2 {
 		t.Errorf("appended at %v", p)
 	}
-	m.intact(t, open(t, vfs.OS{}, folder, small()))
+	m.intact(t, open(t, mem.Kill(), dir, small()))
 }
 
 // A roster that could not be written is written with the next append.
@@ -378,6 +394,91 @@ func TestCoveredFileStays(t *testing.T) {
 	m.add(t, l, "three")
 	flip(t, mem, fileOf(1), framelog.HeaderSize+1)
 	m.intact(t, open(t, mem.Kill(), dir, small()))
+}
+
+func TestCoveredFileGoes(t *testing.T) {
+	l, mem, faults := faulty(t)
+	m := model{}
+	m.add(t, l, "one", "two")
+	faults.SetHook(once(failKinds(syscall.EIO, vfs.OpSync)))
+	if err := l.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if files, err := mem.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("%d files, %v", len(files), err)
+	}
+	m.intact(t, l)
+}
+
+// failedWrite makes every write reach the file in full and fail all the same.
+func failedWrite() vfs.Hook {
+	return vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpWrite }, vfs.Fault{Err: syscall.EIO, Partial: 1 << 20})
+}
+
+// When a group has failed, no power loss brings it back.
+func TestFailedWriteStaysAway(t *testing.T) {
+	l, mem, faults := faulty(t)
+	m := model{}
+	m.add(t, l, "before")
+	faults.SetHook(failedWrite())
+	if _, err := appendAll(l, "does", "not", "count"); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("append: %v", err)
+	}
+	faults.SetHook(nil)
+	for seed := range uint64(100) {
+		s := scan(open(t, mem.Crash(vfs.Torn(seed)), dir, small()), framelog.Pos{})
+		for p, body := range s.frames {
+			if m[p] != body {
+				t.Fatalf("seed %d: %q is back", seed, body)
+			}
+		}
+	}
+}
+
+// A sync that fails while a failed write is cut off counts like any other: what was not durable is moved away.
+func TestFailedCut(t *testing.T) {
+	l, mem, faults := faulty(t)
+	m := model{}
+	m.add(t, l, "before")
+	faults.SetHook(vfs.Chain(once(failedWrite()), once(failKinds(syscall.EIO, vfs.OpSync))))
+	if _, err := appendAll(l, "does not count"); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("append: %v", err)
+	}
+	if err := l.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	m.intact(t, l)
+	m.intact(t, open(t, mem.Crash(vfs.Loss{}), dir, small()))
+}
+
+// A group larger than a segment that cannot be written leaves one new segment, not one for each try.
+func TestLargeGroupFails(t *testing.T) {
+	l, _, faults := faulty(t)
+	m := model{}
+	m.add(t, l, "before")
+	faults.SetHook(vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpWrite && op.Size > 500 }, vfs.Fault{Err: syscall.ENOSPC}))
+	for range 5 {
+		if _, err := appendAll(l, strings.Repeat("large", 200)); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("append: %v", err)
+		}
+	}
+	if n := len(l.Segments()); n > 2 {
+		t.Errorf("%d segments", n)
+	}
+	faults.SetHook(nil)
+	m.add(t, l, strings.Repeat("large", 200))
+	m.intact(t, l)
+}
+
+// What a killed process appended, this one makes durable, the names of files too.
+func TestSyncOfAnEarlierLife(t *testing.T) {
+	mem, m := vfs.NewMem(dir), model{}
+	m.fill(t, open(t, mem, dir, small()), 12)
+	mem = mem.Kill()
+	if err := open(t, mem, dir, small()).Sync(); err != nil {
+		t.Fatal(err)
+	}
+	m.intact(t, open(t, mem.Crash(vfs.Loss{}), dir, small()))
 }
 
 // The end of the log that cannot be read is not taken for torn.

@@ -131,10 +131,10 @@ func TestResumeDuringRead(t *testing.T) {
 }
 
 // bigLog makes a log of frames so large that a scan reads its segments in several steps.
-func bigLog(t *testing.T) (*framelog.Log, *vfs.Faults, model, []framelog.Pos) {
+func bigLog(t *testing.T, segmentBytes int64) (*framelog.Log, *vfs.Faults, model, []framelog.Pos) {
 	t.Helper()
 	faults := vfs.NewFaults(vfs.NewMem(dir), nil)
-	l := open(t, faults, dir, &framelog.Options{ID: logID, SegmentBytes: 5 << 20})
+	l := open(t, faults, dir, &framelog.Options{ID: logID, SegmentBytes: segmentBytes})
 	m := model{}
 	var ps []framelog.Pos
 	for i := range 30 {
@@ -145,7 +145,7 @@ func bigLog(t *testing.T) (*framelog.Log, *vfs.Faults, model, []framelog.Pos) {
 
 // A scan leaves a segment that is removed under it and goes on with the next.
 func TestRemoveDuringScan(t *testing.T) {
-	l, _, _, ps := bigLog(t)
+	l, _, _, ps := bigLog(t, 5<<20)
 	n := 0
 	for f, err := range l.Scan(framelog.Pos{}) {
 		if err != nil {
@@ -174,7 +174,7 @@ func segmentSize(ps []framelog.Pos, segment uint64) (n int) {
 
 // A scan goes on where it was when a file is replaced under it, and still sees no later frames.
 func TestRelocationDuringScan(t *testing.T) {
-	l, faults, m, ps := bigLog(t)
+	l, faults, m, ps := bigLog(t, 64<<20)
 	var seen []framelog.Pos
 	for f, err := range l.Scan(framelog.Pos{}) {
 		if err != nil {

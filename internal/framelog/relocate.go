@@ -85,11 +85,11 @@ func fillPart(f vfs.File, src source, h fileHeader, maxBody int) error {
 func copyFrames(w *bufio.Writer, src source, from int64, maxBody int) error {
 	next := from
 	walk := newWalker(src, from, maxBody)
-	for f, ok := walk.next(); ok && f.off == next; f, ok = walk.next() {
+	for f, ok := walk.next(); ok; f, ok = walk.next() {
 		w.Write(f.raw)
 		next += int64(len(f.raw))
 	}
-	if next != src.end {
+	if next != src.end { // else none was passed over, for they do not overlap
 		return &Damage{Segment: src.id, From: next, To: src.end, Reason: BadFrame}
 	}
 	return nil

@@ -21,7 +21,7 @@ func (l *Log) create() (*segment, error) {
 	l.setRosterDirty(false)
 	l.spare = fileHeader{log: l.opt.ID, segment: s.id, base: headerSize}.appendTo(l.spare[:0])
 	l.encodeRoster(s, headerSize)
-	if err := writeAll(f, l.spare, 0); err != nil {
+	if _, err := f.WriteAt(l.spare, 0); err != nil {
 		return nil, errors.Join(err, f.Close(), l.fs.Remove(l.handles.path(p.name)))
 	}
 	l.handles.pin(p, f)

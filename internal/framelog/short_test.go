@@ -3,4 +3,4 @@
 package framelog_test
 
 // rounds is how many random histories each crash test plays.
-const rounds = 2
+const rounds = 1

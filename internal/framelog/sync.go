@@ -59,7 +59,7 @@ func (l *Log) syncSegment(w pending) error {
 		if err := l.handles.sync(p); err != nil {
 			l.wmu.Lock()
 			defer l.wmu.Unlock()
-			return l.rescue(w.s, w.end, err)
+			return l.evacuate(w.s, err)
 		}
 	}
 	l.mu.Lock()
@@ -69,16 +69,7 @@ func (l *Log) syncSegment(w pending) error {
 	return nil
 }
 
-// rescue moves what is not durable of s away from a file that could not be synced, unless that was done for
-// everything below end. The caller holds wmu.
-func (l *Log) rescue(s *segment, end int64, cause error) error {
-	if l.durableTo(s) >= end {
-		return nil
-	}
-	return l.evacuate(s, cause)
-}
-
-// evacuate moves what is not durable of s to a new file. If it cannot, the log has failed. The caller holds wmu.
+// evacuate moves what is not durable of s away from a file that could not be synced. If it cannot, the log has failed. The caller holds wmu.
 func (l *Log) evacuate(s *segment, cause error) error {
 	if err := l.relocate(s, l.durableTo(s)); err != nil {
 		return l.fail(errors.Join(cause, err))

@@ -1,10 +1,6 @@
 package framelog
 
-import (
-	"encoding/binary"
-	"errors"
-	"io"
-)
+import "encoding/binary"
 
 const (
 	chunk  = 1 << 20 // bytes per read
@@ -64,7 +60,7 @@ func (w *window) seek(off int64) (int64, error) {
 				break // the file ends early
 			}
 			last = err
-			off = w.skip(off, err)
+			off = min(w.src.nextPart(off), (off/sector+1)*sector)
 			continue
 		}
 		b = w.have(off)
@@ -76,13 +72,4 @@ func (w *window) seek(off int64) (int64, error) {
 		}
 	}
 	return w.src.end, last
-}
-
-// skip returns where to try again after a read at off failed with err.
-func (w *window) skip(off int64, err error) int64 {
-	next := w.src.nextPart(off)
-	if errors.Is(err, errHole) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return next
-	}
-	return min(next, (off/sector+1)*sector)
 }
