@@ -79,6 +79,22 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// For people there is a table on standard output, and progress beside it.
+func TestDemoPrintsATable(t *testing.T) {
+	cmd := program(t, "--", "./lib")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, &stderr)
+	}
+	for _, want := range []string{"cold", "warm", "Go's own cache", "saved by sharing", "all the same"} {
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("no %q in\n%s", want, &stdout)
+		}
+	}
+	wantEmpty(t, cmd)
+}
+
 // wantEmpty checks that a program has removed what it made in its temporary folder.
 func wantEmpty(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()

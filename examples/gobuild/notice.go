@@ -32,7 +32,7 @@ func (n *notices) Handle(_ context.Context, r slog.Record) error {
 	var line strings.Builder
 	fmt.Fprintf(&line, "gobuild: %s%s", r.Message, n.attrs)
 	r.Attrs(func(a slog.Attr) bool {
-		fmt.Fprintf(&line, ", %s: %v", a.Key, a.Value)
+		fmt.Fprintf(&line, ", %s: %s", a.Key, oneLine(a.Value))
 		return true
 	})
 	line.WriteByte('\n')
@@ -51,3 +51,5 @@ func (n *notices) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 // WithGroup returns the handler: the lines are for people, who need no groups.
 func (n *notices) WithGroup(string) slog.Handler { return n }
+
+func oneLine(v slog.Value) string { return strings.ReplaceAll(v.String(), "\n", "; ") }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -100,10 +101,10 @@ func TestNotices(t *testing.T) {
 	log := newLogger(&b)
 	log.Info("not worth it")
 	for range 3 {
-		log.With("a", 1).WithGroup("g").Warn("damage", "err", io.EOF)
+		log.With("a", 1).WithGroup("g").Warn("damage", "err", errors.Join(io.EOF, io.ErrNoProgress))
 	}
 	log.Log(t.Context(), slog.LevelError, "worse")
-	if want := "gobuild: damage, a: 1, err: EOF\ngobuild: worse\n"; b.String() != want {
+	if want := "gobuild: damage, a: 1, err: EOF; multiple Read calls return no data or error\ngobuild: worse\n"; b.String() != want {
 		t.Errorf("%q, want %q", &b, want)
 	}
 }

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os/exec"
+	"testing"
+)
+
+func TestQuote(t *testing.T) {
+	for word, want := range map[string]string{
+		"/a/b":         "/a/b",
+		"/with a/b":    `"/with a/b"`,
+		`C:\dir\b.exe`: `C:\dir\b.exe`,
+		"it's":         `"it's"`,
+		`"quoted"`:     `'"quoted"'`,
+	} {
+		if got := quote(word); got != want {
+			t.Errorf("%s is quoted as %s, want %s", word, got, want)
+		}
+	}
+}
+
+func TestExitCode(t *testing.T) {
+	if code := exitCode(io.EOF); code != exitFailure {
+		t.Errorf("any error: code %d", code)
+	}
+	err := goError(exec.Command("go", "no-such-command").Run(), "go")
+	if _, ok := errors.AsType[*exec.ExitError](err); !ok {
+		t.Skip(err)
+	}
+	if code := exitCode(errors.Join(err, io.EOF)); code != 2 {
+		t.Errorf("a go command with a bad command line: code %d, want 2", code)
+	}
+	if err := goError(nil, "go"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestResolve(t *testing.T) {
+	dir := program(t).Dir
+	t.Chdir(dir)
+	g, err := findGo(io.Discard)
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, c := range []struct {
+		args     []string
+		packages int // at least
+		programs bool
+		ok       bool
+	}{
+		{[]string{"./use"}, 2, false, true},
+		{[]string{"-v", "-trimpath", "./main", "./lib"}, 10, true, true},
+		{[]string{"./none"}, 0, false, false},
+		{[]string{"-o", "x", "./use"}, 0, false, false},
+		{[]string{"-o=x", "./use"}, 0, false, false},
+	} {
+		got, err := g.resolve(t.Context(), c.args)
+		if (err == nil) != c.ok || got.packages < c.packages || got.programs != c.programs {
+			t.Errorf("%q: %+v, %v", c.args, got, err)
+		}
+	}
+}
