@@ -111,5 +111,5 @@ func parseItem(b []byte, text string, it *item) (size int, ok bool) {
 		name:   text[itemFixed:names],
 		target: text[names:size],
 	}
-	return size, it.size >= 0
+	return size, it.size >= 0 && !(it.inline() && it.size > noOffset)
 }

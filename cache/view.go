@@ -64,6 +64,9 @@ type checkpoint struct {
 const (
 	checkpointVersion = 1
 	checkpointBytes   = 2 + framelog.PosSize + 5*8
+
+	checkpointClean   = 1
+	checkpointRebuilt = 2
 )
 
 var checkpointKey = []byte{prefixState}
@@ -72,10 +75,10 @@ func appendCheckpoint(b []byte, c *checkpoint) []byte {
 	start := len(b)
 	var flags byte
 	if c.clean {
-		flags |= 1
+		flags |= checkpointClean
 	}
 	if c.rebuilt {
-		flags |= 2
+		flags |= checkpointRebuilt
 	}
 	b = append(b, checkpointVersion, flags)
 	b = framelog.AppendPos(b, c.applied)
@@ -90,10 +93,10 @@ func parseCheckpoint(value []byte, c *checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if len(b) != checkpointBytes || b[0] != checkpointVersion {
+	if len(b) != checkpointBytes || b[0] != checkpointVersion || b[1]&^(checkpointClean|checkpointRebuilt) != 0 {
 		return errRecord
 	}
-	*c = checkpoint{clean: b[1]&1 != 0, rebuilt: b[1]&2 != 0}
+	*c = checkpoint{clean: b[1]&checkpointClean != 0, rebuilt: b[1]&checkpointRebuilt != 0}
 	if c.applied, b, err = framelog.ParsePos(b[2:]); err != nil {
 		return err
 	}
