@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,15 +37,17 @@ type Options struct {
 type Badger struct {
 	db      *badger.DB
 	options Options
+	home    home
 	survey  *survey
 	ledger  ledger
 	damage  atomic.Pointer[error]
+	flushes retries
 
 	writes    sync.Mutex     // held by Apply; the fields after it are Apply's own
 	version   uint64         // of the last transaction
 	discarded uint64         // versions below may go when a newer one of the same key exists
 	entries   []badger.Entry // of the transaction being made
-	distinct  distinct
+	committed chan error     // the transaction is in
 
 	reads    sync.RWMutex // held for reading by whoever touches db outside of Apply
 	closed   bool         // guarded by reads, and by writes
@@ -63,63 +64,6 @@ const compactAtClose = 12
 // maxLag is how many transactions the engine may keep old versions for because readers leave no gap.
 const maxLag = 1000
 
-// OpenBadger opens or makes the index in o.Dir. ErrDamaged says that the folder must be taken away and the index
-// rebuilt; any other error says nothing about the records.
-func OpenBadger(o Options) (*Badger, error) {
-	b, err := openBadger(o)
-	if err != nil {
-		return nil, fmt.Errorf("index: open: %w", err)
-	}
-	return b, nil
-}
-
-func openBadger(o Options) (*Badger, error) {
-	if o.ReadOnly && !canReadOnly {
-		return nil, errors.ErrUnsupported
-	}
-	s, err := look(o.Dir)
-	if err == nil {
-		err = s.check()
-	}
-	if err == nil {
-		err = s.sweep()
-	}
-	if err != nil {
-		return nil, err
-	}
-	b := &Badger{options: o, survey: s}
-	b.ledger.open(s.known.entries())
-	if o.ReadOnly {
-		err = b.start()
-	} else {
-		err = b.attempt()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return b, nil
-}
-
-// attempt starts the engine with a mark in the folder that says so, should the process die of it.
-func (b *Badger) attempt() error {
-	if err := os.MkdirAll(b.options.Dir, 0o777); err != nil {
-		return err
-	}
-	before := b.survey.phase
-	during, after := before.attempt(), before.use()
-	if err := before.enter(b.options.Dir, during); err != nil {
-		return err
-	}
-	if err := b.start(); err != nil {
-		return errors.Join(err, during.enter(b.options.Dir, phaseAgain))
-	}
-	b.survey.phase = after
-	if err := during.enter(b.options.Dir, after); err != nil {
-		return errors.Join(err, b.db.Close())
-	}
-	return nil
-}
-
 // start opens the engine. Panics of its own on this goroutine are damage.
 func (b *Badger) start() (err error) {
 	defer func() {
@@ -134,6 +78,10 @@ func (b *Badger) start() (err error) {
 		}
 		return err
 	}
+	if b.home, err = newHome(b.options.Dir); err != nil {
+		return errors.Join(err, b.db.Close())
+	}
+	b.ledger.open(b.tableSizes)
 	b.version = b.db.MaxVersion()
 	b.publish()
 	return nil
@@ -143,7 +91,7 @@ func (b *Badger) settings() badger.Options {
 	o := badger.DefaultOptions(b.options.Dir)
 	o.ReadOnly = b.options.ReadOnly
 	o.BypassLockGuard = true // the store holds a lock of its own
-	o.Logger = &engineLog{out: b.options.Logger, ledger: &b.ledger, dir: b.options.Dir}
+	o.Logger = &engineLog{out: b.options.Logger, counted: b.ledger.reads, ended: b.ended, stuck: b.flushes.failed}
 	o.MetricsEnabled = false
 	o.DetectConflicts = false
 	o.Compression = options.None
@@ -161,6 +109,15 @@ func (b *Badger) settings() badger.Options {
 	o.ValueThreshold = 16 << 10 // above MaxValue: nothing goes to the value log
 	o.ValueLogFileSize = 1 << 20
 	return o
+}
+
+func (b *Badger) tableSizes() []tableSize {
+	tables := b.db.Tables()
+	sizes := make([]tableSize, len(tables))
+	for i, t := range tables {
+		sizes[i] = tableSize{t.ID, int64(t.KeyCount)}
+	}
+	return sizes
 }
 
 // enter starts a call that touches the engine; the caller runs b.reads.RUnlock when it ends.
@@ -221,7 +178,7 @@ func (b *Badger) apply(ops []Op, last Op) error {
 	case b.options.ReadOnly:
 		return errors.ErrUnsupported
 	}
-	if err := b.damaged(); err != nil {
+	if err := cmp.Or(b.damaged(), b.flushes.err()); err != nil {
 		return err
 	}
 	txn := b.begin()
@@ -239,7 +196,6 @@ func (b *Badger) apply(ops []Op, last Op) error {
 
 func (b *Badger) begin() *badger.Txn {
 	b.entries = b.entries[:0]
-	b.distinct.reset()
 	return b.db.NewTransactionAt(b.version, true)
 }
 
@@ -258,14 +214,9 @@ func (b *Badger) add(txn *badger.Txn, op *Op) (*badger.Txn, error) {
 
 func (b *Badger) put(txn *badger.Txn, op *Op) error {
 	if op.Value == nil {
-		if err := txn.Delete(op.Key); err != nil {
-			return err
-		}
-	} else if err := txn.SetEntry(b.entry(op)); err != nil {
-		return err
+		return txn.Delete(op.Key)
 	}
-	b.distinct.add(op.Key)
-	return nil
+	return txn.SetEntry(b.entry(op))
 }
 
 // entry makes an entry of op in memory that the next transaction uses again. The engine keeps pointers until the
@@ -280,10 +231,15 @@ func (b *Badger) entry(op *Op) *badger.Entry {
 
 func (b *Badger) commit(txn *badger.Txn) error {
 	b.version++
-	if err := txn.CommitAt(b.version, nil); err != nil {
-		return err
+	txn.CommitAt(b.version, func(err error) { b.committed <- err })
+	select {
+	case err := <-b.committed:
+		if err != nil {
+			return err
+		}
+	case <-b.flushes.over(): // the engine keeps the entries, and this index takes no more
+		return b.flushes.err()
 	}
-	b.ledger.add(b.distinct.count)
 	b.publish()
 	return nil
 }
@@ -385,47 +341,6 @@ func (s *scan) verify(r keyRange) error {
 	return nil
 }
 
-// Verify reads all tables and compares their checksums. It finds what no normal open looks for: a table that
-// changed on the disk although its size and times are what they were.
-func (b *Badger) Verify(ctx context.Context) error {
-	s, err := b.scan(nil)
-	if err == nil {
-		defer s.close()
-		var ids []uint64
-		for _, t := range s.tables {
-			ids = append(ids, t.ID)
-		}
-		if err = b.survey.verify(ctx, ids, keyRange{}); errors.Is(err, ErrDamaged) {
-			b.report(err)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("index: verify: %w", err)
-	}
-	return nil
-}
-
-// damaged returns what was reported.
-func (b *Badger) damaged() error {
-	if err := b.damage.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
-// report makes the damage stick: in the folder too, so that the next open does not believe it.
-func (b *Badger) report(err error) {
-	if !b.damage.CompareAndSwap(nil, &err) {
-		return
-	}
-	if !b.options.ReadOnly {
-		b.survey.phase.enter(b.options.Dir, phaseDamaged)
-	}
-	if b.options.OnDamage != nil {
-		b.options.OnDamage(err)
-	}
-}
-
 // Sync implements [Index]. It has nothing to do: the engine's own log is not used after a crash, and what survives
 // one is said by the value of Apply's last key.
 func (b *Badger) Sync() error {
@@ -434,42 +349,4 @@ func (b *Badger) Sync() error {
 	}
 	defer b.reads.RUnlock()
 	return nil
-}
-
-// Close implements [Index]. It waits for running scans, so the body of one must not call it. ErrDamaged says that
-// records were lost on the way to the disk, or that damage was reported before.
-func (b *Badger) Close() error {
-	if !b.shut() {
-		return nil
-	}
-	b.scans.Wait()
-	err := b.db.Close()
-	if b.options.ReadOnly {
-		return closeError(err)
-	}
-	if err == nil {
-		err = b.survey.after(b.ledger.missing)
-	}
-	if errors.Is(err, ErrDamaged) {
-		b.report(err)
-	}
-	return closeError(err)
-}
-
-func closeError(err error) error {
-	if err != nil {
-		return fmt.Errorf("index: close: %w", err)
-	}
-	return nil
-}
-
-// shut reports whether this call is the one that closes.
-func (b *Badger) shut() bool {
-	b.writes.Lock()
-	defer b.writes.Unlock()
-	b.reads.Lock()
-	defer b.reads.Unlock()
-	was := b.closed
-	b.closed = true
-	return !was
 }

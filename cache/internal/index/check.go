@@ -67,11 +67,10 @@ func (s *survey) checkTable(id uint64, buf **bufio.Reader) (signature, error) {
 	if *buf == nil {
 		*buf = bufio.NewReaderSize(nil, checkBuffer)
 	}
-	sig.entries, err = t.verify(*buf, keyRange{})
-	if err != nil {
-		err = fmt.Errorf("%s: %w", tableName(id), damageOf(err))
+	if err := t.verify(*buf, keyRange{}); err != nil {
+		return sig, fmt.Errorf("%s: %w", tableName(id), damageOf(err))
 	}
-	return sig, err
+	return sig, nil
 }
 
 // verify reads the blocks of these tables that may hold keys of r. A table that is gone is damage: the caller
@@ -95,13 +94,11 @@ func (s *survey) verifyTable(id uint64, buf *bufio.Reader, r keyRange) error {
 		return err
 	}
 	defer t.close()
-	_, err = t.verify(buf, r)
-	return err
+	return t.verify(buf, r)
 }
 
-// after looks at the folder that the engine has closed and notes that it is clean. missing says how many entries
-// the tables lack that have so many.
-func (s *survey) after(missing func(int64) int64) error {
+// after looks at the folder that the engine has closed and notes that it is clean.
+func (s *survey) after() error {
 	b, err := readFile(s.dir, manifestName, maxManifest)
 	if err != nil {
 		return err
@@ -116,9 +113,6 @@ func (s *survey) after(missing func(int64) int64) error {
 			return damageOf(err)
 		}
 	}
-	if n := missing(list.entries()); n > 0 {
-		return damagedf("%d records were lost in compaction", n)
-	}
 	return s.phase.finish(s.dir, list)
 }
 
@@ -131,16 +125,10 @@ func (s *survey) identify(id uint64) (signature, error) {
 	}
 	defer t.close()
 	sig, old := t.signature(id, time.Now()), s.known[id]
-	if old.same(sig) {
-		sig.entries = old.entries
-		return sig, nil
-	}
-	if old.id == id {
+	if old.id == id && !old.same(sig) {
 		sig.fresh = 1
 	}
-	x, err := t.index()
-	sig.entries = x.entries
-	return sig, err
+	return sig, nil
 }
 
 // first returns the number of tables on the first level, all of which a Get may have to look into.

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,56 @@ import (
 // damagedf makes an error that is ErrDamaged.
 func damagedf(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrDamaged, fmt.Errorf(format, args...))
+}
+
+// damaged returns what was reported.
+func (b *Badger) damaged() error {
+	if err := b.damage.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// report makes the damage stick: in the folder too, so that the next open does not believe it.
+func (b *Badger) report(err error) {
+	if !b.damage.CompareAndSwap(nil, &err) {
+		return
+	}
+	if !b.options.ReadOnly {
+		b.survey.phase.enter(b.options.Dir, phaseDamaged)
+	}
+	if b.options.OnDamage != nil {
+		b.options.OnDamage(err)
+	}
+}
+
+// ended is called by the engine's compactions when they are over.
+func (b *Badger) ended(compactor int, done bool) {
+	if !done {
+		b.ledger.failed(compactor)
+	} else if lost := b.ledger.done(compactor); lost > 0 {
+		b.report(damagedf("compaction could not read %d records", lost))
+	}
+}
+
+// Verify reads all tables and compares their checksums. It finds what no normal open looks for: a table that
+// changed on the disk although its size and times are what they were.
+func (b *Badger) Verify(ctx context.Context) error {
+	s, err := b.scan(nil)
+	if err == nil {
+		defer s.close()
+		var ids []uint64
+		for _, t := range s.tables {
+			ids = append(ids, t.ID)
+		}
+		if err = b.survey.verify(ctx, ids, keyRange{}); errors.Is(err, ErrDamaged) {
+			b.report(err)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("index: verify: %w", err)
+	}
+	return nil
 }
 
 // damageOf says that a missing file or a device that cannot read is damage. Other errors, such as too many

@@ -15,7 +15,7 @@ func Small(o Options) Options {
 func (b *Badger) Compactions() int {
 	b.ledger.mu.Lock()
 	defer b.ledger.mu.Unlock()
-	return b.ledger.done
+	return b.ledger.compactions
 }
 
 // Bless makes the next open of a closed index believe that its tables are what they were, as when a disk gives
@@ -37,4 +37,21 @@ func Bless(dir string) error {
 		s.known[id] = sig
 	}
 	return os.WriteFile(filepath.Join(dir, s.phase.file()), s.known.encode(), 0o666)
+}
+
+// Blocks returns where the blocks of a table end.
+func Blocks(path string) ([]int, error) {
+	id, _ := tableID(filepath.Base(path))
+	t, err := openTable(filepath.Dir(path), id)
+	if err != nil {
+		return nil, err
+	}
+	defer t.close()
+	x, err := t.index()
+	var ends []int
+	for i := range x.blocks {
+		b, _ := x.block(i)
+		ends = append(ends, int(b.offset+b.size))
+	}
+	return ends, err
 }

@@ -16,7 +16,6 @@ type signature struct {
 	modified      int64 // nanoseconds
 	changed       int64
 	inode, footer uint64
-	entries       uint64 // records and removals, all versions
 	fresh         uint64 // 1 when the file was too young for its times to tell a later change
 }
 
@@ -35,17 +34,8 @@ func (t *table) signature(id uint64, now time.Time) signature {
 
 // same reports whether the file that has signature now is the one that had s.
 func (s signature) same(now signature) bool {
-	now.entries, now.fresh = s.entries, s.fresh
+	now.fresh = s.fresh
 	return s == now
-}
-
-// entries returns the records and removals in all tables.
-func (k known) entries() int64 {
-	var n int64
-	for _, s := range k {
-		n += int64(s.entries)
-	}
-	return n
 }
 
 // known is the tables that were found sound, by id.
@@ -53,14 +43,14 @@ type known map[uint64]signature
 
 const (
 	knownHeader = "larder index tables 1\n"
-	knownRecord = 8 * 8
+	knownRecord = 7 * 8
 )
 
 // encode writes the list in order of ids, with a checksum at the end.
 func (k known) encode() []byte {
 	b := []byte(knownHeader)
 	for _, s := range k.sorted() {
-		for _, n := range []uint64{s.id, s.size, uint64(s.modified), uint64(s.changed), s.inode, s.footer, s.entries, s.fresh} {
+		for _, n := range []uint64{s.id, s.size, uint64(s.modified), uint64(s.changed), s.inode, s.footer, s.fresh} {
 			b = binary.LittleEndian.AppendUint64(b, n)
 		}
 	}
@@ -87,7 +77,7 @@ func parseKnown(b []byte) (known, error) {
 	k := known{}
 	for b = b[len(knownHeader) : len(b)-8]; len(b) > 0; b = b[knownRecord:] {
 		n := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
-		k[n(0)] = signature{n(0), n(1), int64(n(2)), int64(n(3)), n(4), n(5), n(6), n(7)}
+		k[n(0)] = signature{n(0), n(1), int64(n(2)), int64(n(3)), n(4), n(5), n(6)}
 	}
 	return k, nil
 }

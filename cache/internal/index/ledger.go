@@ -1,92 +1,85 @@
 package index
 
-import (
-	"sync"
+import "sync"
 
-	"github.com/cespare/xxhash/v2"
-)
-
-// ledger counts entries into and out of the engine's tables. The engine's compaction takes a block that it cannot
-// read for the end of a table and drops the rest without a word; at Close the count tells.
+// ledger compares what the engine's compactions read with what they take away. The engine takes a block that it cannot
+// read for the end of its table, drops the rest and says nothing, so only the count of entries tells.
 type ledger struct {
-	mu      sync.Mutex
-	balance int64         // entries that all tables must have once everything is flushed
-	pending map[int]int64 // entries that compactions still running mean to drop, by compactor
-	done    int           // compactions so far
+	mu          sync.Mutex
+	list        func() []tableSize // the tables of now; nil while the engine is being opened
+	tables      map[uint64]int64   // entries of every table seen
+	pending     map[int]int64      // entries read by compactions that still run, by compactor
+	read, gone  int64              // entries read by those that ended, and entries of tables that are no more
+	compactions int
 }
 
-func (l *ledger) open(entries int64) {
-	l.balance = entries
-	l.pending = map[int]int64{}
+// tableSize is how many entries a table has, all versions and removals among them.
+type tableSize struct {
+	id      uint64
+	entries int64
 }
 
-func (l *ledger) add(entries int) {
+// open says how to list the tables. Compactions may already run.
+func (l *ledger) open(list func() []tableSize) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.balance += int64(entries)
+	l.list = list
+	l.tables = map[uint64]int64{}
+	l.note()
 }
 
-// skipped notes old versions and removals that a compactor leaves out.
-func (l *ledger) skipped(compactor int, entries uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.pending[compactor] += int64(entries)
-}
-
-// finished says how the compaction ended that was pending.
-func (l *ledger) finished(compactor int, done bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if done {
-		l.done++
-		l.balance -= l.pending[compactor]
+// note adds the tables of now, and returns their ids.
+func (l *ledger) note() map[uint64]bool {
+	if l.list == nil {
+		return nil
 	}
+	now := map[uint64]bool{}
+	for _, t := range l.list() {
+		l.tables[t.id] = t.entries
+		now[t.id] = true
+	}
+	return now
+}
+
+// reads notes that a compactor has read entries. Its tables are still there.
+func (l *ledger) reads(compactor int, entries int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.note()
+	if l.pending == nil {
+		l.pending = map[int]int64{}
+	}
+	l.pending[compactor] += entries
+}
+
+// failed forgets what the compactor has read. Its tables stay.
+func (l *ledger) failed(compactor int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	delete(l.pending, compactor)
 }
 
-// missing returns how many entries the tables lack that now have this many.
-func (l *ledger) missing(entries int64) int64 {
+// done compares, when the compactor has taken its tables away, and returns how many entries nobody has read.
+func (l *ledger) done(compactor int) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.balance - entries
-}
-
-// distinct counts the different keys of one transaction, by their hashes.
-type distinct struct {
-	slots []uint64
-	count int
-}
-
-func (d *distinct) reset() {
-	clear(d.slots)
-	d.count = 0
-}
-
-func (d *distinct) add(key []byte) {
-	if 2*d.count >= len(d.slots) {
-		d.grow()
-	}
-	d.insert(xxhash.Sum64(key) | 1) // 0 is an empty slot
-}
-
-func (d *distinct) insert(h uint64) {
-	mask := uint64(len(d.slots) - 1)
-	for i := h >> 20 & mask; d.slots[i] != h; i = (i + 1) & mask {
-		if d.slots[i] == 0 {
-			d.slots[i] = h
-			d.count++
-			return
+	l.compactions++
+	now := l.note()
+	l.read += l.pending[compactor]
+	delete(l.pending, compactor)
+	for id, entries := range l.tables {
+		if !now[id] {
+			l.gone += entries
+			delete(l.tables, id)
 		}
 	}
-}
-
-func (d *distinct) grow() {
-	old := d.slots
-	d.slots = make([]uint64, max(16, 2*len(old)))
-	d.count = 0
-	for _, h := range old {
-		if h != 0 {
-			d.insert(h)
-		}
+	running := int64(0) // these may have taken their tables away, or not
+	for _, n := range l.pending {
+		running += n
 	}
+	lost := max(0, l.gone-l.read-running)
+	if len(l.pending) == 0 {
+		l.read, l.gone = 0, 0
+	}
+	return lost
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 )
 
@@ -16,26 +15,26 @@ const (
 	flushFailed   = "error flushing memtable to disk: %v, retrying"
 )
 
-// engineLog is the engine's logger. It feeds the ledger, and hands messages to the host's logger; a nil out drops them.
+// engineLog is the engine's logger: it tells what compactions do, and hands messages to the host's logger.
 type engineLog struct {
-	out    *slog.Logger
-	ledger *ledger
-	dir    string
+	out     *slog.Logger // nil is silent
+	counted func(compactor int, entries int64)
+	ended   func(compactor int, done bool)
+	stuck   func(cause any) // a flush failed and will be tried again
 }
 
-// Errorf takes an error. The engine tries a failed flush again for ever, also while it is closed; when its folder is
-// gone, only a new one lets it end.
+// Errorf takes an error.
 func (l *engineLog) Errorf(format string, args ...any) {
 	if format == flushFailed {
-		os.MkdirAll(l.dir, 0o777)
+		l.stuck(args)
 	}
 	l.write(slog.LevelError, format, args)
 }
 
 // Warningf takes a warning.
 func (l *engineLog) Warningf(format string, args ...any) {
-	if format == compactFailed {
-		l.finished(args, false)
+	if id, ok := compactor(args); ok && format == compactFailed {
+		l.ended(id, false)
 	}
 	l.write(slog.LevelWarn, format, args)
 }
@@ -45,33 +44,26 @@ func (l *engineLog) Infof(format string, args ...any) { l.write(slog.LevelDebug,
 
 // Debugf takes more of that.
 func (l *engineLog) Debugf(format string, args ...any) {
-	switch format {
-	case compactCounts:
-		l.skipped(args)
-	case compactDone:
-		l.finished(args, true)
+	id, ok := compactor(args)
+	switch {
+	case ok && format == compactCounts && len(args) > 2:
+		added, ok1 := args[1].(uint64)
+		skipped, ok2 := args[2].(uint64)
+		if ok1 && ok2 {
+			l.counted(id, int64(added+skipped))
+		}
+	case ok && format == compactDone:
+		l.ended(id, true)
 	}
 	l.write(slog.LevelDebug, format, args)
 }
 
-func (l *engineLog) skipped(args []any) {
-	if len(args) < 3 {
-		return
+// compactor returns the first argument of the messages about compactions.
+func compactor(args []any) (id int, ok bool) {
+	if len(args) > 0 {
+		id, ok = args[0].(int)
 	}
-	id, ok1 := args[0].(int)
-	n, ok2 := args[2].(uint64)
-	if ok1 && ok2 {
-		l.ledger.skipped(id, n)
-	}
-}
-
-func (l *engineLog) finished(args []any, done bool) {
-	if len(args) == 0 {
-		return
-	}
-	if id, ok := args[0].(int); ok {
-		l.ledger.finished(id, done)
-	}
+	return id, ok
 }
 
 func (l *engineLog) write(level slog.Level, format string, args []any) {

@@ -129,19 +129,18 @@ func (t *table) index() (tableIndex, error) {
 // keyRange is the keys from first up to but not with end; a nil end has no limit.
 type keyRange struct{ first, end []byte }
 
-// verify reads every block that may hold a key of r, compares its checksum, and returns the number of entries of
-// the whole table. buf is reused between tables.
-func (t *table) verify(buf *bufio.Reader, r keyRange) (uint64, error) {
+// verify reads every block that may hold a key of r and compares its checksum. buf is reused between tables.
+func (t *table) verify(buf *bufio.Reader, r keyRange) error {
 	x, err := t.index()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	from, to, ok := x.span(r)
 	if !ok || x.size() != uint64(t.start) {
-		return 0, damagedf("bad index")
+		return damagedf("bad index")
 	}
 	if from == to {
-		return x.entries, nil
+		return nil
 	}
 	first, _ := x.block(from)
 	buf.Reset(io.NewSectionReader(t.file, int64(first.offset), t.start-int64(first.offset)))
@@ -150,14 +149,14 @@ func (t *table) verify(buf *bufio.Reader, r keyRange) (uint64, error) {
 		b, _ := x.block(i)
 		n, err := verifyBlock(buf, int(b.size))
 		if err != nil {
-			return 0, fmt.Errorf("block at %d: %w", b.offset, err)
+			return fmt.Errorf("block at %d: %w", b.offset, err)
 		}
 		entries += n
 	}
 	if from == 0 && to == x.blocks && entries != x.entries {
-		return 0, damagedf("%d entries instead of %d", entries, x.entries)
+		return damagedf("%d entries instead of %d", entries, x.entries)
 	}
-	return x.entries, nil
+	return nil
 }
 
 // verifyBlock checks the next block and returns how many entries it says to have.
