@@ -2,15 +2,16 @@ package framelog
 
 import "errors"
 
-// maxBacklog is how many full segments may wait for a Sync before Append does it. It
-// bounds the open files and what one Sync has to wait for.
+// maxBacklog is how many full segments may wait for a Sync before Append does it. It bounds
+// the open files and what one Sync has to wait for.
 const maxBacklog = 16
 
-// Append writes the frames of b, in order and together, at the end of the log and so gives them their positions.
-// On return they survive the death of the process; a loss of power only after [Log.Sync]. On an error none of
-// them counts and b may be appended again; the file system's error can be found with [errors.Is]. A crash during
-// the call may keep the first few. A body beyond Options.MaxBody or a group beyond 2 GiB is [ErrTooLarge]. Appending
-// an empty batch does nothing.
+// Append writes the frames of b, in order and together, at the end of the log and so gives
+// them their positions. On return they survive the death of the process; a loss of power only
+// after [Log.Sync]. On an error none of them counts and b may be appended again; the file
+// system's error can be found with [errors.Is]. A crash during the call may keep the first
+// few. A body beyond Options.MaxBody or a group beyond 2 GiB is [ErrTooLarge]. Appending an
+// empty batch does nothing.
 func (l *Log) Append(b *Batch) error {
 	b.base = Pos{}
 	if b.Len() == 0 {
@@ -64,8 +65,8 @@ func (l *Log) backlog() int {
 	return n
 }
 
-// target returns the segment that takes the next n bytes, a new one where that is needed, with a
-// roster in it that is not stale. The caller holds wmu.
+// target returns the segment that takes the next n bytes, a new one where that is needed,
+// with a roster in it that is not stale. The caller holds wmu.
 func (l *Log) target(n int64) (*segment, error) {
 	if err := l.writable(); err != nil {
 		return nil, err
@@ -85,7 +86,8 @@ func (l *Log) target(n int64) (*segment, error) {
 	return s, nil
 }
 
-// write puts b at the end of s and moves the end. When it fails, nothing of b counts. The caller holds wmu.
+// write puts b at the end of s and moves the end. When it fails, nothing of b counts. The
+// caller holds wmu.
 func (l *Log) write(s *segment, b []byte) error {
 	p := s.parts[len(s.parts)-1]
 	if _, err := p.f.WriteAt(b, p.at(s.end)); err != nil {
@@ -99,7 +101,8 @@ func (l *Log) write(s *segment, b []byte) error {
 
 // cutBack removes what a failed write left behind the end of s. The cut is synced: were it
 // lost in a crash after later appends, frames could come back that the caller was told do not
-// count. What cannot be cut is covered by a new file, now or before the next append. The caller holds wmu.
+// count. What cannot be cut is covered by a new file, now or before the next append. The
+// caller holds wmu.
 func (l *Log) cutBack(s *segment, p *part) error {
 	if err := p.f.Truncate(p.at(s.end)); err != nil {
 		l.cutDirty = true

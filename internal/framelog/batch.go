@@ -5,9 +5,9 @@ import "github.com/cespare/xxhash/v2"
 // keepBuffer is the most memory that a reset Batch holds on to.
 const keepBuffer = 4 << 20
 
-// Batch is a group of frames to append together. The zero value is an empty one; it is not safe for
-// concurrent use. It copies and hashes what it is given, so building batches can be spread over goroutines
-// and merged by the one that appends.
+// Batch is a group of frames to append together. The zero value is an empty one; it is not
+// safe for concurrent use. It copies and hashes what it is given, so building batches can be
+// spread over goroutines and merged by the one that appends.
 type Batch struct {
 	buf    []byte // frames as they go to disk, headers blank until their place is known
 	frames []batchFrame
@@ -19,7 +19,8 @@ type batchFrame struct {
 	sum        uint64
 }
 
-// Add copies parts, one after the other, as the body of one more frame and returns the frame's index.
+// Add copies parts, one after the other, as the body of one more frame and returns the
+// frame's index.
 func (b *Batch) Add(parts ...[]byte) int {
 	at := len(b.buf)
 	b.buf = append(b.buf, make([]byte, frameHeader)...)
@@ -32,7 +33,8 @@ func (b *Batch) Add(parts ...[]byte) int {
 	return len(b.frames) - 1
 }
 
-// Merge copies all frames of o behind those of b and returns the index in b of the first. It does not change o.
+// Merge copies all frames of o behind those of b and returns the index in b of the first. It
+// does not change o.
 func (b *Batch) Merge(o *Batch) int {
 	first, at := len(b.frames), len(b.buf)
 	b.buf = append(b.buf, o.buf...)
@@ -57,7 +59,8 @@ func (b *Batch) Len() int { return len(b.frames) }
 // Size returns the bytes that the frames take in the log.
 func (b *Batch) Size() int { return len(b.buf) }
 
-// Pos returns the position of frame i. It is zero until b was appended, and that of the last append afterwards.
+// Pos returns the position of frame i. It is zero until b was appended, and that of the last
+// append afterwards.
 func (b *Batch) Pos(i int) Pos {
 	if b.base.IsZero() {
 		return Pos{}

@@ -27,7 +27,8 @@ func newHistory() *history {
 	return &history{acked: model{}, durable: model{}, maybe: model{}, removed: map[uint64]bool{}}
 }
 
-// append adds a group of distinct frames; what a failed group would have been is noted by body.
+// append adds a group of distinct frames; what a failed group would have been is noted by
+// body.
 func (h *history) append(l *framelog.Log, bodies ...string) error {
 	ps, err := appendAll(l, bodies...)
 	for i, body := range bodies {
@@ -128,7 +129,8 @@ func (h *history) live(fsys vfs.FS, seed uint64) (*framelog.Log, error) {
 	return l, nil
 }
 
-// check opens what is left of a log and returns how it breaks a promise. After a kill nothing that was acknowledged is lost.
+// check opens what is left of a log and returns how it breaks a promise. After a kill nothing
+// that was acknowledged is lost.
 func (h *history) check(fsys vfs.FS, kill bool) error {
 	o := small()
 	for p := range h.acked {
@@ -172,7 +174,8 @@ func (h *history) possible(body string) bool {
 	return false
 }
 
-// goOn appends to a log that was opened after a crash, and reads everything back in the next life.
+// goOn appends to a log that was opened after a crash, and reads everything back in the next
+// life.
 func (h *history) goOn(fsys vfs.FS, l *framelog.Log, found model) error {
 	after := maps.Clone(found)
 	for i := range 5 {
@@ -200,7 +203,8 @@ func (h *history) goOn(fsys vfs.FS, l *framelog.Log, found model) error {
 	return nil
 }
 
-// crashEverywhere plays two lives, crashes the second at each step, and returns the first promise that a remaining tree breaks.
+// crashEverywhere plays two lives, crashes the second at each step, and returns the first
+// promise that a remaining tree breaks.
 func crashEverywhere(t testing.TB, r *rand.Rand, extra func() vfs.Hook) (steps int, err error) {
 	seed := r.Uint64()
 	for step := 1; ; step++ {
@@ -261,51 +265,4 @@ func TestCrashTestSees(t *testing.T) {
 			t.Error("nothing was lost")
 		})
 	}
-}
-
-// failing makes n steps fail, beginning with one; half of each write is done all the same.
-func failing(first, n int, err error) vfs.Hook {
-	return func(op vfs.Op) vfs.Fault {
-		if op.Step < first || op.Step >= first+n {
-			return vfs.Fault{}
-		}
-		return vfs.Fault{Err: err, Partial: op.Size * (op.Step % 3) / 2}
-	}
-}
-
-// TestFaults makes each step fail, alone and with those that follow: what was acknowledged is there, what was synced
-// is there after a power loss, and of groups that failed nothing is.
-func TestFaults(t *testing.T) {
-	r := testkit.Rand(t)
-	for range rounds {
-		seed := r.Uint64()
-		for n := 1; n <= 4; n++ {
-			for step := 1; faultAt(t, r, seed, step, n); step++ {
-				if t.Failed() {
-					t.FailNow()
-				}
-			}
-		}
-	}
-}
-
-// faultAt plays two lives, the second with n faults, and reports whether it had that many steps.
-func faultAt(t *testing.T, r *rand.Rand, seed uint64, step, n int) bool {
-	t.Helper()
-	h := newHistory()
-	mem := h.firstLife(t, seed)
-	faults := vfs.NewFaults(mem, failing(step, n, syscall.EIO))
-	err := h.secondLife(faults, seed+1)
-	if h.failed != errors.Is(err, framelog.ErrFailed) {
-		t.Errorf("seed %d, step %d, %d faults: last sync: %v", seed, step, n, err)
-	}
-	if !h.failed {
-		h.maybe = nil // no failed group may be found
-	}
-	for name, tree := range mem.Crashes(r, 3) {
-		if err := h.check(tree, name == "kill"); err != nil {
-			t.Errorf("seed %d, %d faults from step %d of %d, %s: %v", seed, n, step, faults.Steps(), name, err)
-		}
-	}
-	return step < faults.Steps()
 }

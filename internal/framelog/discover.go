@@ -106,7 +106,8 @@ func (f *found) read(fsys vfs.FS, path string) error {
 	return nil
 }
 
-// claim takes f for what its header says. Of two that say the same, the one of that name is it.
+// claim takes f for what its header says. Of two that say the same, the one of that name is
+// it.
 func (l *Log) claim(claimed map[slot]*found, f *found) {
 	other := claimed[f.slot]
 	switch {
@@ -125,8 +126,9 @@ func (l *Log) setAside(f *found, r Reason) {
 	l.stray = append(l.stray, &Damage{Segment: f.nameSlot.segment, Reason: r, Err: errors.New(f.name)})
 }
 
-// adopt finds a place for each file with a bad header: one that a file name speaks of and no header
-// claims, its own rather than another, and one for which its first frame holds rather than any.
+// adopt finds a place for each file with a bad header: one that a file name speaks of and no
+// header claims, its own rather than another, and one for which its first frame holds rather
+// than any.
 func (l *Log) adopt(files, bad []*found, claimed map[slot]*found) {
 	for _, probe := range []bool{true, false} {
 		for _, f := range bad {
@@ -178,8 +180,8 @@ func (l *Log) build(claimed map[slot]*found) {
 	}
 }
 
-// Identify returns the ID of the log in dir: the one that most headers name. It reports false when no
-// header is intact. A newer format is [ErrVersion].
+// Identify returns the ID of the log in dir: the one that most headers name. It reports false
+// when no header is intact. A newer format is [ErrVersion].
 func Identify(fsys vfs.FS, dir string) (id [16]byte, ok bool, err error) {
 	files, err := readFiles(fsys, dir)
 	if err != nil {

@@ -20,7 +20,8 @@ var (
 	ErrActive = errors.New("segment is active")
 	// ErrReadOnly reports a write to a log that was opened for reading.
 	ErrReadOnly = errors.New("log is read-only")
-	// ErrFailed reports a log that could not make its bytes durable. It takes no more until it is opened again.
+	// ErrFailed reports a log that could not make its bytes durable. It takes no more until
+	// it is opened again.
 	ErrFailed = errors.New("log has failed")
 	// ErrClosed reports use after Close.
 	ErrClosed = errors.New("log is closed")
@@ -30,13 +31,16 @@ var (
 type Reason uint8
 
 const (
-	// Torn is the end of a segment that was never made durable: what a crash leaves. It is not an [ErrDamaged].
+	// Torn is the end of a segment that was never made durable: what a crash leaves. It is
+	// not an [ErrDamaged].
 	Torn Reason = iota + 1
-	// BadHeader is a segment file whose header does not hold. Its frames may have been found all the same.
+	// BadHeader is a segment file whose header does not hold. Its frames may have been found
+	// all the same.
 	BadHeader
 	// BadFrame is a region in which no frame header holds.
 	BadFrame
-	// BadBody is a frame whose body does not hold, and what follows up to the next frame that does.
+	// BadBody is a frame whose body does not hold, and what follows up to the next frame that
+	// does.
 	BadBody
 	// Truncated is the missing end of a segment that was durable beyond it.
 	Truncated
@@ -64,7 +68,8 @@ func (r Reason) String() string {
 	return fmt.Sprintf("reason %d", uint8(r))
 }
 
-// Damage is a region of a segment whose frames are lost. It is an error that is [ErrDamaged], unless it is [Torn].
+// Damage is a region of a segment whose frames are lost. It is an error that is [ErrDamaged],
+// unless it is [Torn].
 type Damage struct {
 	Segment  uint64
 	From, To int64 // offsets in the segment; both zero for a file as a whole

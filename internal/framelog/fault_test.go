@@ -2,8 +2,6 @@ package framelog_test
 
 import (
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -84,111 +82,6 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.intact(t, open(t, mem, dir, small()))
-}
-
-// After a failed fsync the bytes are made durable elsewhere and keep their positions.
-func TestFailedSync(t *testing.T) {
-	l, mem, faults := faulty(t)
-	m := model{}
-	m.add(t, l, "durable")
-	if err := l.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	ps := m.add(t, l, "one", "two", "three")
-	faults.SetHook(once(failKinds(syscall.EIO, vfs.OpSync)))
-	if err := l.Sync(); err != nil {
-		t.Fatalf("Sync: %v", err)
-	}
-	m.intact(t, l)
-	if files, err := mem.ReadDir(dir); err != nil || len(files) != 2 {
-		t.Errorf("%d files, %v, want the segment and its continuation", len(files), err)
-	}
-	calls := faults.Calls()
-	if err := l.Sync(); err != nil || faults.Calls() > calls {
-		t.Errorf("the next Sync makes %d calls, %v", faults.Calls()-calls, err)
-	}
-	p := m.add(t, l, "after")[0]
-	if p.Segment != ps[0].Segment {
-		t.Errorf("appended at %v after a failed sync", p)
-	}
-	m.intact(t, l)
-	delete(m, p)
-	m.intact(t, open(t, mem.Crash(vfs.Loss{}), dir, small()))
-}
-
-// The same for segments that are full already, and for failure upon failure.
-func TestFailedSyncs(t *testing.T) {
-	l, mem, faults := faulty(t)
-	m := model{}
-	for range 4 {
-		m.fill(t, l, 12)
-		faults.SetHook(once(failKinds(syscall.EIO, vfs.OpSync)))
-		if err := l.Sync(); err != nil {
-			t.Fatalf("Sync: %v", err)
-		}
-		m.fill(t, l, 2)
-		faults.SetHook(once(failKinds(syscall.EIO, vfs.OpSync)))
-		if err := l.Sync(); err != nil {
-			t.Fatalf("Sync: %v", err)
-		}
-	}
-	m.intact(t, l)
-	for name, tree := range map[string]*vfs.Mem{"kill": mem.Kill(), "power loss": mem.Crash(vfs.Loss{})} {
-		s := scan(open(t, tree, dir, small()), framelog.Pos{})
-		if len(s.lost()) > 0 {
-			t.Errorf("%s: %v", name, s.damage)
-		}
-		m.compare(t, open(t, tree, dir, small()), s)
-	}
-}
-
-// When nothing can be made durable the log refuses to go on, but still reads.
-func TestSyncFailsForGood(t *testing.T) {
-	for name, kind := range map[string]vfs.Kind{"file": vfs.OpSync, "folder": vfs.OpSyncDir} {
-		t.Run(name, func(t *testing.T) {
-			l, _, faults := faulty(t)
-			m := model{}
-			m.fill(t, l, 10)
-			faults.SetHook(failKinds(syscall.EIO, kind))
-			err := l.Sync()
-			faults.SetHook(nil)
-			_, aerr := appendAll(l, "more")
-			for verb, err := range map[string]error{
-				"Sync": err, "second Sync": l.Sync(), "Append": aerr, "Rotate": l.Rotate(), "Remove": l.Remove(1), "Close": l.Close(),
-			} {
-				if !errors.Is(err, framelog.ErrFailed) || !errors.Is(err, syscall.EIO) {
-					t.Errorf("%s: %v", verb, err)
-				}
-			}
-		})
-	}
-}
-
-func TestReadsGoOnAfterFailure(t *testing.T) {
-	l, mem, faults := faulty(t)
-	m := model{}
-	m.fill(t, l, 10)
-	faults.SetHook(failKinds(syscall.EIO, vfs.OpSync))
-	if err := l.Sync(); !errors.Is(err, framelog.ErrFailed) {
-		t.Fatalf("Sync: %v", err)
-	}
-	m.intact(t, l)
-	l.Close()
-	l = open(t, mem, dir, small())
-	m.intact(t, l)
-	m.fill(t, l, 10)
-	m.intact(t, l)
-}
-
-// What is not read back as it was written is not made durable in place of it.
-func TestFailedSyncLosesPages(t *testing.T) {
-	l, mem, faults := faulty(t)
-	p := model{}.add(t, l, "soon gone")[0]
-	flip(t, mem, fileOf(1), int(p.Offset)+framelog.FrameHeader)
-	faults.SetHook(once(failKinds(syscall.EIO, vfs.OpSync)))
-	if err := l.Sync(); !errors.Is(err, framelog.ErrFailed) || !errors.Is(err, framelog.ErrDamaged) {
-		t.Errorf("Sync: %v", err)
-	}
 }
 
 // Bytes of a failed write that cannot be cut off are covered, in this life and the next.
@@ -314,102 +207,6 @@ func TestRosterFails(t *testing.T) {
 	}
 }
 
-// continued makes a log whose only segment has a continuation that begins with the frame at the returned position.
-func continued(t *testing.T) (*vfs.Mem, model, framelog.Pos) {
-	t.Helper()
-	l, mem, faults := faulty(t)
-	m := model{}
-	m.add(t, l, "one", "two")
-	if err := l.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	p := m.add(t, l, "three", "four")[0]
-	faults.SetHook(once(failKinds(syscall.EIO, vfs.OpSync)))
-	if err := l.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	m.add(t, l, "five")
-	l.Close()
-	return mem, m, p
-}
-
-// Each file of a segment can be damaged without harm to the frames of another.
-func TestContinuationDamage(t *testing.T) {
-	cont := func(p framelog.Pos) string { return fmt.Sprintf("%s/%016x-%08x-%08x.log", dir, p.Segment, 1, p.Offset) }
-	for name, c := range map[string]struct {
-		do   func(t *testing.T, fsys *vfs.Mem, p framelog.Pos)
-		lost []string
-		want framelog.Reason
-	}{
-		"header": {
-			do:   func(t *testing.T, fsys *vfs.Mem, p framelog.Pos) { flip(t, fsys, cont(p), 9) },
-			want: framelog.BadHeader,
-		},
-		"first file is gone": {
-			do:   func(_ *testing.T, fsys *vfs.Mem, _ framelog.Pos) { fsys.Remove(fileOf(1)) },
-			lost: []string{"one", "two"},
-			want: framelog.Unreadable,
-		},
-		"first file is short": {
-			do: func(t *testing.T, fsys *vfs.Mem, p framelog.Pos) {
-				writeFile(t, fsys, fileOf(1), readFile(t, fsys, fileOf(1))[:p.Offset-8])
-			},
-			lost: []string{"two"},
-			want: framelog.Unreadable,
-		},
-		"first file is bad behind the continuation's base": {
-			do: func(t *testing.T, fsys *vfs.Mem, p framelog.Pos) { flip(t, fsys, fileOf(1), int(p.Offset)) },
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			mem, m, p := continued(t)
-			c.do(t, mem, p)
-			for q, body := range m {
-				if slices.Contains(c.lost, body) {
-					delete(m, q)
-				}
-			}
-			l := open(t, mem, dir, small())
-			s := scan(l, framelog.Pos{})
-			m.compare(t, l, s)
-			switch {
-			case c.want == 0 && len(s.damage) == 0:
-			case len(s.damage) != 1 || s.damage[0].Reason != c.want:
-				t.Errorf("damage %v, want %v", s.damage, c.want)
-			}
-		})
-	}
-}
-
-// A file that a continuation covers in full, but that could not be deleted, is not looked at.
-func TestCoveredFileStays(t *testing.T) {
-	l, mem, faults := faulty(t)
-	m := model{}
-	m.add(t, l, "one", "two")
-	faults.SetHook(vfs.Chain(once(failKinds(syscall.EIO, vfs.OpSync)), failKinds(syscall.EIO, vfs.OpRemove)))
-	if err := l.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	faults.SetHook(nil)
-	m.add(t, l, "three")
-	flip(t, mem, fileOf(1), framelog.HeaderSize+1)
-	m.intact(t, open(t, mem.Kill(), dir, small()))
-}
-
-func TestCoveredFileGoes(t *testing.T) {
-	l, mem, faults := faulty(t)
-	m := model{}
-	m.add(t, l, "one", "two")
-	faults.SetHook(once(failKinds(syscall.EIO, vfs.OpSync)))
-	if err := l.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	if files, err := mem.ReadDir(dir); err != nil || len(files) != 1 {
-		t.Errorf("%d files, %v", len(files), err)
-	}
-	m.intact(t, l)
-}
-
 // failedWrite makes every write reach the file in full and fail all the same.
 func failedWrite() vfs.Hook {
 	return vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpWrite }, vfs.Fault{Err: syscall.EIO, Partial: 1 << 20})
@@ -435,23 +232,8 @@ func TestFailedWriteStaysAway(t *testing.T) {
 	}
 }
 
-// A sync that fails while a failed write is cut off counts like any other: what was not durable is moved away.
-func TestFailedCut(t *testing.T) {
-	l, mem, faults := faulty(t)
-	m := model{}
-	m.add(t, l, "before")
-	faults.SetHook(vfs.Chain(once(failedWrite()), once(failKinds(syscall.EIO, vfs.OpSync))))
-	if _, err := appendAll(l, "does not count"); !errors.Is(err, syscall.EIO) {
-		t.Fatalf("append: %v", err)
-	}
-	if err := l.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	m.intact(t, l)
-	m.intact(t, open(t, mem.Crash(vfs.Loss{}), dir, small()))
-}
-
-// A group larger than a segment that cannot be written leaves one new segment, not one for each try.
+// A group larger than a segment that cannot be written leaves one new segment, not one for
+// each try.
 func TestLargeGroupFails(t *testing.T) {
 	l, _, faults := faulty(t)
 	m := model{}
@@ -468,17 +250,6 @@ func TestLargeGroupFails(t *testing.T) {
 	faults.SetHook(nil)
 	m.add(t, l, strings.Repeat("large", 200))
 	m.intact(t, l)
-}
-
-// What a killed process appended, this one makes durable, the names of files too.
-func TestSyncOfAnEarlierLife(t *testing.T) {
-	mem, m := vfs.NewMem(dir), model{}
-	m.fill(t, open(t, mem, dir, small()), 12)
-	mem = mem.Kill()
-	if err := open(t, mem, dir, small()).Sync(); err != nil {
-		t.Fatal(err)
-	}
-	m.intact(t, open(t, mem.Crash(vfs.Loss{}), dir, small()))
 }
 
 // The end of the log that cannot be read is not taken for torn.

@@ -107,8 +107,8 @@ func (s seed) headerCRC(off uint32, h []byte) uint32 {
 	return crc32.Update(s.crc^off, castagnoli, h[:frameSum])
 }
 
-// mask turns the plain hash of a body into the one stored at off and back. It is apart from the hash
-// so that bodies can be hashed before their place is known.
+// mask turns the plain hash of a body into the one stored at off and back. It is apart from
+// the hash so that bodies can be hashed before their place is known.
 func (s seed) mask(off uint32) uint64 {
 	x := s.place + uint64(off)
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

@@ -19,8 +19,8 @@ func seedFile() []byte {
 	return b
 }
 
-// FuzzScan scans two files of any bytes: it ends, reports regions in order, and yields just frames that are
-// there, at their place, byte for byte.
+// FuzzScan scans two files of any bytes: it ends, reports regions in order, and yields just
+// frames that are there, at their place, byte for byte.
 func FuzzScan(f *testing.F) {
 	file := seedFile()
 	f.Add(file, []byte{})
@@ -61,7 +61,8 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// holds reports whether raw stands at p in a file that is not a continuation. Padding does not count.
+// holds reports whether raw stands at p in a file that is not a continuation. Padding does
+// not count.
 func holds(file []byte, p framelog.Pos, raw []byte) bool {
 	end := int(p.Offset) + len(raw)
 	if end > len(file) {

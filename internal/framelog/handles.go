@@ -9,8 +9,8 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// handles keeps a bounded number of files open. Files are opened below the lock: it happens seldom, and two
-// readers of one file must not open it twice.
+// handles keeps a bounded number of files open. Files are opened below the lock: it happens
+// seldom, and two readers of one file must not open it twice.
 type handles struct {
 	fs  vfs.FS
 	dir string
@@ -72,8 +72,8 @@ func (h *handles) release(p *part) {
 	}
 }
 
-// shrink closes the files that were not used for longest until at most n are open, if so many can be. The
-// caller holds mu.
+// shrink closes the files that were not used for longest until at most n are open, if so many
+// can be. The caller holds mu.
 func (h *handles) shrink(n int) {
 	for len(h.open) > n {
 		p := h.idlest()
@@ -162,7 +162,8 @@ func (h *handles) sync(p *part) error {
 	return err
 }
 
-// hold keeps p from being dropped until release. The file is nil if p is not open for writing.
+// hold keeps p from being dropped until release. The file is nil if p is not open for
+// writing.
 func (h *handles) hold(p *part) (f vfs.File, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -12,7 +12,8 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// gate holds up the next read of a segment's file and notes what happens to that file meanwhile.
+// gate holds up the next read of a segment's file and notes what happens to that file
+// meanwhile.
 type gate struct {
 	path    string
 	entered chan struct{}
@@ -86,7 +87,8 @@ func TestNothingClosesAFileInUse(t *testing.T) {
 	}
 }
 
-// blockedRead starts a read of p that the gate holds up, then act, and lets the read go on when act has come to rest.
+// blockedRead starts a read of p that the gate holds up, then act, and lets the read go on
+// when act has come to rest.
 func blockedRead(t *testing.T, l *framelog.Log, m model, p framelog.Pos, g *gate, act func() error) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -172,7 +174,8 @@ func segmentSize(ps []framelog.Pos, segment uint64) (n int) {
 	return n
 }
 
-// A scan goes on where it was when a file is replaced under it, and still sees no later frames.
+// A scan goes on where it was when a file is replaced under it, and still sees no later
+// frames.
 func TestRelocationDuringScan(t *testing.T) {
 	l, faults, m, ps := bigLog(t, 64<<20)
 	var seen []framelog.Pos

@@ -9,7 +9,7 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// Log is an open log. See the package comment for what may be called when.
+// Log is an open log. All methods are safe for concurrent use.
 type Log struct {
 	fs      vfs.FS
 	dir     string
@@ -34,9 +34,10 @@ type Log struct {
 	rosterDirty bool // the last roster says less than we know
 }
 
-// Open opens the log in the folder dir, which must exist. It reads the header of each file and one frame, and
-// changes nothing. It fails with [ErrVersion] when any segment is of a newer format, and with [ErrForeign] when the segments
-// are all of another log. Whatever else is wrong is left to [Log.Scan] to report.
+// Open opens the log in the folder dir, which must exist. It reads the header of each file
+// and one frame, and changes nothing. It fails with [ErrVersion] when any segment is of a
+// newer format, and with [ErrForeign] when the segments are all of another log. Whatever else
+// is wrong is left to [Log.Scan] to report.
 func Open(fsys vfs.FS, dir string, o *Options) (*Log, error) {
 	opt, err := o.withDefaults()
 	if err != nil {
@@ -110,8 +111,9 @@ func (l *Log) Size() int64 {
 	return n
 }
 
-// End returns where the last segment ends, or the zero Pos when there is none. Until the segment was
-// appended to, resumed or scanned to its end, that is where its file ends. It may be called after Close.
+// End returns where the last segment ends, or the zero Pos when there is none. Until the
+// segment was appended to, resumed or scanned to its end, that is where its file ends. It may
+// be called after Close.
 func (l *Log) End() Pos {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -122,8 +124,8 @@ func (l *Log) End() Pos {
 	return Pos{Segment: s.id, Offset: uint32(min(s.end, maxOffset-1))}
 }
 
-// Close makes everything durable, as [Log.Sync] does, waits for running reads and closes all files. Later calls
-// return nil.
+// Close makes everything durable, as [Log.Sync] does, waits for running reads and closes all
+// files. Later calls return nil.
 func (l *Log) Close() error {
 	err := l.Sync()
 	if err == nil && l.lastRoster() {

@@ -86,59 +86,6 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-func TestResume(t *testing.T) {
-	var before, lastFrame framelog.Pos
-	for name, c := range map[string]struct {
-		change func(t *testing.T, fsys *vfs.Mem, end *framelog.Pos)
-		want   bool
-	}{
-		"clean":            {func(*testing.T, *vfs.Mem, *framelog.Pos) {}, true},
-		"end before Close": {func(_ *testing.T, _ *vfs.Mem, end *framelog.Pos) { *end = before }, true},
-		"earlier end":      {func(_ *testing.T, _ *vfs.Mem, end *framelog.Pos) { end.Offset -= 8 }, false},
-		"earlier frame":    {func(_ *testing.T, _ *vfs.Mem, end *framelog.Pos) { *end = lastFrame }, false},
-		"later end":        {func(_ *testing.T, _ *vfs.Mem, end *framelog.Pos) { end.Offset += 8 }, false},
-		"earlier segment":  {func(_ *testing.T, _ *vfs.Mem, end *framelog.Pos) { end.Segment-- }, false},
-		"zero":             {func(_ *testing.T, _ *vfs.Mem, end *framelog.Pos) { *end = framelog.Pos{} }, false},
-		"file has grown":   {func(t *testing.T, fsys *vfs.Mem, _ *framelog.Pos) { resize(t, fsys, before.Segment, +8) }, false},
-		"file has shrunk":  {func(t *testing.T, fsys *vfs.Mem, _ *framelog.Pos) { resize(t, fsys, before.Segment, -8) }, false},
-		"header is broken": {func(t *testing.T, fsys *vfs.Mem, _ *framelog.Pos) { flip(t, fsys, fileOf(before.Segment), 20) }, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			fsys := vfs.NewMem(dir)
-			l := open(t, fsys, dir, small())
-			m := model{}
-			lastFrame = m.fill(t, l, 10)[9]
-			before = l.End()
-			l.Close()
-			end := l.End()
-			c.change(t, fsys, &end)
-			l = open(t, fsys, dir, small())
-			got, err := l.Resume(end)
-			if got != c.want || err != nil {
-				t.Fatalf("Resume: %v, %v, want %v", got, err, c.want)
-			}
-			p := m.add(t, l, "after")[0]
-			if resumed := p.Segment == before.Segment; resumed != c.want {
-				t.Errorf("appended at %v", p)
-			}
-		})
-	}
-}
-
-func TestResumeAfterScanOfTornTail(t *testing.T) {
-	fsys := vfs.NewMem(dir)
-	m := model{}
-	m.fill(t, open(t, fsys, dir, small()), 3)
-	resize(t, fsys, 1, +100)
-	l := open(t, fsys, dir, small())
-	scan(l, framelog.Pos{})
-	if ok, err := l.Resume(l.End()); ok || err != nil {
-		t.Errorf("Resume before garbage: %v, %v", ok, err)
-	}
-	m.add(t, l, "next")
-	m.intact(t, l)
-}
-
 func TestRotate(t *testing.T) {
 	l := open(t, vfs.NewMem(dir), dir, small())
 	m := model{}
@@ -151,67 +98,6 @@ func TestRotate(t *testing.T) {
 		}
 	}
 	m.intact(t, l)
-}
-
-func TestRemove(t *testing.T) {
-	fsys := vfs.NewMem(dir)
-	l := open(t, fsys, dir, small())
-	m := model{}
-	m.fill(t, l, 30)
-	if err := l.Remove(2); err != nil {
-		t.Fatal(err)
-	}
-	for p := range m {
-		if p.Segment == 2 {
-			delete(m, p)
-			if _, err := l.ReadFrame(p, nil); !errors.Is(err, framelog.ErrNotFound) {
-				t.Errorf("read from a removed segment: %v", err)
-			}
-		}
-	}
-	m.intact(t, l)
-	if err := l.Remove(2); !errors.Is(err, framelog.ErrNotFound) {
-		t.Errorf("second Remove: %v", err)
-	}
-	if err := l.Remove(l.End().Segment); !errors.Is(err, framelog.ErrActive) {
-		t.Errorf("Remove of the active segment: %v", err)
-	}
-	l.Close()
-	m.intact(t, open(t, fsys, dir, small()))
-}
-
-// A segment may be removed before anything was appended in this life of the log.
-func TestRemoveFirst(t *testing.T) {
-	fsys := vfs.NewMem(dir)
-	l := open(t, fsys, dir, small())
-	m := model{}
-	m.fill(t, l, 10)
-	l.Close()
-	l = open(t, fsys, dir, small())
-	if err := l.Remove(1); err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	for p := range m {
-		if p.Segment == 1 {
-			delete(m, p)
-		}
-	}
-	m.intact(t, open(t, fsys, dir, small()))
-}
-
-// A removal is durable after a Sync.
-func TestRemoveIsDurable(t *testing.T) {
-	fsys := vfs.NewMem(dir)
-	l := open(t, fsys, dir, small())
-	model{}.fill(t, l, 10)
-	if err := errors.Join(l.Remove(1), l.Sync()); err != nil {
-		t.Fatal(err)
-	}
-	l = open(t, fsys.Crash(vfs.Loss{}), dir, small())
-	if _, err := l.ReadFrame(framelog.Pos{Segment: 1}, nil); !errors.Is(err, framelog.ErrNotFound) {
-		t.Errorf("read from a removed segment: %v", err)
-	}
 }
 
 func TestMinSegment(t *testing.T) {

@@ -117,7 +117,8 @@ func (m model) intact(t *testing.T, l *framelog.Log) {
 	m.compare(t, l, s)
 }
 
-// compare fails the test unless scan and reads find all of the model and the scan finds nothing else.
+// compare fails the test unless scan and reads find all of the model and the scan finds
+// nothing else.
 func (m model) compare(t *testing.T, l *framelog.Log, s scanned) {
 	t.Helper()
 	if !slices.IsSortedFunc(s.order, framelog.Pos.Compare) {

@@ -12,23 +12,25 @@ const (
 
 // Options describe a log. ID is required; the zero value of every other field is its default.
 type Options struct {
-	// ID is the log's own random name. It is made once, covered by every checksum, and must not be zero.
+	// ID is the log's own random name. It is made once, covered by every checksum, and must
+	// not be zero.
 	ID [16]byte
 
-	// SegmentBytes is the size at which a new segment is begun; 0 means 64 MiB, at most 2 GiB.
-	// A group never spans segments: a larger one makes a larger segment.
+	// SegmentBytes is the size at which a new segment is begun; 0 means 64 MiB, at most 2
+	// GiB. A group never spans segments: a larger one makes a larger segment.
 	SegmentBytes int64
 
-	// MaxBody bounds a frame's body in bytes; 0 means 64 MiB, at most 1 GiB. Longer frames that are
-	// in the log already count as damage, so do not lower it.
+	// MaxBody bounds a frame's body in bytes; 0 means 64 MiB, at most 1 GiB. Longer frames
+	// that are in the log already count as damage, so do not lower it.
 	MaxBody int
 
-	// MinSegment is the lowest id of a new segment. An owner that holds positions from an earlier life
-	// passes one more than their highest segment: a crash may have lost that segment, and
-	// a position must never come to name another frame.
+	// MinSegment is the lowest id of a new segment. An owner that holds positions from an
+	// earlier life passes one more than their highest segment: a crash may have lost that
+	// segment, and a position must never come to name another frame.
 	MinSegment uint64
 
-	// MaxOpen bounds the files that are kept open for reading; 0 means 64. Files with unsynced bytes come on top.
+	// MaxOpen bounds the files that are kept open for reading; 0 means 64. Files with
+	// unsynced bytes come on top.
 	MaxOpen int
 
 	// ReadOnly makes all writes fail with [ErrReadOnly] and Sync do nothing.

@@ -34,7 +34,8 @@ func AppendPos(b []byte, p Pos) []byte {
 	return binary.BigEndian.AppendUint32(b, p.Offset)
 }
 
-// ParsePos reads a position from the start of b and returns the rest. A short b is [io.ErrUnexpectedEOF].
+// ParsePos reads a position from the start of b and returns the rest. A short b is
+// [io.ErrUnexpectedEOF].
 func ParsePos(b []byte) (p Pos, rest []byte, err error) {
 	if len(b) < PosSize {
 		return Pos{}, nil, io.ErrUnexpectedEOF

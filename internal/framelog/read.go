@@ -9,9 +9,9 @@ import (
 // firstRead is how much ReadFrame asks for before it knows the length of a frame.
 const firstRead = 2 << 10
 
-// ReadFrame returns the verified body of the frame at p. It uses the memory of dst, from its start, if that
-// is large enough. It fails with a [*Damage] when the frame at p does not hold or there is none, and with [ErrNotFound]
-// when the log has no such segment.
+// ReadFrame returns the verified body of the frame at p. It uses the memory of dst, from its
+// start, if that is large enough. It fails with a [*Damage] when the frame at p does not hold
+// or there is none, and with [ErrNotFound] when the log has no such segment.
 func (l *Log) ReadFrame(p Pos, dst []byte) ([]byte, error) {
 	kind, body, err := uint32(0), []byte(nil), error(nil)
 	err = l.reading(p.Segment, func(src source) error {
@@ -27,8 +27,9 @@ func (l *Log) ReadFrame(p Pos, dst []byte) ([]byte, error) {
 	return body, nil
 }
 
-// ReadBody fills dst from the body of the frame at p, beginning off bytes into it. It verifies nothing, not even that
-// there is a frame: it is for a caller that has a checksum of that part of the body.
+// ReadBody fills dst from the body of the frame at p, beginning off bytes into it. It
+// verifies nothing, not even that there is a frame: it is for a caller that has a checksum of
+// that part of the body.
 func (l *Log) ReadBody(p Pos, off int, dst []byte) error {
 	err := l.reading(p.Segment, func(src source) error {
 		from := int64(p.Offset) + frameHeader + int64(off)
@@ -44,7 +45,8 @@ func (l *Log) ReadBody(p Pos, off int, dst []byte) error {
 	return nil
 }
 
-// reading runs read on the segment. A file may be replaced below a read; then the next try finds the new one.
+// reading runs read on the segment. A file may be replaced below a read; then the next try
+// finds the new one.
 func (l *Log) reading(id uint64, read func(source) error) error {
 	for range 8 {
 		src, err := l.source(id)

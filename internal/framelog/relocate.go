@@ -8,9 +8,10 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// relocate moves what s holds from the offset from on into a new file, durably. The new file covers the
-// old ones from there on, so positions stay. When it fails the old files are as they were, but nothing may be
-// appended to them: the new one may be there and cover it at the next Open. The caller holds wmu.
+// relocate moves what s holds from the offset from on into a new file, durably. The new file
+// covers the old ones from there on, so positions stay. When it fails the old files are as
+// they were, but nothing may be appended to them: the new one may be there and cover it at
+// the next Open. The caller holds wmu.
 func (l *Log) relocate(s *segment, from int64) error {
 	from = max(from, headerSize)
 	l.mu.Lock()
@@ -47,8 +48,8 @@ func (l *Log) replace(s *segment, p *part, end int64) []*part {
 	return s.cover(p)
 }
 
-// writePart makes the file of p. It gets its name only when it is whole and durable, because at the next
-// Open it will be believed before the older files.
+// writePart makes the file of p. It gets its name only when it is whole and durable, because
+// at the next Open it will be believed before the older files.
 func (l *Log) writePart(src source, p *part, h fileHeader) (err error) {
 	path := l.handles.path(p.name)
 	tmp := path + ".tmp"
@@ -81,7 +82,8 @@ func fillPart(f vfs.File, src source, h fileHeader, maxBody int) error {
 	return f.Sync()
 }
 
-// copyFrames copies all frames of src at or above from. Each must hold and none may be missing.
+// copyFrames copies all frames of src at or above from. Each must hold and none may be
+// missing.
 func copyFrames(w *bufio.Writer, src source, from int64, maxBody int) error {
 	next := from
 	walk := newWalker(src, from, maxBody)

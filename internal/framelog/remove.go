@@ -6,10 +6,11 @@ import (
 	"slices"
 )
 
-// Remove deletes a segment. Before that it makes all that was appended durable, so that frames which were copied out
-// of the segment are never lost with it, and lets running reads end. The deletion is durable after the next
-// [Log.Sync]; a caller that forgets things because the segment is gone, calls that first. Remove needs no
-// free space. The segment that is being appended to is [ErrActive], one that is not there [ErrNotFound].
+// Remove deletes a segment. Before that it makes all that was appended durable, so that
+// frames which were copied out of the segment are never lost with it, and lets running reads
+// end. The deletion is durable after the next [Log.Sync]; a caller that forgets things
+// because the segment is gone, calls that first. Remove needs no free space. The segment that
+// is being appended to is [ErrActive], one that is not there [ErrNotFound].
 func (l *Log) Remove(id uint64) error {
 	s, err := l.giveUp(id)
 	if err != nil {
@@ -61,8 +62,8 @@ func (l *Log) keep(s *segment) {
 	s.leaving, l.rosterDirty = false, true
 }
 
-// unlink deletes the files of s, the oldest first: the beginning of a segment without what covers its end would
-// show frames that do not count. The caller holds wmu.
+// unlink deletes the files of s, the oldest first: the beginning of a segment without what
+// covers its end would show frames that do not count. The caller holds wmu.
 func (l *Log) unlink(s *segment) error {
 	l.mu.Lock()
 	l.segs = slices.DeleteFunc(slices.Clone(l.segs), func(o *segment) bool { return o == s })

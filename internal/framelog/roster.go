@@ -4,7 +4,8 @@ import "encoding/binary"
 
 const rosterEntry = 12
 
-// mates are the other segments that a roster names, and where each ends; zero is an end that was not durable.
+// mates are the other segments that a roster names, and where each ends; zero is an end that
+// was not durable.
 type mates map[uint64]int64
 
 // appendRoster appends what is known of all segments but s. The caller holds mu.
@@ -35,8 +36,8 @@ func (m mates) parse(body []byte) {
 	}
 }
 
-// encodeRoster makes the frame of a roster of s, to stand at off, in l.spare behind what is there. The caller
-// holds wmu.
+// encodeRoster makes the frame of a roster of s, to stand at off, in l.spare behind what is
+// there. The caller holds wmu.
 func (l *Log) encodeRoster(s *segment, off int64) {
 	at := len(l.spare)
 	l.spare = append(l.spare, make([]byte, frameHeader)...)
@@ -62,8 +63,8 @@ func (l *Log) writeRoster(s *segment) error {
 	return err
 }
 
-// lastRoster leaves what is known to the next life, and reports whether that was news. If it cannot be
-// written, the next life knows less.
+// lastRoster leaves what is known to the next life, and reports whether that was news. If it
+// cannot be written, the next life knows less.
 func (l *Log) lastRoster() bool {
 	l.wmu.Lock()
 	defer l.wmu.Unlock()

@@ -34,7 +34,8 @@ func (l *Log) create() (*segment, error) {
 	return s, nil
 }
 
-// createFile makes the file of the next segment. It never opens one that is there. The caller holds wmu.
+// createFile makes the file of the next segment. It never opens one that is there. The caller
+// holds wmu.
 func (l *Log) createFile() (vfs.File, *segment, error) {
 	for ; l.next <= maxSegment; l.next++ {
 		name := fileName(slot{segment: l.next}, headerSize)
@@ -69,7 +70,8 @@ func (l *Log) leave() error {
 	return nil
 }
 
-// unpinDurable lets the files of s be closed if nothing of them has to be synced or appended to.
+// unpinDurable lets the files of s be closed if nothing of them has to be synced or appended
+// to.
 func (l *Log) unpinDurable(s *segment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,7 +84,8 @@ func (l *Log) unpinDurable(s *segment) {
 	}
 }
 
-// Rotate makes the next Append begin a new segment. Without an active segment it does nothing.
+// Rotate makes the next Append begin a new segment. Without an active segment it does
+// nothing.
 func (l *Log) Rotate() error {
 	l.wmu.Lock()
 	defer l.wmu.Unlock()
@@ -92,9 +95,10 @@ func (l *Log) Rotate() error {
 	return wrap("rotate", l.dir, l.leave())
 }
 
-// Resume lets appending go on in the last segment, and reports whether it will. It is for a log that was closed
-// without an error, before the first Append; end is what [Log.End] told then, before or after Close. If the
-// segment does not end just there, nothing happens, and the first Append begins a new one.
+// Resume lets appending go on in the last segment, and reports whether it will. It is for a
+// log that was closed without an error, before the first Append; end is what [Log.End] told
+// then, before or after Close. If the segment does not end just there, nothing happens, and
+// the first Append begins a new one.
 func (l *Log) Resume(end Pos) (bool, error) {
 	l.wmu.Lock()
 	defer l.wmu.Unlock()
@@ -120,7 +124,8 @@ func (l *Log) Resume(end Pos) (bool, error) {
 	return true, nil
 }
 
-// endsWith reports whether the owner's frames end at end, and with them, but for rosters, the segment.
+// endsWith reports whether the owner's frames end at end, and with them, but for rosters, the
+// segment.
 func (s *source) endsWith(end Pos, maxBody int) bool {
 	next := int64(end.Offset)
 	if s.id != end.Segment || next < headerSize || next > s.end || s.parts[len(s.parts)-1].badHeader {

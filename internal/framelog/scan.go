@@ -13,15 +13,16 @@ type Frame struct {
 	Body []byte // borrowed: valid until the loop body returns
 }
 
-// Scan yields all frames at and behind from, in the order of their positions, and, as a [*Damage] with a zero Frame, each
-// region that was lost; the scan goes on behind it. Any other error is the last item. The order of
-// regions is that of positions too, but for what is missing at the ends of segments and for whole files: what that is,
-// damage or the [Torn] end of an earlier life, can only be told when all was read, and it comes last.
+// Scan yields all frames at and behind from, in the order of their positions, and, as a
+// [*Damage] with a zero Frame, each region that was lost; the scan goes on behind it. Any
+// other error is the last item. The order of regions is that of positions too, but for what
+// is missing at the ends of segments and for whole files: what that is, damage or the [Torn]
+// end of an earlier life, can only be told when all was read, and it comes last.
 //
-// A scan sees the log as it was at its first step, less what is removed meanwhile. The loop body may call any
-// method but Close. A scan from the zero Pos that yields no damage, Torn excepted, has
-// found all that ever was durable, as far as the log can know: the loss of the newest
-// segment as a whole, or of its end, shows only by a smaller [Log.End].
+// A scan sees the log as it was at its first step, less what is removed meanwhile. The loop
+// body may call any method but Close. A scan from the zero Pos that yields no damage, Torn
+// excepted, has found all that ever was durable, as far as the log can know: the loss of the
+// newest segment as a whole, or of its end, shows only by a smaller [Log.End].
 //
 // It needs memory for 1 MiB and the longest frame.
 func (l *Log) Scan(from Pos) iter.Seq2[Frame, error] {
@@ -43,8 +44,8 @@ func (l *Log) Scan(from Pos) iter.Seq2[Frame, error] {
 	}
 }
 
-// ScanSegment is a [Log.Scan] of one segment. It yields [ErrNotFound] when there is no such segment. A tail that
-// only other segments know to be damaged is [Torn] to it.
+// ScanSegment is a [Log.Scan] of one segment. It yields [ErrNotFound] when there is no such
+// segment. A tail that only other segments know to be damaged is [Torn] to it.
 func (l *Log) ScanSegment(id uint64) iter.Seq2[Frame, error] {
 	return func(yield func(Frame, error) bool) {
 		src, err := l.source(id)
@@ -94,7 +95,8 @@ func (l *Log) sources() ([]source, error) {
 	return list, nil
 }
 
-// segment yields what src holds and reports whether to go on. A file that is replaced meanwhile makes it look again.
+// segment yields what src holds and reports whether to go on. A file that is replaced
+// meanwhile makes it look again.
 func (s *scan) segment(src source, from Pos) bool {
 	start := int64(headerSize)
 	if from.Segment == src.id {
@@ -127,7 +129,8 @@ func (s *scan) segment(src source, from Pos) bool {
 	}
 }
 
-// walk yields what w finds and reports whether to go on. It returns where to look again when the file was replaced, or -1.
+// walk yields what w finds and reports whether to go on. It returns where to look again when
+// the file was replaced, or -1.
 func (s *scan) walk(w *walker) (again int64, more bool) {
 	for {
 		f, ok := w.next()

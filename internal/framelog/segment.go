@@ -8,8 +8,8 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// segment is one numbered stretch of the log, in one file or, after a failure, in several. Its
-// fields are guarded by Log.mu; parts is replaced, never changed in place.
+// segment is one numbered stretch of the log, in one file or, after a failure, in several.
+// Its fields are guarded by Log.mu; parts is replaced, never changed in place.
 type segment struct {
 	id         uint64
 	seed       seed
@@ -22,8 +22,8 @@ type segment struct {
 	leaving    bool    // about to be removed: no roster names it
 }
 
-// part is one file of a segment. It holds the bytes from base to the base of the next part. The fields
-// below are guarded by handles.mu.
+// part is one file of a segment. It holds the bytes from base to the base of the next part.
+// The fields below are guarded by handles.mu.
 type part struct {
 	name      string
 	base      int64
@@ -52,7 +52,8 @@ func (s *segment) from(off int64) []*part {
 	return s.parts
 }
 
-// cover makes p the holder of everything from its base on and returns the parts that hold nothing any more.
+// cover makes p the holder of everything from its base on and returns the parts that hold
+// nothing any more.
 func (s *segment) cover(p *part) (dropped []*part) {
 	keep := slices.IndexFunc(s.parts, func(q *part) bool { return q.base >= p.base })
 	if keep < 0 {
@@ -75,8 +76,8 @@ type source struct {
 
 var errHole = errors.New("no file holds this part of the segment")
 
-// readAt reads len(b) bytes at off, fewer where the segment or its files end. A short read without an
-// error means that there is no more.
+// readAt reads len(b) bytes at off, fewer where the segment or its files end. A short read
+// without an error means that there is no more.
 func (s *source) readAt(b []byte, off int64) (int, error) {
 	b = b[:max(0, min(int64(len(b)), s.end-off))]
 	n := 0

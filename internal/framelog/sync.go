@@ -9,14 +9,14 @@ type pending struct {
 	parts []*part
 }
 
-// Sync makes durable everything whose Append returned before Sync was called, what an earlier process left unsynced, and the names
-// of the files. It may run during an Append.
+// Sync makes durable everything whose Append returned before Sync was called, what an earlier
+// process left unsynced, and the names of the files. It may run during an Append.
 //
-// When the system fails to sync a file, the file's unsynced bytes may be gone although they can still be
-// read, and a second try would succeed without writing them. So they are read back, verified and written to a new
-// file, under the same positions. If that works Sync returns nil. If not, the log is lost for
-// writing: Sync, Append and the rest return an error that is [ErrFailed] and the cause, until the log is opened
-// again. Reads go on.
+// When the system fails to sync a file, the file's unsynced bytes may be gone although they
+// can still be read, and a second try would succeed without writing them. So they are read
+// back, verified and written to a new file, under the same positions. If that works Sync
+// returns nil. If not, the log is lost for writing: Sync, Append and the rest return an error
+// that is [ErrFailed] and the cause, until the log is opened again. Reads go on.
 func (l *Log) Sync() error {
 	if l.opt.ReadOnly {
 		return nil
@@ -41,7 +41,8 @@ func (l *Log) Sync() error {
 	return nil
 }
 
-// unsynced lists what is not durable. It takes the folder as done: who fails to sync it fails the log.
+// unsynced lists what is not durable. It takes the folder as done: who fails to sync it fails
+// the log.
 func (l *Log) unsynced() (work []pending, folder bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +70,8 @@ func (l *Log) syncSegment(w pending) error {
 	return nil
 }
 
-// evacuate moves what is not durable of s away from a file that could not be synced. If it cannot, the log has failed. The caller holds wmu.
+// evacuate moves what is not durable of s away from a file that could not be synced. If it
+// cannot, the log has failed. The caller holds wmu.
 func (l *Log) evacuate(s *segment, cause error) error {
 	if err := l.relocate(s, l.durableTo(s)); err != nil {
 		return l.fail(errors.Join(cause, err))

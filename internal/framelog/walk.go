@@ -1,7 +1,7 @@
 package framelog
 
-// walker finds the frames of one segment, one after the other. It believes a header only as far as its checksum
-// goes, and the bytes between two frames not at all.
+// walker finds the frames of one segment, one after the other. It believes a header only as
+// far as its checksum goes, and the bytes between two frames not at all.
 type walker struct {
 	win     window
 	maxBody int
@@ -50,7 +50,8 @@ func (w *walker) next() (walked, bool) {
 	return walked{}, false
 }
 
-// examine looks at the frame at w.off. The reason is zero if it holds, and BadBody if its header does and the body could be read.
+// examine looks at the frame at w.off. The reason is zero if it holds, and BadBody if its
+// header does and the body could be read.
 func (w *walker) examine() (h frameHead, f walked, r Reason, err error) {
 	b, err := w.win.at(w.off, frameHeader)
 	h, ok := w.win.src.seed.parseFrameHeader(b, uint32(w.off), w.maxBody)

@@ -15,8 +15,8 @@ type window struct {
 	mem []byte
 }
 
-// at returns n bytes at off, fewer where the segment or what can be read of it ends. They are valid until the next
-// call of a method.
+// at returns n bytes at off, fewer where the segment or what can be read of it ends. They are
+// valid until the next call of a method.
 func (w *window) at(off int64, n int) ([]byte, error) {
 	if b := w.have(off); len(b) >= n {
 		return b[:n], nil
@@ -49,8 +49,9 @@ func (w *window) fill(off int64, n int) error {
 	return err
 }
 
-// seek returns the first place at or above off, off being a multiple of align, that could be the start of a frame, or the end of the
-// segment. It passes over what cannot be read, and returns the last error it met doing so.
+// seek returns the first place at or above off, off being a multiple of align, that could be
+// the start of a frame, or the end of the segment. It passes over what cannot be read, and
+// returns the last error it met doing so.
 func (w *window) seek(off int64) (int64, error) {
 	var last error
 	for off+frameHeader <= w.src.end {
