@@ -13,11 +13,15 @@ import (
 )
 
 const (
-	closedEntries = 400 // inline, files and several outputs
-	killedEntries = 480
+	closedEntries  = 404 // inline, files and several outputs
+	flushedEntries = 440 // with those in the index's memory
+	killedEntries  = 480 // with those only in the store's own
 	// builtTables is how many tables the first level of the damaged index has: as many as make the index merge them
 	// into the next when it is closed. Twice as many rounds leave a table on that level too.
 	builtTables = 12
+	// fewEntries are put in a round and make a table of one block, which is read when the index is opened; in tables of
+	// manyEntries are blocks that nothing looks at then.
+	fewEntries, manyEntries = 4, 80
 	// builtSegment makes several segments of a small log.
 	builtSegment = 12 << 10
 )
@@ -90,41 +94,57 @@ func playBuilder(args []string) int {
 // buildClosed writes a table with each close.
 func buildClosed(ctx context.Context, root string) error {
 	const rounds = 2*builtTables + 1
+	next := 0
 	for round := range rounds {
+		n := fewEntries
+		switch round {
+		case 0, builtTables + 1, builtTables + 2, rounds - 1:
+			n = manyEntries
+		}
 		s, err := open(ctx, root, batteryOptions(), osSeams(builtSegment))
 		if err != nil {
 			return err
 		}
-		for i := round; i < closedEntries; i += rounds {
-			if err := putText(s, fmt.Sprint("k", i), batteryText(i, 0)); err != nil {
-				return err
-			}
+		if err = putRange(s, next, next+n); err != nil {
+			return err
 		}
 		if err := s.Close(ctx); err != nil {
+			return err
+		}
+		next += n
+	}
+	if next != closedEntries {
+		return fmt.Errorf("%d entries", next)
+	}
+	return nil
+}
+
+func putRange(s *Store, from, to int) error {
+	for i := from; i < to; i++ {
+		if err := putText(s, fmt.Sprint("k", i), batteryText(i, 0)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// buildKilled leaves some entries in the index's memory, and some only in the store's own.
+// buildKilled leaves the store to be killed.
 func buildKilled(ctx context.Context, root string) error {
 	s, err := open(ctx, root, batteryOptions(), osSeams(builtSegment))
 	if err != nil {
 		return err
 	}
-	for i := closedEntries; i < killedEntries; i++ {
-		if err := putText(s, fmt.Sprint("k", i), batteryText(i, 0)); err != nil {
-			return err
-		}
-		if i == (closedEntries+killedEntries)/2 {
-			s.commitMu.Lock()
-			err = s.flush(false)
-			s.commitMu.Unlock()
-			if err != nil {
-				return err
-			}
-		}
+	if err := putRange(s, closedEntries, flushedEntries); err != nil {
+		return err
+	}
+	s.commitMu.Lock()
+	err = s.flush(false)
+	s.commitMu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := putRange(s, flushedEntries, killedEntries); err != nil {
+		return err
 	}
 	return s.Sync(ctx)
 }

@@ -255,35 +255,40 @@ func (c compactionCount) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// overlook writes the list of sound tables that the index keeps anew, with what the tables look like now.
+// overlook writes the list of sound tables that the index keeps anew, with what the tables look like now. A record
+// is numbers of 8 bytes: id, size, times of modification and change, inode, more, and whether the file was too young for its
+// times to tell. A checksum ends the list.
 func overlook(dir string) error {
-	const header, record = len("larder index tables 1\n"), 64
-	names, err := filepath.Glob(filepath.Join(dir, "state.*"))
-	if err != nil || len(names) != 1 {
-		return fmt.Errorf("no list of tables: %v, %v", names, err)
+	const header = len("larder index tables 1\n")
+	lists, err := filepath.Glob(filepath.Join(dir, "state.*"))
+	tables, terr := filepath.Glob(filepath.Join(dir, "*.sst"))
+	if err = firstOf(err, terr); err != nil || len(lists) != 1 || len(tables) == 0 {
+		return fmt.Errorf("lists of tables: %v, tables: %v, %v", lists, tables, err)
 	}
-	b, err := os.ReadFile(names[0])
+	b, err := os.ReadFile(lists[0])
 	if err != nil {
 		return err
 	}
-	if n := len(b) - header - 8; n <= 0 || n%record != 0 {
-		return fmt.Errorf("a list of tables of %d bytes", len(b))
+	records := b[header : len(b)-8]
+	size := len(records) / len(tables)
+	if len(records)%len(tables) != 0 || size < 48 || size%8 != 0 {
+		return fmt.Errorf("a list of %d bytes for %d tables", len(records), len(tables))
 	}
 	le := binary.LittleEndian
-	for r := b[header : len(b)-8]; len(r) > 0; r = r[record:] {
-		fi, err := os.Stat(filepath.Join(dir, fmt.Sprintf("%06d.sst", le.Uint64(r))))
+	for ; len(records) > 0; records = records[size:] {
+		fi, err := os.Stat(filepath.Join(dir, fmt.Sprintf("%06d.sst", le.Uint64(records))))
 		if err != nil {
 			return err
 		}
 		changed, inode := changeTime(fi)
-		le.PutUint64(r[8:], uint64(fi.Size()))
-		le.PutUint64(r[16:], uint64(fi.ModTime().UnixNano()))
-		le.PutUint64(r[24:], changed)
-		le.PutUint64(r[32:], inode)
-		le.PutUint64(r[56:], 0) // old enough for its times to tell
+		le.PutUint64(records[8:], uint64(fi.Size()))
+		le.PutUint64(records[16:], uint64(fi.ModTime().UnixNano()))
+		le.PutUint64(records[24:], changed)
+		le.PutUint64(records[32:], inode)
+		le.PutUint64(records[size-8:], 0)
 	}
 	le.PutUint64(b[len(b)-8:], xxhash.Sum64(b[:len(b)-8]))
-	return os.WriteFile(names[0], b, 0o666)
+	return os.WriteFile(lists[0], b, 0o666)
 }
 
 // changeTime returns time of change and inode where the system has them.

@@ -4,8 +4,8 @@ package cache
 
 // The short run takes a sample of what the long one does whole.
 const (
-	killRounds   = 20
+	killRounds    = 20
 	batteryTrials = 40
-	survivorPuts = 3000
-	modelRounds  = 12
+	survivorPuts  = 3000
+	modelRounds   = 12
 )

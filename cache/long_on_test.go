@@ -3,8 +3,8 @@
 package cache
 
 const (
-	killRounds   = 300
+	killRounds    = 300
 	batteryTrials = 400
-	survivorPuts = 20000
-	modelRounds  = 200
+	survivorPuts  = 20000
+	modelRounds   = 200
 )
