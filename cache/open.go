@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -207,8 +208,7 @@ func formatLine(id [16]byte) string {
 	return fmt.Sprintf("%s %016x\n", text, xxhash.Sum64String(text))
 }
 
-// readFormat reads the log's id; a new root gets one. A damaged line is not a newer version, so
-// the version counts only in a line that is whole.
+// readFormat reads the log's id; a new root gets one.
 func (s *Store) readFormat() (id [16]byte, err error) {
 	text, err := readSmall(s.fs, filepath.Join(s.dir, formatName))
 	if isNotExist(err) {
@@ -217,23 +217,38 @@ func (s *Store) readFormat() (id [16]byte, err error) {
 	if err != nil {
 		return id, err
 	}
-	line, check, ok := cutLast(strings.TrimSuffix(text, "\n"), " ")
-	if !ok || fmt.Sprintf("%016x", xxhash.Sum64String(line)) != check {
-		return s.writeFormat(false)
-	}
-	var version int
-	var idText string
-	if n, _ := fmt.Sscanf(line, "larder %d %s", &version, &idText); n < 1 {
+	version, id, ok := parseFormat(text)
+	if !ok {
 		return s.writeFormat(false)
 	}
 	if version > formatVersion {
 		return id, fmt.Errorf("the root has format %d, this version knows up to %d; nothing was changed: %w",
 			version, formatVersion, ErrVersion)
 	}
-	if n, err := hex.Decode(id[:], []byte(idText)); err != nil || n != len(id) {
-		return s.writeFormat(false)
-	}
 	return id, nil
+}
+
+// parseFormat reads what formatLine wrote. A damaged line is not a newer version, so the version counts
+// only in a line that is whole, and what follows a newer version does not count.
+func parseFormat(text string) (version int, id [16]byte, ok bool) {
+	line, check, _ := cutLast(strings.TrimSuffix(text, "\n"), " ")
+	if fmt.Sprintf("%016x", xxhash.Sum64String(line)) != check {
+		return 0, id, false
+	}
+	words := strings.Split(line, " ")
+	if len(words) < 2 || words[0] != "larder" {
+		return 0, id, false
+	}
+	version, err := strconv.Atoi(words[1])
+	if err != nil || version > formatVersion {
+		return version, id, err == nil
+	}
+	sum, err := hex.DecodeString(words[len(words)-1])
+	if err != nil || len(sum) != len(id) {
+		return 0, id, false
+	}
+	id = [16]byte(sum)
+	return version, id, text == formatLine(id)
 }
 
 func cutLast(s, sep string) (before, after string, ok bool) {
@@ -247,6 +262,9 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 // writeFormat makes the line of a new root, or again one that was damaged: the log names its own id.
 func (s *Store) writeFormat(fresh bool) (id [16]byte, err error) {
 	id, found, err := framelog.Identify(s.fs, filepath.Join(s.dir, "log"))
+	if errors.Is(err, framelog.ErrVersion) {
+		return id, errors.Join(ErrVersion, err)
+	}
 	if err != nil && !isNotExist(err) {
 		return id, err
 	}
@@ -293,10 +311,38 @@ func (s *Store) emptyTmp() error {
 	return err
 }
 
+// openBadger opens the index below the root. On a full disk it is opened for reading only: a page of a mapped file
+// that finds no space kills the process. The caller holds gate or is alone.
 func (s *Store) openBadger() (index.Index, error) {
-	ix, err := index.OpenBadger(index.Options{Dir: filepath.Join(s.dir, "index"), Logger: s.opt.Logger, OnDamage: s.distrust})
+	o := index.Options{Dir: filepath.Join(s.dir, "index"), Logger: s.opt.Logger, OnDamage: s.distrust,
+		ReadOnly: s.space.low(0)}
+	ix, err := index.OpenBadger(o)
+	if o.ReadOnly && errors.Is(err, errors.ErrUnsupported) {
+		o.ReadOnly = false
+		ix, err = index.OpenBadger(o)
+	}
+	if err != nil && o.ReadOnly && !errors.Is(err, index.ErrDamaged) {
+		return nil, errors.Join(ErrNoSpace, err)
+	}
 	if err != nil {
 		return nil, err
 	}
+	s.indexReadOnly = o.ReadOnly
 	return ix, nil
+}
+
+// reopenIndex makes an index that was opened on a full disk writable.
+func (s *Store) reopenIndex() error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if !s.indexReadOnly || s.idx == nil {
+		return nil
+	}
+	err := s.idx.Close()
+	s.idx = nil
+	if err != nil {
+		return err
+	}
+	s.idx, err = s.openIndex()
+	return err
 }

@@ -1,0 +1,244 @@
+package cache
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/larderbuild/larder/internal/framelog"
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// formatRoot is a root that holds nothing but what a test puts there.
+type formatRoot struct {
+	*Store
+	reports int
+}
+
+func newFormatRoot(t testing.TB) *formatRoot {
+	t.Helper()
+	r := &formatRoot{}
+	opt := mustDefaults(t, &Options{OnCorrupt: func(Corruption) { r.reports++ }})
+	r.Store = newStore(filepath.FromSlash("/d"), opt, seams{fs: vfs.NewMem(filepath.FromSlash("/d"))})
+	return r
+}
+
+func (r *formatRoot) write(t testing.TB, name string, b []byte) {
+	t.Helper()
+	f, err := r.fs.OpenFile(filepath.Join(r.dir, name), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o666)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *formatRoot) read(t testing.TB, name string) string {
+	t.Helper()
+	f, err := r.fs.OpenFile(filepath.Join(r.dir, name), os.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// signed ends a format line as every one ends.
+func signed(text string) string { return fmt.Sprintf("%s %016x\n", text, xxhash.Sum64String(text)) }
+
+var formatID = [16]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xff}
+
+const formatIDText = "000102030405060708090a0b0c0d0eff"
+
+func goldenFormat(t testing.TB) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", "golden", "FORMAT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestFormatGolden(t *testing.T) {
+	if *update {
+		err := os.WriteFile(filepath.Join("testdata", "golden", "FORMAT"), []byte(formatLine(formatID)), 0o666)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := goldenFormat(t)
+	if got := formatLine(formatID); got != want {
+		t.Errorf("would write %q, want %q", got, want)
+	}
+	r := newFormatRoot(t)
+	r.write(t, formatName, []byte(want))
+	if id, err := r.readFormat(); id != formatID || err != nil || r.reports != 0 {
+		t.Errorf("read %x, %v, %d reports", id, err, r.reports)
+	}
+}
+
+func TestFormatFresh(t *testing.T) {
+	r := newFormatRoot(t)
+	id, err := r.readFormat()
+	if err != nil || id == [16]byte{} || r.reports != 0 {
+		t.Fatalf("%x, %v, %d reports", id, err, r.reports)
+	}
+	if got := r.read(t, formatName); got != formatLine(id) {
+		t.Errorf("wrote %q, want %q", got, formatLine(id))
+	}
+	if again, err := r.readFormat(); again != id || err != nil {
+		t.Errorf("read again: %x, %v; was %x", again, err, id)
+	}
+	if other, err := newFormatRoot(t).readFormat(); other == id || err != nil {
+		t.Errorf("two roots have one id: %x, %v", other, err)
+	}
+}
+
+// startLog gives the root a log, which knows its id.
+func (r *formatRoot) startLog(t testing.TB, change func(header []byte)) {
+	t.Helper()
+	dir := filepath.Join(r.dir, "log")
+	if err := r.fs.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	l, err := framelog.Open(r.fs, dir, &framelog.Options{ID: formatID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b framelog.Batch
+	b.Add([]byte("frame"))
+	if err := errors.Join(l.Append(&b), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := r.fs.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Fatal(entries, err)
+	}
+	name := filepath.Join("log", entries[0].Name())
+	segment := []byte(r.read(t, name))
+	change(segment)
+	r.write(t, name, segment)
+}
+
+// TestFormatDamaged holds that no damage to the line is taken for a version or another id: the log has the id too.
+func TestFormatDamaged(t *testing.T) {
+	r := newFormatRoot(t)
+	r.startLog(t, func([]byte) {})
+	whole := formatLine(formatID)
+	damaged := map[string]string{
+		"empty":              "",
+		"newline alone":      "\n",
+		"zeros":              strings.Repeat("\x00", len(whole)),
+		"no newline":         strings.TrimSuffix(whole, "\n"),
+		"two lines":          whole + whole,
+		"long":               strings.Repeat(whole, 100),
+		"version zero":       signed("larder 0 " + formatIDText),
+		"negative version":   signed("larder -1 " + formatIDText),
+		"signed version":     signed("larder +1 " + formatIDText),
+		"no id":              signed("larder 1"),
+		"short id":           signed("larder 1 " + formatIDText[:30]),
+		"long id":            signed("larder 1 " + formatIDText + "00"),
+		"upper case id":      signed("larder 1 " + strings.ToUpper(formatIDText)),
+		"something behind":   signed("larder 1 " + formatIDText + " more"),
+		"other word":         signed("barrel 1 " + formatIDText),
+		"spaces":             signed("larder  1 " + formatIDText),
+		"unsigned":           "larder 1 " + formatIDText + "\n",
+		"newer and unsigned": "larder 2 " + formatIDText + " 0000000000000000\n",
+	}
+	for bit := range 8 * len(whole) {
+		b := []byte(whole)
+		b[bit/8] ^= 1 << (bit % 8)
+		damaged[fmt.Sprint("bit ", bit)] = string(b)
+	}
+	for n := range whole {
+		damaged[fmt.Sprint("cut to ", n)] = whole[:n]
+	}
+	for name, text := range damaged {
+		r.reports = 0
+		r.write(t, formatName, []byte(text))
+		id, err := r.readFormat()
+		if id != formatID || err != nil || r.reports != 1 {
+			t.Errorf("%s: %q: %x, %v, %d reports", name, text, id, err, r.reports)
+		}
+		if got := r.read(t, formatName); got != whole {
+			t.Errorf("%s: then the line is %q", name, got)
+		}
+	}
+}
+
+// A newer version is refused, and nothing is changed for it.
+func TestFormatNewer(t *testing.T) {
+	for _, text := range []string{"larder 2 " + formatIDText, "larder 2", "larder 2 quite another line", "larder 4096 x"} {
+		r := newFormatRoot(t)
+		r.write(t, formatName, []byte(signed(text)))
+		if id, err := r.readFormat(); !errors.Is(err, ErrVersion) || id != [16]byte{} {
+			t.Errorf("%q: %x, %v", text, id, err)
+		}
+		if got := r.read(t, formatName); got != signed(text) || r.reports != 0 {
+			t.Errorf("%q was changed to %q, %d reports", text, got, r.reports)
+		}
+	}
+}
+
+// A root whose line is lost, but whose log is of a newer version, is of a newer version.
+func TestFormatLostBesideNewerLog(t *testing.T) {
+	for name, line := range map[string][]byte{"missing": nil, "damaged": []byte("larder")} {
+		r := newFormatRoot(t)
+		r.startLog(t, func(header []byte) {
+			binary.BigEndian.PutUint32(header[8:], 1<<16)
+			binary.BigEndian.PutUint32(header[60:], crc32.Checksum(header[:60], crc32.MakeTable(crc32.Castagnoli)))
+		})
+		if line != nil {
+			r.write(t, formatName, line)
+		}
+		if id, err := r.readFormat(); !errors.Is(err, ErrVersion) || id != [16]byte{} {
+			t.Errorf("%s: %x, %v", name, id, err)
+		}
+		if line != nil && r.read(t, formatName) != string(line) {
+			t.Errorf("%s: the line was changed", name)
+		}
+	}
+}
+
+// FuzzFormat reads any line, as it is and with a right checksum. A line that is taken is what would be written.
+func FuzzFormat(f *testing.F) {
+	f.Add(goldenFormat(f), false)
+	for _, text := range []string{"larder 1 " + formatIDText, "larder 2 new", "larder 1", "", " ", "larder 1 \xff", "larder 0x1 00"} {
+		f.Add(text, true)
+	}
+	f.Fuzz(func(t *testing.T, text string, sign bool) {
+		if sign {
+			text = signed(text)
+		}
+		r := newFormatRoot(t)
+		r.write(t, formatName, []byte(text))
+		id, err := r.readFormat()
+		after := r.read(t, formatName)
+		switch {
+		case errors.Is(err, ErrVersion):
+			if after != text || r.reports != 0 || !bytes.HasPrefix([]byte(text), []byte("larder ")) {
+				t.Errorf("%q is of a newer version; now %q, %d reports", text, after, r.reports)
+			}
+		case err != nil:
+			t.Errorf("%q: %v", text, err)
+		case after != formatLine(id) || (after == text) != (r.reports == 0):
+			t.Errorf("%q gives %x, then %q, %d reports", text, id, after, r.reports)
+		}
+	})
+}
