@@ -242,3 +242,51 @@ func TestReadOnlyMount(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenOnFullDisk opens a store on a disk below the reserve: gets work, puts are refused, and both work when space
+// returns.
+func TestOpenOnFullDisk(t *testing.T) {
+	runRole(t, "late", mountTmpfs(t, "300m"))
+}
+
+// playLate opens a store on a disk that somebody else has filled. Args: folder.
+func playLate(args []string) int {
+	if err := openLate(args[0]); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
+}
+
+func openLate(dir string) error {
+	ctx := context.Background()
+	root := filepath.Join(dir, "store")
+	o := &Options{Reserve: 64 << 20}
+	s, err := Open(ctx, root, o)
+	if err != nil {
+		return err
+	}
+	for i := range 20 {
+		if err := putBytes(s, fmt.Sprint("big", i), 256<<10); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(s.Close(ctx), ballast(dir)); err != nil {
+		return err
+	}
+	if s, err = Open(ctx, root, o); err != nil {
+		return err
+	}
+	if err := checkFull(s, 20); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(dir, "ballast")); err != nil {
+		return err
+	}
+	for i := range 2 * flushAfter { // the index must be written again
+		if err := putBytes(s, fmt.Sprint("n", i), 100); err != nil {
+			return err
+		}
+	}
+	return s.Close(ctx)
+}

@@ -34,8 +34,9 @@ type Store struct {
 	idx       index.Index  // nil: parked
 	openIndex func() (index.Index, error)
 
-	shards [shardCount]shard
-	pay    payloads
+	indexReadOnly bool // guarded by gate
+	shards        [shardCount]shard
+	pay           payloads
 
 	committer      committer
 	commitMu       sync.Mutex // one commit, flush, recovery or rebuild step at a time; guards what follows

@@ -114,6 +114,9 @@ func (s *Store) flush(clean bool) error {
 	if s.space.low(int64(s.pendingOps) * 512) {
 		return nil // the index is not written on a full disk; the log has everything
 	}
+	if err := s.reopenIndex(); err != nil {
+		return fmt.Errorf("cache: reopen index: %w", err)
+	}
 	s.swap()
 	s.opsBuf.reset()
 	for i := range s.shards {
