@@ -207,7 +207,9 @@ func tableShapes() []shape {
 		{name: "table", is: "output table", rewrite: rewriteTable,
 			write: func() []byte { return appendTable(nil, sampleItems()) }},
 		{name: "table-metadata", is: "output table of metadata alone", rewrite: rewriteTable,
-			write: func() []byte { return appendTable(nil, []item{{kind: itemMetadata, size: 9, digest: filled(1), xxh: 2}}) }},
+			write: func() []byte {
+				return appendTable(nil, []item{{kind: itemMetadata, size: 9, digest: filled(1), xxh: 2}})
+			}},
 		{name: "table-empty", is: "output table of nothing", rewrite: rewriteTable,
 			write: func() []byte { return appendTable(nil, nil) }},
 	}
