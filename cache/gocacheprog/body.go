@@ -3,7 +3,6 @@ package gocacheprog
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"hash"
@@ -109,7 +108,7 @@ func (b *body) decode(p []byte) (int, error) {
 	if len(text) == 0 || b.padded || b.n > b.size {
 		return 0, b.skip()
 	}
-	n, err := base64.StdEncoding.Decode(p, text)
+	n, err := decodeBase64(p, text)
 	if err != nil {
 		return 0, b.skip()
 	}

@@ -104,3 +104,6 @@ const (
 func Sweep(ctx context.Context, parent string, now time.Time) error {
 	return sweep(ctx, parent, now)
 }
+
+// DecodeBase64 decodes what it can and returns how many characters that were.
+func DecodeBase64(dst, src []byte) int { return base64Table().decode(dst, src) }
