@@ -1,7 +1,9 @@
 package framelog_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"syscall"
 	"testing"
@@ -105,4 +107,42 @@ func TestCoveredFileGoes(t *testing.T) {
 		t.Errorf("%d files, %v", len(files), err)
 	}
 	m.intact(t, l)
+}
+
+// A covered file that could not be deleted goes with its segment, so that it does not come back without its cover.
+func TestCoveredFileGoesWithItsSegment(t *testing.T) {
+	for name, reopen := range map[string]bool{"same life": false, "next life": true} {
+		t.Run(name, func(t *testing.T) {
+			l, mem, faults := faulty(t)
+			model{}.add(t, l, "one", "two")
+			faults.SetHook(vfs.Chain(once(failKinds(syscall.EIO, vfs.OpSync)), failKinds(syscall.EIO, vfs.OpRemove)))
+			if err := l.Sync(); err != nil {
+				t.Fatal(err)
+			}
+			faults.SetHook(nil)
+			if reopen {
+				l.Close()
+				l = open(t, mem, dir, small())
+			}
+			if err := errors.Join(l.Rotate(), l.Remove(1), l.Close()); err != nil {
+				t.Fatal(err)
+			}
+			model{}.intact(t, open(t, mem, dir, small()))
+		})
+	}
+}
+
+// An unfinished file goes when the next segment is made, and not before.
+func TestUnfinishedFileGoes(t *testing.T) {
+	mem := vfs.NewMem(dir)
+	name := fileOf(3) + ".tmp"
+	writeFile(t, mem, name, []byte("part"))
+	l := open(t, mem, dir, small())
+	if _, err := mem.Lstat(name); err != nil {
+		t.Errorf("after Open: %v", err)
+	}
+	model{}.add(t, l, "x")
+	if _, err := mem.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after Append: %v", err)
+	}
 }

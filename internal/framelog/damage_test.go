@@ -2,8 +2,8 @@ package framelog_test
 
 import (
 	"bytes"
+	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/larderbuild/larder/internal/framelog"
@@ -143,9 +143,10 @@ func TestFileDamage(t *testing.T) {
 			do: func(t *testing.T, fsys *vfs.Mem) {
 				for _, name := range []string{"x.log", "1.log", "0000000000000000.log", "00000000000000zz.log",
 					"0000000000000002-00000000-00000040.log", "0000000000000002-00000001-00000041.log",
-					"0000000000000002-1.log", "FFFFFFFFFFFFFFFF.log", fileOf(2) + ".tmp"} {
-					writeFile(t, fsys, dir+"/"+strings.TrimPrefix(name, dir), []byte("something"))
+					"0000000000000002-1.log", "FFFFFFFFFFFFFFFF.log"} {
+					writeFile(t, fsys, filepath.Join(dir, name), []byte("something"))
 				}
+				writeFile(t, fsys, fileOf(2)+".tmp", []byte("something"))
 				fsys.Mkdir(fileOf(88), 0o755)
 			},
 		},

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/larderbuild/larder/internal/vfs"
 )
@@ -26,10 +28,11 @@ type found struct {
 
 // discover lists the files and puts segments together from them.
 func (l *Log) discover() error {
-	files, err := readFiles(l.fs, l.dir)
+	files, litter, err := readFiles(l.fs, l.dir)
 	if err != nil {
 		return err
 	}
+	l.litter = litter
 	ours, bad, foreign := 0, []*found{}, []*found{}
 	claimed := map[slot]*found{}
 	for _, f := range files {
@@ -60,26 +63,29 @@ func (l *Log) discover() error {
 	return nil
 }
 
-// readFiles reads the beginning of every file that has the name of a segment.
-func readFiles(fsys vfs.FS, dir string) ([]*found, error) {
+// readFiles reads the beginning of every file that has the name of a segment, and lists
+// those that should have become one.
+func readFiles(fsys vfs.FS, dir string) (files []*found, litter []string, err error) {
 	entries, err := fsys.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	h := newHandles(fsys, dir, 1)
-	var files []*found
 	for _, e := range entries {
-		s, base, ok := parseFileName(e.Name())
-		if !ok || e.IsDir() {
-			continue
+		name, tmp := strings.CutSuffix(e.Name(), unfinished)
+		s, base, ok := parseFileName(name)
+		switch {
+		case !ok || e.IsDir():
+		case tmp:
+			litter = append(litter, e.Name())
+		default:
+			f := &found{name: name, nameSlot: s, nameBase: base}
+			if err := f.read(fsys, filepath.Join(dir, name)); err != nil {
+				return nil, nil, err
+			}
+			files = append(files, f)
 		}
-		f := &found{name: e.Name(), nameSlot: s, nameBase: base}
-		if err := f.read(fsys, h.path(f.name)); err != nil {
-			return nil, err
-		}
-		files = append(files, f)
 	}
-	return files, nil
+	return files, litter, nil
 }
 
 // read fills in what the file says. A header that cannot be read is a bad one.
@@ -175,7 +181,10 @@ func (l *Log) build(claimed map[slot]*found) {
 		}
 		s := l.segs[len(l.segs)-1]
 		s.generation = f.slot.generation
-		s.cover(&part{name: f.name, base: int64(f.base), badHeader: f.state == headerBad})
+		p := &part{name: f.name, base: int64(f.base), badHeader: f.state == headerBad}
+		for _, old := range s.cover(p) {
+			s.covered = append(s.covered, old.name)
+		}
 		s.end = min(int64(f.base)+max(0, f.size-headerSize), maxOffset)
 	}
 }
@@ -183,7 +192,7 @@ func (l *Log) build(claimed map[slot]*found) {
 // Identify returns the ID of the log in dir: the one that most headers name. It reports false
 // when no header is intact. A newer format is [ErrVersion].
 func Identify(fsys vfs.FS, dir string) (id [16]byte, ok bool, err error) {
-	files, err := readFiles(fsys, dir)
+	files, _, err := readFiles(fsys, dir)
 	if err != nil {
 		return id, false, wrap("identify", dir, err)
 	}

@@ -118,9 +118,10 @@ func TestFailedTruncate(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !strings.Contains(name, "Close") {
-				for range 3 {
-					m.add(t, l, "after")
-				}
+				m.add(t, l, "after")
+				m.intact(t, open(t, mem.Kill(), dir, small()))
+				m.add(t, l, "and")
+				m.add(t, l, "on")
 				if files, err := mem.ReadDir(dir); err != nil || len(files) > 3 {
 					t.Errorf("%d files, %v: appends go on moving away", len(files), err)
 				}

@@ -18,7 +18,8 @@ type Log struct {
 
 	smu sync.Mutex // held by Sync; taken before wmu
 
-	wmu      sync.Mutex // held by whoever changes files; guards the next three
+	wmu      sync.Mutex // held by whoever changes files; guards the next four
+	litter   []string   // unfinished files of an earlier life
 	spare    []byte     // encoding buffer
 	next     uint64     // lowest id that was never used
 	cutDirty bool       // the active file holds bytes beyond its end

@@ -12,7 +12,10 @@ type slot struct {
 	generation uint32
 }
 
-const suffix = ".log"
+const (
+	suffix     = ".log"
+	unfinished = ".tmp" // behind the name that a file will get
+)
 
 func fileName(s slot, base uint32) string {
 	if s.generation == 0 {

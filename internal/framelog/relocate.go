@@ -3,7 +3,9 @@ package framelog
 import (
 	"bufio"
 	"errors"
+	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/larderbuild/larder/internal/vfs"
 )
@@ -33,9 +35,18 @@ func (l *Log) relocate(s *segment, from int64) error {
 	}
 	for _, old := range l.replace(s, p, src.end) {
 		l.handles.drop(old)
-		l.fs.Remove(l.handles.path(old.name)) // covered: what stays is never looked at
+		s.covered = append(s.covered, old.name)
 	}
+	s.covered = l.sweep(s.covered)
 	return nil
+}
+
+// sweep deletes files that nobody looks at and returns those that it cannot.
+func (l *Log) sweep(names []string) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		err := l.fs.Remove(l.handles.path(name))
+		return err == nil || errors.Is(err, fs.ErrNotExist)
+	})
 }
 
 // replace makes p part of s and returns the parts it covers.
@@ -52,7 +63,7 @@ func (l *Log) replace(s *segment, p *part, end int64) []*part {
 // at the next Open it will be believed before the older files.
 func (l *Log) writePart(src source, p *part, h fileHeader) (err error) {
 	path := l.handles.path(p.name)
-	tmp := path + ".tmp"
+	tmp := path + unfinished
 	f, err := l.fs.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package framelog
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 )
@@ -62,14 +63,17 @@ func (l *Log) keep(s *segment) {
 	s.leaving, l.rosterDirty = false, true
 }
 
-// unlink deletes the files of s, the oldest first: the beginning of a segment without what
-// covers its end would show frames that do not count. The caller holds wmu.
+// unlink deletes the files of s, the oldest first: without what covers it, it would show
+// frames that do not count. The caller holds wmu.
 func (l *Log) unlink(s *segment) error {
 	l.mu.Lock()
 	l.segs = slices.DeleteFunc(slices.Clone(l.segs), func(o *segment) bool { return o == s })
 	l.dirDirty = true
 	l.mu.Unlock()
 	var err error
+	if s.covered = l.sweep(s.covered); len(s.covered) > 0 {
+		err = fmt.Errorf("%d files remain", len(s.covered))
+	}
 	for _, p := range s.parts {
 		err = errors.Join(err, l.handles.drop(p))
 		if rerr := l.fs.Remove(l.handles.path(p.name)); !errors.Is(rerr, fs.ErrNotExist) {

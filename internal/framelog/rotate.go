@@ -24,6 +24,7 @@ func (l *Log) create() (*segment, error) {
 	if _, err := f.WriteAt(l.spare, 0); err != nil {
 		return nil, errors.Join(err, f.Close(), l.fs.Remove(l.handles.path(p.name)))
 	}
+	l.litter = l.sweep(l.litter)
 	l.handles.pin(p, f)
 	s.first, s.end, s.exact = int64(len(l.spare)), int64(len(l.spare)), true
 	l.next = s.id + 1

@@ -67,6 +67,7 @@ type scan struct {
 	roster  mates // the last one
 	tails   []tail
 	learned []tail
+	mem     []byte // of the window, from segment to segment
 }
 
 // tail is how a segment ended.
@@ -102,7 +103,7 @@ func (s *scan) segment(src source, from Pos) bool {
 	if from.Segment == src.id {
 		start = max(start, int64(from.Offset))
 	}
-	w := newWalker(src, start, s.log.opt.MaxBody)
+	w := s.walker(src, start)
 	for i, p := range src.parts {
 		switch {
 		case !p.badHeader || p.base < start:
@@ -122,11 +123,19 @@ func (s *scan) segment(src source, from Pos) bool {
 		case errors.Is(err, ErrNotFound):
 			return true // removed
 		case err != nil:
-			return s.yield(Frame{}, wrap("scan segment", src.id, err))
+			s.yield(Frame{}, wrap("scan segment", src.id, err))
+			return false
 		}
 		fresh.end = min(fresh.end, src.end)
-		w = newWalker(fresh, at, s.log.opt.MaxBody)
+		w = s.walker(fresh, at)
 	}
+}
+
+// walker returns one that uses the memory of the one before.
+func (s *scan) walker(src source, from int64) *walker {
+	w := newWalker(src, from, s.log.opt.MaxBody)
+	w.win.mem = &s.mem
+	return w
 }
 
 // walk yields what w finds and reports whether to go on. It returns where to look again when
@@ -200,14 +209,14 @@ func (s *scan) judge(t tail) *Damage {
 			d.Reason, d.Err = t.bad.Reason, t.bad.Err
 		}
 		return d
-	case t.bad != nil && t.bad.Err != nil:
+	case t.bad != nil && t.bad.Err != nil && k < t.end:
 		return t.bad
 	}
 	if t.end >= headerSize {
 		s.learned = append(s.learned, tail{src: t.src, end: t.end, synced: k})
 	}
 	if t.bad == nil || k > 0 && k == t.end {
-		return nil
+		return nil // what lies behind the end does not count
 	}
 	t.bad.Reason = Torn
 	return t.bad

@@ -13,13 +13,14 @@ import (
 type segment struct {
 	id         uint64
 	seed       seed
-	parts      []*part // by base
-	generation uint32  // highest of any file of this segment
-	first      int64   // end when the segment was new
-	end        int64   // what counts lies below; of the active one changed below Log.wmu too
-	exact      bool    // end is where the frames end, not just where the file does
-	synced     int64   // what lies below is durable
-	leaving    bool    // about to be removed: no roster names it
+	parts      []*part  // by base
+	covered    []string // files that are still there and hold nothing that counts; guarded by Log.wmu
+	generation uint32   // highest of any file of this segment
+	first      int64    // end when the segment was new
+	end        int64    // what counts lies below; of the active one changed below Log.wmu too
+	exact      bool     // end is where the frames end, not just where the file does
+	synced     int64    // what lies below is durable
+	leaving    bool     // about to be removed: no roster names it
 }
 
 // part is one file of a segment. It holds the bytes from base to the base of the next part.

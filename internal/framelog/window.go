@@ -12,7 +12,7 @@ type window struct {
 	src source
 	buf []byte // the bytes at off
 	off int64
-	mem []byte
+	mem *[]byte // what buf is in; walkers share it one after the other
 }
 
 // at returns n bytes at off, fewer where the segment or what can be read of it ends. They are
@@ -41,11 +41,11 @@ func (w *window) have(off int64) []byte {
 
 func (w *window) fill(off int64, n int) error {
 	n = int(max(0, min(int64(n), w.src.end-off)))
-	if cap(w.mem) < n {
-		w.mem = make([]byte, n)
+	if cap(*w.mem) < n {
+		*w.mem = make([]byte, n)
 	}
-	n, err := w.src.readAt(w.mem[:n], off)
-	w.buf, w.off = w.mem[:n], off
+	n, err := w.src.readAt((*w.mem)[:n], off)
+	w.buf, w.off = (*w.mem)[:n], off
 	return err
 }
 
