@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -107,6 +109,9 @@ func (s *survey) after() error {
 	if err != nil {
 		return damagedf("%w", err)
 	}
+	if err := removeLogs(s.dir); err != nil {
+		return err
+	}
 	list := make(known, len(m.tables))
 	for id := range m.tables {
 		if list[id], err = s.identify(id); err != nil {
@@ -114,6 +119,22 @@ func (s *survey) after() error {
 		}
 	}
 	return s.phase.finish(s.dir, list)
+}
+
+// removeLogs takes the engine's value log away, which is empty: a read-only Open could not.
+func removeLogs(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == valueLogSuffix {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // identify returns the signature of a table that is right: it was checked and is as it was then, or is of

@@ -13,6 +13,9 @@ func (b *Badger) Close() error {
 		return nil
 	}
 	b.scans.Wait()
+	if b.options.ReadOnly {
+		return closeError(b.db.Close())
+	}
 	undo, err := b.home.revive()
 	if err != nil {
 		return closeError(err)
@@ -21,7 +24,7 @@ func (b *Badger) Close() error {
 	if undo != nil {
 		return closeError(errors.Join(err, damagedf("the folder was removed"), undo()))
 	}
-	if err == nil && !b.options.ReadOnly {
+	if err == nil {
 		err = b.settle()
 	}
 	return closeError(err)

@@ -30,7 +30,7 @@ func (b *Badger) report(err error) {
 		return
 	}
 	if !b.options.ReadOnly {
-		b.survey.phase.enter(b.options.Dir, phaseDamaged)
+		b.survey.enter(phaseDamaged) // as well as can be: the hook tells
 	}
 	if b.options.OnDamage != nil {
 		b.options.OnDamage(err)

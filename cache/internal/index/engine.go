@@ -12,6 +12,9 @@ const (
 	registryName = "KEYREGISTRY"
 	discardName  = "DISCARD"
 
+	memtableSuffix = ".mem"
+	valueLogSuffix = ".vlog"
+
 	registrySize = 28
 	sanityText   = "Hello Badger"
 	discardSize  = 1 << 20

@@ -53,16 +53,14 @@ func (b *Badger) attempt() error {
 	if err := os.MkdirAll(b.options.Dir, 0o777); err != nil {
 		return err
 	}
-	before := b.survey.phase
-	during, after := before.attempt(), before.use()
-	if err := before.enter(b.options.Dir, during); err != nil {
+	during, after := b.survey.phase.attempt(), b.survey.phase.use()
+	if err := b.survey.enter(during); err != nil {
 		return err
 	}
 	if err := b.start(); err != nil {
-		return errors.Join(err, during.enter(b.options.Dir, phaseAgain))
+		return errors.Join(err, b.survey.enter(phaseAgain))
 	}
-	b.survey.phase = after
-	if err := during.enter(b.options.Dir, after); err != nil {
+	if err := b.survey.enter(after); err != nil {
 		return errors.Join(err, b.db.Close())
 	}
 	return nil

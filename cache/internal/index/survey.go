@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 const maxManifest = 64 << 20
@@ -12,6 +13,7 @@ const maxManifest = 64 << 20
 // survey is what a look at the folder found, before the engine opens it.
 type survey struct {
 	dir      string
+	mu       sync.Mutex // guards phase once the engine is open
 	phase    phase
 	manifest manifest
 	present  map[uint64]bool // table files
@@ -57,6 +59,20 @@ func look(dir string) (*survey, error) {
 	return s, s.match()
 }
 
+// enter moves the folder to the next phase. A damaged one stays so.
+func (s *survey) enter(next phase) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == phaseDamaged {
+		return nil
+	}
+	if err := s.phase.enter(s.dir, next); err != nil {
+		return err
+	}
+	s.phase = next
+	return nil
+}
+
 // sort decides what a name in the folder is.
 func (s *survey) sort(e fs.DirEntry) error {
 	name := e.Name()
@@ -84,7 +100,7 @@ func isStray(name string) bool {
 		return true
 	}
 	switch filepath.Ext(name) {
-	case ".mem", ".vlog", tableSuffix: // a table that comes here has a name that the engine would not write
+	case memtableSuffix, valueLogSuffix, tableSuffix: // a table that comes here has a name that the engine would not write
 		return true
 	}
 	return false

@@ -1,0 +1,81 @@
+//go:build unix
+
+package index_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/larderbuild/larder/cache/internal/index"
+)
+
+func openReadOnly(t *testing.T, dir string) *index.Badger {
+	t.Helper()
+	x, err := index.OpenBadger(index.Options{Dir: dir, ReadOnly: true})
+	must(t, err)
+	t.Cleanup(func() { must(t, x.Close()) })
+	return x
+}
+
+// listing is the names, sizes and times of the files in dir.
+func listing(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	must(t, err)
+	var s string
+	for _, e := range entries {
+		info, err := e.Info()
+		must(t, err)
+		s += info.Name() + " " + info.ModTime().String() + " " + info.Mode().String() + "\n"
+	}
+	return s
+}
+
+func TestReadOnlyAfterClose(t *testing.T) {
+	dir := t.TempDir()
+	closedIndex(t, dir)
+	before := listing(t, dir)
+	checkReadOnly(t, openReadOnly(t, dir))
+	if after := listing(t, dir); after != before {
+		t.Errorf("files changed from\n%sto\n%s", before, after)
+	}
+}
+
+func checkReadOnly(t *testing.T, x *index.Badger) {
+	t.Helper()
+	n, err := position(x)
+	must(t, err)
+	if n == 0 {
+		t.Error("the index is empty")
+	}
+	if wrong, err := small.difference(x, n); wrong != 0 || err != nil {
+		t.Errorf("%d records are not those after %d batches (%v)", wrong, n, err)
+	}
+	if err := x.Apply(small.batch(1)); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Apply: %v", err)
+	}
+	must(t, x.Sync())
+	must(t, x.Verify(t.Context()))
+	must(t, x.Close())
+}
+
+func TestReadOnlyAfterAKill(t *testing.T) {
+	dir := t.TempDir()
+	killedIndex(t, dir)
+	checkReadOnly(t, openReadOnly(t, dir))
+	if logs, _ := filepath.Glob(filepath.Join(dir, "*.mem")); len(logs) != 0 {
+		t.Errorf("left-overs: %q", logs)
+	}
+}
+
+func TestReadOnlyOfNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "absent")
+	if x, err := index.OpenBadger(index.Options{Dir: dir, ReadOnly: true}); err == nil || errors.Is(err, index.ErrDamaged) {
+		t.Errorf("got %v, %v", x, err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("the folder was made")
+	}
+}
