@@ -53,12 +53,13 @@ type KeyBuilder struct {
 
 // Tags of the kinds of fields. They are part of every key: never change one.
 const (
-	tagDomain = 'D'
-	tagString = 's'
-	tagBytes  = 'b'
-	tagDigest = 'd'
-	tagInt    = 'i'
-	tagList   = 'l'
+	tagDomain  = 'D'
+	tagString  = 's'
+	tagBytes   = 'b'
+	tagDigest  = 'd'
+	tagInt     = 'i'
+	tagStrings = 'l'
+	tagDigests = 'L'
 )
 
 // NewKey starts a key. The domain names the kind of step and the version of the host's own rules
@@ -71,7 +72,7 @@ func NewKey(domain string) *KeyBuilder {
 // Strings adds a list of strings in order. The list is one field, so
 // Strings("a").Strings("b") differs from Strings("a", "b").
 func (b *KeyBuilder) Strings(list ...string) *KeyBuilder {
-	b.header(tagList, len(list))
+	b.header(tagStrings, len(list))
 	for _, s := range list {
 		b.field(tagString, []byte(s))
 	}
@@ -86,7 +87,7 @@ func (b *KeyBuilder) Digest(d Digest) *KeyBuilder { return b.field(tagDigest, d[
 
 // Digests adds a list of digests in order, as one field.
 func (b *KeyBuilder) Digests(list ...Digest) *KeyBuilder {
-	b.header(tagList, len(list))
+	b.header(tagDigests, len(list))
 	for i := range list {
 		b.field(tagDigest, list[i][:])
 	}
