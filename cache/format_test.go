@@ -21,15 +21,20 @@ import (
 // formatRoot is a root that holds nothing but what a test puts there.
 type formatRoot struct {
 	*Store
-	reports int
+	seen uint64
+}
+
+// reports counts what was reported as damaged since the last call.
+func (r *formatRoot) reports() (n uint64) {
+	now := r.stats.corrupt.Load()
+	n, r.seen = now-r.seen, now
+	return n
 }
 
 func newFormatRoot(t testing.TB) *formatRoot {
 	t.Helper()
-	r := &formatRoot{}
-	opt := mustDefaults(t, &Options{OnCorrupt: func(Corruption) { r.reports++ }})
-	r.Store = newStore(filepath.FromSlash("/d"), opt, seams{fs: vfs.NewMem(filepath.FromSlash("/d"))})
-	return r
+	dir := filepath.FromSlash("/d")
+	return &formatRoot{Store: newStore(dir, mustDefaults(t, nil), seams{fs: vfs.NewMem(dir)})}
 }
 
 func (r *formatRoot) write(t testing.TB, name string, b []byte) {
@@ -88,16 +93,17 @@ func TestFormatGolden(t *testing.T) {
 	}
 	r := newFormatRoot(t)
 	r.write(t, formatName, []byte(want))
-	if id, err := r.readFormat(); id != formatID || err != nil || r.reports != 0 {
-		t.Errorf("read %x, %v, %d reports", id, err, r.reports)
+	id, err := r.readFormat()
+	if n := r.reports(); id != formatID || err != nil || n != 0 {
+		t.Errorf("read %x, %v, %d reports", id, err, n)
 	}
 }
 
 func TestFormatFresh(t *testing.T) {
 	r := newFormatRoot(t)
 	id, err := r.readFormat()
-	if err != nil || id == [16]byte{} || r.reports != 0 {
-		t.Fatalf("%x, %v, %d reports", id, err, r.reports)
+	if n := r.reports(); err != nil || id == [16]byte{} || n != 0 {
+		t.Fatalf("%x, %v, %d reports", id, err, n)
 	}
 	if got := r.read(t, formatName); got != formatLine(id) {
 		t.Errorf("wrote %q, want %q", got, formatLine(id))
@@ -170,11 +176,10 @@ func TestFormatDamaged(t *testing.T) {
 		damaged[fmt.Sprint("cut to ", n)] = whole[:n]
 	}
 	for name, text := range damaged {
-		r.reports = 0
 		r.write(t, formatName, []byte(text))
 		id, err := r.readFormat()
-		if id != formatID || err != nil || r.reports != 1 {
-			t.Errorf("%s: %q: %x, %v, %d reports", name, text, id, err, r.reports)
+		if n := r.reports(); id != formatID || err != nil || n != 1 {
+			t.Errorf("%s: %q: %x, %v, %d reports", name, text, id, err, n)
 		}
 		if got := r.read(t, formatName); got != whole {
 			t.Errorf("%s: then the line is %q", name, got)
@@ -190,8 +195,8 @@ func TestFormatNewer(t *testing.T) {
 		if id, err := r.readFormat(); !errors.Is(err, ErrVersion) || id != [16]byte{} {
 			t.Errorf("%q: %x, %v", text, id, err)
 		}
-		if got := r.read(t, formatName); got != signed(text) || r.reports != 0 {
-			t.Errorf("%q was changed to %q, %d reports", text, got, r.reports)
+		if got, n := r.read(t, formatName), r.reports(); got != signed(text) || n != 0 {
+			t.Errorf("%q was changed to %q, %d reports", text, got, n)
 		}
 	}
 }
@@ -229,16 +234,16 @@ func FuzzFormat(f *testing.F) {
 		r := newFormatRoot(t)
 		r.write(t, formatName, []byte(text))
 		id, err := r.readFormat()
-		after := r.read(t, formatName)
+		after, n := r.read(t, formatName), r.reports()
 		switch {
 		case errors.Is(err, ErrVersion):
-			if after != text || r.reports != 0 || !bytes.HasPrefix([]byte(text), []byte("larder ")) {
-				t.Errorf("%q is of a newer version; now %q, %d reports", text, after, r.reports)
+			if after != text || n != 0 || !bytes.HasPrefix([]byte(text), []byte("larder ")) {
+				t.Errorf("%q is of a newer version; now %q, %d reports", text, after, n)
 			}
 		case err != nil:
 			t.Errorf("%q: %v", text, err)
-		case after != formatLine(id) || (after == text) != (r.reports == 0):
-			t.Errorf("%q gives %x, then %q, %d reports", text, id, after, r.reports)
+		case after != formatLine(id) || (after == text) != (n == 0):
+			t.Errorf("%q gives %x, then %q, %d reports", text, id, after, n)
 		}
 	})
 }
