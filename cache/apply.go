@@ -170,7 +170,6 @@ func (s *Store) ref(f *fact) {
 		s.distrust(err)
 	}
 	if !had {
-		p = payload{verified: uint32(s.now().Unix())}
 		s.stats.payloads.Add(1)
 		s.stats.payloadBytes.Add(f.size)
 	} else {
@@ -178,6 +177,10 @@ func (s *Store) ref(f *fact) {
 	}
 	if p.fact != *f {
 		p.fact, p.linked = *f, false
+		p.verified = 0 // a crash may have lost bytes of what the log names
+		if !s.recovering {
+			p.verified = uint32(s.now().Unix())
+		}
 	}
 	p.refs++
 	s.spare(&f.digest)

@@ -98,6 +98,7 @@ func (s *Store) lead() {
 		c.leading = false
 	}
 	c.mu.Unlock()
+	s.tell()
 }
 
 // commitGroup writes a group to the log, then makes it visible. The caller holds commitMu.

@@ -59,9 +59,12 @@ func (h *hasher) fact() (f fact) {
 var chunks = sync.Pool{New: func() any { b := make([]byte, chunk); return &b }}
 
 // blobPath is where the payload file of a digest stands.
-func (s *Store) blobPath(d *Digest) string {
+func (s *Store) blobPath(d *Digest) string { return filepath.Join(s.dir, s.blobName(d)) }
+
+// blobName is blobPath relative to the root.
+func (s *Store) blobName(d *Digest) string {
 	name := d.String()
-	return filepath.Join(s.dir, "blobs", name[:2], name)
+	return filepath.Join("blobs", name[:2], name)
 }
 
 func (s *Store) tmpPath() string {
@@ -195,34 +198,41 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 		return fmt.Errorf("%s is %d bytes, not the %d that were written", tmp, fi.Size(), fa.size)
 	}
 	fa.identify(fi)
-	if err := s.renameIn(tmp, s.blobPath(&fa.digest)); err != nil {
+	final := s.blobPath(&fa.digest)
+	if err := s.renameIn(tmp, final); err != nil {
 		return err
 	}
-	s.markUnsynced(&fa.digest)
+	if s.opt.Durability == Always {
+		// Here and not once for a group: fsyncs of many putters at a time share what the file system does for them.
+		if err := s.fs.SyncDir(filepath.Dir(final)); err != nil {
+			return err
+		}
+	} else {
+		s.markUnsynced(&fa.digest)
+	}
 	s.notePlaced(p, fa)
 	return nil
 }
 
-// present reports whether the content has an untouched file, and gives fa its identity. The caller holds p.place.
+// present reports whether the content has a file that needs no hash to be trusted, and gives fa its identity. Any other
+// is replaced. The caller holds p.place.
 func (s *Store) present(p *pin, fa *fact) bool {
-	known := fact{}
-	s.pay.mu.Lock()
-	if p.placed != nil {
-		known = *p.placed
-	}
-	s.pay.mu.Unlock()
-	if known.size == 0 && known.inode == 0 {
-		rec, ok, err := s.payload(&fa.digest)
-		if err != nil || !ok {
-			return false
-		}
-		known = rec.fact
-	}
 	fi, err := s.fs.Lstat(s.blobPath(&fa.digest))
-	if err != nil || !known.holds(fi) || known.xxh != fa.xxh {
+	if err != nil {
 		return false
 	}
-	*fa = known
+	s.pay.mu.Lock()
+	placed := p.placed
+	s.pay.mu.Unlock()
+	if placed != nil && placed.holds(fi) && placed.xxh == fa.xxh {
+		*fa = *placed
+		return true
+	}
+	known, ok, err := s.payload(&fa.digest)
+	if err != nil || !ok || !known.trusted(fi, s) || known.xxh != fa.xxh {
+		return false
+	}
+	*fa = known.fact
 	return true
 }
 

@@ -86,7 +86,9 @@ func open(ctx context.Context, dir string, opt Options, se seams) (*Store, error
 	if s.openIndex == nil {
 		s.openIndex = s.openBadger
 	}
-	if err := s.load(ctx); err != nil {
+	err := s.load(ctx)
+	s.tell()
+	if err != nil {
 		return nil, errors.Join(err, s.discard())
 	}
 	return s, nil

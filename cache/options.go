@@ -56,8 +56,8 @@ type Options struct {
 	VerifyAfter time.Duration
 	// Logger receives what no returned error can tell. Nil is silent.
 	Logger *slog.Logger
-	// OnCorrupt is told of every entry dropped because its bytes were wrong. It runs on the goroutine that found
-	// it, with no lock held, and may call the store.
+	// OnCorrupt is told of every entry dropped because its bytes were wrong, and of other damage. It runs on the
+	// goroutine of a verb, of Open or of Run, with no lock held, and may call the store.
 	OnCorrupt func(Corruption)
 	// Now is the clock that stamps entries; nil means [time.Now].
 	Now func() time.Time

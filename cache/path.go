@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -107,7 +106,7 @@ func (p *payload) trusted(fi fs.FileInfo, s *Store) bool {
 		return false
 	}
 	at := int64(p.verified)
-	return at >= s.distrustBefore.Load() && (s.opt.VerifyAfter < 0 || s.now().Sub(time.Unix(at, 0)) < s.opt.VerifyAfter)
+	return at > s.distrustBefore.Load() && (s.opt.VerifyAfter < 0 || s.now().Sub(time.Unix(at, 0)) < s.opt.VerifyAfter)
 }
 
 // believe records that the file's content has just been hashed and was right.
@@ -178,17 +177,32 @@ func (a *Artifact) corrupt(d Digest, reason string) error {
 	}
 	c := Corruption{Key: a.key, Digest: d, Reason: reason, Time: s.now()}
 	if d != (Digest{}) {
-		c.Path, _ = filepath.Rel(s.dir, s.blobPath(&d))
+		c.Path = s.blobName(&d)
 	}
 	s.report(c)
+	s.tell()
 	return &corruptError{c}
 }
 
-// report counts damage and tells the host of it.
+// report counts damage and keeps it for the host until tell: most of it is found under locks.
 func (s *Store) report(c Corruption) {
 	s.stats.corrupt.Add(1)
 	s.log().Warn("corrupt", "key", c.Key.String(), "path", c.Path, "reason", c.Reason)
-	if s.opt.OnCorrupt != nil {
+	if s.opt.OnCorrupt == nil {
+		return
+	}
+	s.untoldMu.Lock()
+	s.untold = append(s.untold, c)
+	s.untoldMu.Unlock()
+}
+
+// tell passes what was reported on to the host, which may call the store: the caller holds no lock.
+func (s *Store) tell() {
+	s.untoldMu.Lock()
+	list := s.untold
+	s.untold = nil
+	s.untoldMu.Unlock()
+	for _, c := range list {
 		s.opt.OnCorrupt(c)
 	}
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -72,7 +73,13 @@ func (s *Store) Delete(ctx context.Context, key Key) error {
 			return s.wrap("delete", err)
 		}
 	}
-	if err := s.commit(newOp(frameDelete, &key)); err != nil {
+	err := s.commit(newOp(frameDelete, &key))
+	if errors.Is(err, ErrNotFound) && s.incomplete() { // the index was found damaged just now
+		if err = s.finishRebuild(ctx); err == nil {
+			err = s.commit(newOp(frameDelete, &key))
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("cache: delete %v: %w", key, err)
 	}
 	s.stats.deletes.Add(1)

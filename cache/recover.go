@@ -196,10 +196,7 @@ func (s *Store) startRebuild() error {
 		}
 		s.idx = nil
 	}
-	if err := s.quarantineIndex(); err != nil {
-		return err
-	}
-	ix, err := s.openIndex()
+	ix, err := s.emptyIndex()
 	if err != nil {
 		return err
 	}
@@ -261,6 +258,7 @@ func removeAll(fsys vfs.FS, name string) error {
 // finishRebuild reads the rest of the log back. Verbs get their turn between frames; cancelling ctx
 // keeps what was read.
 func (s *Store) finishRebuild(ctx context.Context) error {
+	defer s.tell()
 	s.rebuildMu.Lock()
 	defer s.rebuildMu.Unlock()
 	for s.incomplete() {

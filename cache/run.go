@@ -62,7 +62,7 @@ type upkeep struct {
 // round does what is due and returns how long nothing else will be.
 func (u *upkeep) round(ctx context.Context) time.Duration {
 	s := u.s
-	if n := s.lastVerb.Load(); n != u.verbs || u.quiet.IsZero() {
+	if n := s.lastVerb.Load(); n != u.verbs || s.life.active.Load() > 0 || u.quiet.IsZero() {
 		u.verbs, u.quiet, u.parked = n, time.Now(), false
 	}
 	if s.incomplete() {
@@ -74,6 +74,7 @@ func (u *upkeep) round(ctx context.Context) time.Duration {
 	}
 	if due(&u.compacted, compactEvery) {
 		u.note("compact", s.compact(ctx))
+		s.tell()
 	}
 	if due(&u.touched, touchEvery) && !s.space.low(0) {
 		u.note("log last uses", s.logTouches())

@@ -17,7 +17,8 @@ import (
 
 // Store is an open artifact store. All its methods are safe for concurrent use.
 //
-// Lock order: compactMu, rebuildMu, commitMu, gate, a shard's mu or payloads.mu; pin.place comes before commitMu.
+// Lock order: compactMu, rebuildMu, commitMu, gate, a shard's mu or payloads.mu; pin.place comes before commitMu,
+// untoldMu after all.
 type Store struct {
 	dir    string
 	opt    Options
@@ -61,6 +62,9 @@ type Store struct {
 	syncMu        sync.Mutex
 	unsyncedFiles unsyncedFiles
 	blobsChanged  atomic.Bool
+
+	untoldMu sync.Mutex
+	untold   []Corruption // reported under a lock, for OnCorrupt
 
 	touchMu sync.Mutex
 	touches map[Key]uint32

@@ -8,7 +8,8 @@ import (
 	"sync"
 )
 
-// unsyncedFiles remembers the payload files and folders whose bytes and entries may still be in memory only.
+// unsyncedFiles remembers the payload files and folders whose bytes and entries may still be in memory only. With Always
+// there are none: they are synced before a draft goes on.
 type unsyncedFiles struct {
 	mu    sync.Mutex
 	files map[Digest]struct{}
@@ -21,9 +22,7 @@ func (s *Store) markUnsynced(d *Digest) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.dirs[d[0]], u.any = true, true
-	if s.opt.Durability != Always { // there the file was synced before it was renamed
-		u.files[*d] = struct{}{}
-	}
+	u.files[*d] = struct{}{}
 }
 
 // take empties the list. What it returns is synced by one caller at a time, under syncMu.
@@ -102,7 +101,7 @@ func (s *Store) syncPayload(d *Digest) error {
 	if cerr := f.Close(); err == nil {
 		return cerr
 	}
-	s.report(Corruption{Digest: *d, Path: s.blobPath(d), Reason: "fsync failed: " + err.Error()})
+	s.report(Corruption{Digest: *d, Path: s.blobName(d), Reason: "fsync failed: " + err.Error(), Time: s.now()})
 	if rerr := s.fs.Remove(s.blobPath(d)); rerr != nil && !isNotExist(rerr) {
 		err = errors.Join(err, rerr)
 	}
@@ -125,5 +124,6 @@ func (s *Store) syncAll() error {
 	if err != nil {
 		s.unsyncedSince.CompareAndSwap(0, since)
 	}
+	s.tell()
 	return err
 }

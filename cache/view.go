@@ -40,12 +40,24 @@ func (s *Store) wake() error {
 		return nil
 	}
 	ix, err := s.openIndex()
+	if errors.Is(err, index.ErrDamaged) {
+		s.distrust(err)
+		ix, err = s.emptyIndex()
+	}
 	if err != nil {
 		return fmt.Errorf("cache: reopen index: %w", err)
 	}
 	s.idx = ix
 	s.wakeRun()
 	return nil
+}
+
+// emptyIndex sets a damaged index aside and opens an empty one.
+func (s *Store) emptyIndex() (index.Index, error) {
+	if err := s.quarantineIndex(); err != nil {
+		return nil, err
+	}
+	return s.openIndex()
 }
 
 // checkpoint is the state that goes into the index with each batch: how much of the log the index has, and the
