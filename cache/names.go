@@ -63,7 +63,7 @@ func reservedOnWindows(elem string) bool {
 	}
 	for _, port := range []string{"COM", "LPT"} {
 		if digit, ok := strings.CutPrefix(base, port); ok {
-			return len(digit) > 0 && strings.Contains("0123456789¹²³", digit)
+			return utf8.RuneCountInString(digit) == 1 && strings.Contains("0123456789¹²³", digit)
 		}
 	}
 	return false
