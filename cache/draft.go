@@ -25,7 +25,7 @@ import (
 // system: absolute names, "..", NUL, drive letters, names that Windows reserves, and names that differ only in
 // case are refused with a [*NameError]. After an error from one of the Add verbs the draft cannot be put.
 //
-// A draft may hold 16,777,216 outputs at most.
+// A draft may hold 1,000,000 outputs at most.
 type Draft struct {
 	s        *Store
 	items    []item
@@ -40,7 +40,8 @@ type Draft struct {
 	done     bool
 }
 
-const maxOutputs = 1 << 24
+// maxOutputs keeps a frame, which names every payload file, below the longest that the log takes.
+const maxOutputs = 1_000_000
 
 // NewDraft starts an artifact.
 func (s *Store) NewDraft() *Draft { return &Draft{s: s} }
@@ -134,11 +135,11 @@ func (d *Draft) takeFile(it *item, path string, take takeFunc) error {
 	}
 	it.mode = taken.Mode
 	f, err := d.s.fs.OpenFile(tmp, os.O_RDWR, 0)
-	if err == nil {
-		err = f.Chmod(payloadMode)
-	}
 	if err != nil {
 		return d.s.abandon(tmp, err)
+	}
+	if err := f.Chmod(payloadMode); err != nil {
+		return d.s.abandon(tmp, errors.Join(err, f.Close()))
 	}
 	if fa, err = d.s.placeTmp(tmp, f, fa); err != nil {
 		return err
