@@ -203,8 +203,9 @@ func (r *verifyingReader) Read(p []byte) (int, error) {
 	switch {
 	case err != nil && err != io.EOF:
 		r.err = r.a.damaged(r.it, "its payload file cannot be read: "+err.Error())
-	case r.n > r.it.size, err == io.EOF && (r.n < r.it.size || r.sum.Sum64() != r.it.xxh):
+	case r.n > r.it.size, err == io.EOF && r.n < r.it.size, r.n == r.it.size && r.sum.Sum64() != r.it.xxh:
 		r.err = r.a.damaged(r.it, "its payload file has wrong bytes")
+		n = 0 // or who asks for no more than the size would never see the error
 	default:
 		r.err = err
 	}
