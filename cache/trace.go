@@ -3,7 +3,6 @@ package cache
 import (
 	"bufio"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -44,9 +43,11 @@ func (s *Store) Trace(w io.Writer) (stop func() error) {
 func (t *tracer) flush() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	err := t.w.Flush()
+	if err := t.w.Flush(); t.err == nil {
+		t.err = err
+	}
 	t.w.Reset(io.Discard)
-	return errors.Join(t.err, err)
+	return t.err
 }
 
 func (t *tracer) note(op string, key *Key, bytes int64, blocks uint32, cost time.Duration) {
