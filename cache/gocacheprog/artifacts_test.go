@@ -26,10 +26,6 @@ func openStore(t *testing.T, dir string, reserve int64) gocacheprog.Opener {
 	}
 }
 
-func sessionsBelow(dir string) gocacheprog.Options {
-	return gocacheprog.Options{Sessions: filepath.Join(dir, "sessions")}
-}
-
 // session runs one session over a new or an old store.
 func session(t *testing.T, dir string, talk func(*client)) {
 	t.Helper()

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/larderbuild/larder/cache/gocacheprog"
 )
 
 // On a full disk the build goes on with bodies in the system's temporary folder.
@@ -54,7 +56,7 @@ func TestDiskFillsUpWithinABody(t *testing.T) {
 	mount(t, dir, "12m")
 	temp := t.TempDir()
 	setTemp(t, temp)
-	c := begin(t, openStore(t, filepath.Join(dir, "root"), 1<<20), sessionsBelow(dir))
+	c := begin(t, openStore(t, filepath.Join(dir, "root"), 1<<20), gocacheprog.Options{Sessions: filepath.Join(dir, "sessions")})
 	for i, size := range []int{1000, 3 << 20, 9 << 20, 100} {
 		r := c.put(action(i), content(size))
 		c.wantKept(r, content(size))

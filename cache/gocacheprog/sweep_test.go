@@ -64,8 +64,8 @@ func TestSweepLeavesWhatIsNotOurs(t *testing.T) {
 		filepath.Join(parent, gocacheprog.SessionPrefix+"8", "1"),
 	} {
 		os.MkdirAll(filepath.Dir(link), 0o755)
-		if err := os.Symlink(elsewhere, link); err != nil {
-			t.Skip(err)
+		if err := os.Symlink(elsewhere, link); err != nil || !exists(link) {
+			t.Skip("no symbolic links here: ", err)
 		}
 		keep = append(keep, link)
 	}

@@ -38,14 +38,18 @@ func runDemo(c *call) (int, error) {
 	if len(args) == 0 {
 		args = []string{defaultProgram}
 	}
+	target, err := newTarget(args)
+	if err != nil {
+		return exitUsage, err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	temp, err := os.MkdirTemp("", "gobuild-")
 	if err != nil {
 		return exitFailure, err
 	}
-	d := &demo{screen: newScreen(c.stderr), temp: temp}
-	err = d.run(ctx, *dir, args)
+	d := &demo{screen: newScreen(c.stderr), temp: temp, target: target}
+	err = d.run(ctx, *dir)
 	err = errors.Join(err, removeAll(temp))
 	if err != nil {
 		return exitCode(err), err
@@ -57,7 +61,7 @@ func runDemo(c *call) (int, error) {
 }
 
 // run does everything that takes time.
-func (d *demo) run(ctx context.Context, dir string, args []string) (err error) {
+func (d *demo) run(ctx context.Context, dir string) (err error) {
 	// The store's path begins with that of GOCACHE, as in everyday use.
 	d.root = filepath.Join(d.temp, "gocache-larder")
 	if dir != "" {
@@ -68,10 +72,10 @@ func (d *demo) run(ctx context.Context, dir string, args []string) (err error) {
 	if d.gocmd, err = findGo(d.screen); err != nil {
 		return err
 	}
-	if d.target, err = d.gocmd.resolve(ctx, args); err != nil {
+	if d.target, err = d.gocmd.resolve(ctx, d.target); err != nil {
 		return err
 	}
-	d.result.Target, d.result.Packages = args, d.target.packages
+	d.result.Target, d.result.Packages = d.target.args, d.target.packages
 	d.screen.say("%s, %d packages, four times:", d.target.name(), d.target.packages)
 	for _, s := range d.steps() {
 		if err := s.run(ctx, d); err != nil {

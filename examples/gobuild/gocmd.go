@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -39,15 +38,20 @@ type target struct {
 
 func (t target) name() string { return strings.Join(t.args, " ") }
 
-// resolve asks what the arguments of go build stand for.
-func (g goCommand) resolve(ctx context.Context, args []string) (target, error) {
-	if slices.ContainsFunc(args, func(a string) bool {
-		return strings.HasPrefix(strings.TrimLeft(a, "-"), "o=") || a == "-o" || a == "--o"
-	}) {
-		return target{}, fmt.Errorf("%w: -o is not for you to give: the programs are built into temporary folders", errUsage)
+// newTarget checks the arguments of go build.
+func newTarget(args []string) (target, error) {
+	for _, a := range args {
+		name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if name == "o" && strings.HasPrefix(a, "-") {
+			return target{}, fmt.Errorf("%w: no -o here: programs are built into temporary folders", errUsage)
+		}
 	}
-	t := target{args: args}
-	list := append([]string{"list", "-deps", "-f", "{{.DepOnly}} {{.Name}}"}, args...)
+	return target{args: args}, nil
+}
+
+// resolve asks what a target stands for.
+func (g goCommand) resolve(ctx context.Context, t target) (target, error) {
+	list := append([]string{"list", "-deps", "-f", "{{.DepOnly}} {{.Name}}"}, t.args...)
 	var out bytes.Buffer
 	cmd := g.command(ctx, nil, list...)
 	cmd.Stdout = &out

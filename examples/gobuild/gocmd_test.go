@@ -53,12 +53,23 @@ func TestResolve(t *testing.T) {
 		{[]string{"./use"}, 2, false, true},
 		{[]string{"-v", "-trimpath", "./main", "./lib"}, 10, true, true},
 		{[]string{"./none"}, 0, false, false},
-		{[]string{"-o", "x", "./use"}, 0, false, false},
-		{[]string{"-o=x", "./use"}, 0, false, false},
 	} {
-		got, err := g.resolve(t.Context(), c.args)
+		got, err := g.resolve(t.Context(), target{args: c.args})
 		if (err == nil) != c.ok || got.packages < c.packages || got.programs != c.programs {
 			t.Errorf("%q: %+v, %v", c.args, got, err)
+		}
+	}
+}
+
+func TestNewTarget(t *testing.T) {
+	for _, args := range [][]string{{"-o", "x", "./use"}, {"./use", "-o=x"}, {"--o", "x"}} {
+		if _, err := newTarget(args); !errors.Is(err, errUsage) {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+	for _, args := range [][]string{{"o"}, {"-race", "./..."}, {"-overlay", "o=1"}, nil} {
+		if got, err := newTarget(args); err != nil || len(got.args) != len(args) {
+			t.Errorf("%q: %+v, %v", args, got, err)
 		}
 	}
 }
