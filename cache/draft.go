@@ -318,8 +318,11 @@ func (d *Draft) seal(r *record) error {
 	*r = record{exitCode: d.exitCode, cost: d.cost}
 	for i := range d.items {
 		it := &d.items[i]
+		if it.size > math.MaxInt64-r.size {
+			return fmt.Errorf("all outputs together: %w", ErrTooLarge)
+		}
 		r.size += it.size
-		r.blocks += blocksOf(it.size)
+		r.blocks += min(blocksOf(it.size), maxBlocks-r.blocks)
 		if it.kind <= itemSymlink {
 			r.outputs++
 		}

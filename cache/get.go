@@ -81,15 +81,15 @@ func (s *Store) leaseRecord(a *Artifact) (bool, error) {
 
 // used renews the last use of an entry, at most hourly: it is logged with the next commit or upkeep.
 func (s *Store) used(a *Artifact) {
-	now := s.now().Unix()
+	now := unixSeconds(s.now())
 	s.traceRecord("hit", &a.key, &a.rec)
-	if now-int64(a.rec.lastUse) < touchAfter {
+	if int64(now)-int64(a.rec.lastUse) < touchAfter {
 		return
 	}
 	s.touchMu.Lock()
 	defer s.touchMu.Unlock()
 	if len(s.touches) < maxTouches {
-		s.touches[a.key] = uint32(now)
+		s.touches[a.key] = now
 	}
 }
 

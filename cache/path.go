@@ -122,7 +122,7 @@ func (s *Store) believe(d *Digest, f vfs.File) {
 		return
 	}
 	p.identify(fi)
-	p.verified = uint32(s.now().Unix())
+	p.verified = unixSeconds(s.now())
 	p.linked = p.linked && vfs.IDOf(fi).Links > 1
 	s.setPayload(d, &p)
 	s.pendingOps++

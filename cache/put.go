@@ -37,7 +37,7 @@ func (s *Store) put(key Key, d *Draft) error {
 		return err
 	}
 	now := s.now()
-	o.rec.created, o.rec.lastUse = now.UnixNano(), uint32(now.Unix())
+	o.rec.created, o.rec.lastUse = now.UnixNano(), unixSeconds(now)
 	o.facts, o.area = d.facts, d.area
 	rec := o.rec
 	if err := s.commit(o); err != nil {

@@ -169,7 +169,15 @@ func parseRecordBody(b []byte, r *record) ([]byte, error) {
 	return rest, nil
 }
 
+// maxBlocks stands for itself and everything above: 16 TiB and more.
+const maxBlocks = 1<<32 - 1
+
 // blocksOf rounds up to the 4 KiB blocks that a file of size bytes takes, counting one for its inode.
 func blocksOf(size int64) uint32 {
-	return uint32(min((size+4095)/4096+1, 1<<32-1))
+	return uint32(min(size/4096+min(size%4096, 1)+1, maxBlocks))
+}
+
+// unixSeconds is t as records hold times. A clock beside their range gives its nearer end.
+func unixSeconds(t time.Time) uint32 {
+	return uint32(min(max(t.Unix(), 0), 1<<32-1))
 }
