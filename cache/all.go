@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 
 	"github.com/larderbuild/larder/cache/internal/index"
 )
@@ -81,12 +82,8 @@ func (s *Store) freshRecords() map[Key]*record {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
-		for k, r := range sh.flushing {
-			m[k] = r
-		}
-		for k, r := range sh.fresh {
-			m[k] = r
-		}
+		maps.Copy(m, sh.flushing)
+		maps.Copy(m, sh.fresh)
 		sh.mu.Unlock()
 	}
 	return m

@@ -1,6 +1,9 @@
 package cache
 
 import (
+	"errors"
+	"io/fs"
+	"strings"
 	"testing"
 
 	"github.com/larderbuild/larder/cache/internal/index"
@@ -44,5 +47,33 @@ func TestGroupOrder(t *testing.T) {
 		if had, err := s.current(&key, &now); !had || err != nil || now.digest != put.rec.digest {
 			t.Errorf("after a put and a dependent change of kind %d: %v, %v, digest %v", kind, had, err, now.digest)
 		}
+	}
+}
+
+// TestAdoptPayload puts content whose file cannot be replaced, as on Windows while somebody reads it: the file is taken as it
+// is when it holds the same, and the put fails when it does not.
+func TestAdoptPayload(t *testing.T) {
+	mem := vfs.NewMem("/d")
+	faults := vfs.NewFaults(mem, nil)
+	s, err := open(t.Context(), crashRoot, mustDefaults(t, &Options{Reserve: -1}), seams{fs: faults,
+		openIndex: func() (index.Index, error) { return index.NewMem(), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	text := strings.Repeat("file ", 1000)
+	if err := putText(s, "a", text); err != nil {
+		t.Fatal(err)
+	}
+	s.distrustBefore.Store(1 << 40) // so that the file is not simply reused
+	faults.SetHook(vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpRename }, vfs.Fault{Err: fs.ErrPermission}))
+	if err := putText(s, "b", text); err != nil {
+		t.Errorf("put of a content whose file cannot be replaced: %v", err)
+	}
+	if got, err := getText(s, "b"); err != nil || got != text {
+		t.Errorf("get: %.20q, %v", got, err)
+	}
+	if err := putText(s, "c", text+"!"); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("put of a content that has no file: %v", err)
 	}
 }

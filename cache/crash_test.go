@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -203,12 +204,7 @@ func (r *crashRun) allowed(name, got string) bool {
 	if got == r.acked[name] {
 		return true
 	}
-	for _, p := range r.pending[name] {
-		if p == got {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.pending[name], got)
 }
 
 // steps counts the calls of the whole scenario, and returns the index as it is at its end.

@@ -200,7 +200,7 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 	fa.identify(fi)
 	final := s.blobPath(&fa.digest)
 	if err := s.renameIn(tmp, final); err != nil {
-		return err
+		return s.adopt(err, tmp, final, fa)
 	}
 	if s.opt.Durability == Always {
 		// Here and not once for a group: fsyncs of many putters at a time share what the file system does for them.
@@ -211,6 +211,26 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 		s.markUnsynced(&fa.digest)
 	}
 	s.notePlaced(p, fa)
+	return nil
+}
+
+// adopt takes the file that stands where tmp could not be renamed to, if it holds the same: on Windows a file that
+// somebody reads cannot be replaced.
+func (s *Store) adopt(cause error, tmp, final string, fa *fact) error {
+	f, err := s.fs.OpenFile(final, os.O_RDONLY, 0)
+	if err != nil {
+		return cause
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil || fi.Size() != fa.size {
+		return cause
+	}
+	if x, err := hashFile(f); err != nil || x != fa.xxh {
+		return cause
+	}
+	fa.identify(fi)
+	s.fs.Remove(tmp)
 	return nil
 }
 
