@@ -3,6 +3,7 @@ package cachetest
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/larderbuild/larder/cache"
@@ -105,10 +106,8 @@ func (t *trial) refused(key cache.Key, a Artifact, names ...string) {
 	if bad.Field != "name" {
 		t.Errorf("put of outputs %q: field %q is blamed, want name", names, bad.Field)
 	}
-	for _, name := range names {
-		if bad.Name == name {
-			return
-		}
+	if slices.Contains(names, bad.Name) {
+		return
 	}
 	t.Errorf("put of outputs %q: %q is blamed", names, bad.Name)
 }

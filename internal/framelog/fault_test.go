@@ -2,6 +2,7 @@ package framelog_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,12 +22,7 @@ func faulty(t *testing.T) (*framelog.Log, *vfs.Mem, *vfs.Faults) {
 // failKinds fails the given kinds of calls.
 func failKinds(err error, kinds ...vfs.Kind) vfs.Hook {
 	return vfs.When(func(op vfs.Op) bool {
-		for _, k := range kinds {
-			if op.Kind == k {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(kinds, op.Kind)
 	}, vfs.Fault{Err: err})
 }
 

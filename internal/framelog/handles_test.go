@@ -2,6 +2,7 @@ package framelog_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,12 +49,7 @@ func (g *gate) hook(op vfs.Op) vfs.Fault {
 func (g *gate) seen(k vfs.Kind) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, c := range g.calls {
-		if c == k {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(g.calls, k)
 }
 
 // A file is not closed, and not deleted, while it is read, whoever wants that.
