@@ -12,14 +12,19 @@ const (
 	compactEvery = time.Second
 	touchEvery   = time.Minute
 	orphanEvery  = 24 * time.Hour
+	scrubEvery   = 24 * time.Hour
+	scrubFirst   = 10 * time.Minute // after Run began
+	scrubStep    = 4 << 20          // bytes read in one round, which is a second
 )
 
-// Run does the store's upkeep until ctx ends or the store is closed: it rebuilds a damaged index, makes commits durable within 100 ms
-// (Durability Group), compacts the log, logs renewed last uses, drops orphaned payload files, and parks the
-// index after [Options.ParkAfter] without a verb. It is optional: every verb works before it, without it and after it.
+// Run does the store's upkeep until ctx ends or the store is closed. It rebuilds a damaged index, makes
+// commits durable within 100 ms (Durability Group), compacts the log, logs renewed last uses, reads
+// everything once a day and drops what is damaged (4 MiB a second, while the store is in use), drops orphaned
+// payload files, and parks the index after [Options.ParkAfter] without a verb. It is optional: every verb
+// works before it, without it and after it.
 //
-// It returns nil when the store is closed and ctx's error otherwise. A second Run is [ErrRunning]. Errors of the work itself are
-// logged and the work is tried again.
+// It returns nil when the store is closed and ctx's error otherwise. A second Run is [ErrRunning]. Errors of
+// the work itself are logged and the work is tried again.
 func (s *Store) Run(ctx context.Context) error {
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -34,7 +39,7 @@ func (s *Store) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(s.life.ctx, func() { cancel(ErrClosed) })()
-	u := &upkeep{s: s, compacted: time.Now(), touched: time.Now(), swept: time.Now()}
+	u := newUpkeep(s)
 	for ctx.Err() == nil {
 		timer := time.NewTimer(u.round(ctx))
 		select {
@@ -54,9 +59,16 @@ func (s *Store) Run(ctx context.Context) error {
 type upkeep struct {
 	s                         *Store
 	compacted, touched, swept time.Time
+	scrubbed                  time.Time // when the last pass ended
+	cursor                    []byte    // where the next step of a pass goes on
 	verbs                     int64
 	quiet                     time.Time // since when no verb ended
 	parked                    bool
+}
+
+func newUpkeep(s *Store) *upkeep {
+	now := time.Now()
+	return &upkeep{s: s, compacted: now, touched: now, swept: now, scrubbed: now.Add(scrubFirst - scrubEvery)}
 }
 
 // round does what is due and returns how long nothing else will be.
@@ -83,10 +95,41 @@ func (u *upkeep) round(ctx context.Context) time.Duration {
 		_, err := s.dropOrphans(ctx)
 		u.note("drop orphans", err)
 	}
+	if time.Since(u.scrubbed) >= scrubEvery && !s.incomplete() {
+		u.note("scrub", u.scrub(ctx))
+	}
 	if s.opt.ParkAfter >= 0 && time.Since(u.quiet) >= s.opt.ParkAfter {
 		u.parked = s.park()
 	}
 	return min(pause, compactEvery)
+}
+
+// scrub reads the next part of what is stored and drops what is damaged. A pass goes on where the last step ended, and
+// pauses while the store is parked: its own reads do not keep the store awake.
+func (u *upkeep) scrub(ctx context.Context) error {
+	s := u.s
+	quiet := s.lastVerb.Load() == u.verbs
+	keys, _, err := s.page(u.cursor)
+	if err != nil {
+		return err
+	}
+	var n int64
+	for i := range keys {
+		if n >= scrubStep || ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		size, _ := s.verifyEntry(ctx, keys[i])
+		n += size
+		next := indexKey(prefixArtifact, (*[32]byte)(&keys[i]))
+		u.cursor = append(next[:], 0)
+	}
+	if quiet {
+		u.verbs = s.lastVerb.Load()
+	}
+	if len(keys) < pageSize {
+		u.cursor, u.scrubbed = nil, time.Now()
+	}
+	return nil
 }
 
 // parkedPause is how long a parked store sleeps when nobody wakes it.
