@@ -204,7 +204,7 @@ func (s *Store) unref(d *Digest) {
 	s.stats.payloads.Add(-1)
 	s.stats.payloadBytes.Add(-p.size)
 	s.setPayload(d, nil)
-	if !s.recovering { // a later frame may refer to the file again
+	if !s.recovering && !s.incomplete() { // a frame that is still to be read may refer to the file
 		s.doom(d)
 	}
 }

@@ -73,6 +73,7 @@ func (s *Store) shut() error {
 	if dirty && !s.space.low(0) && !s.partial.Load() && errors.Join(errs...) == nil {
 		errs = append(errs, s.flush(true))
 	}
+	s.dropUnput()
 	s.commitMu.Unlock()
 	s.gate.Lock()
 	if s.idx != nil {

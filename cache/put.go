@@ -49,12 +49,16 @@ func (s *Store) put(key Key, d *Draft) error {
 	return nil
 }
 
-// doomUnreferenced drops the pinned payload files of a draft that came to nothing.
+// doomUnreferenced drops the pinned payload files of a draft that came to nothing, unless the store is closed: then
+// they are gone, and the index must not be opened again. While the index is being rebuilt nobody knows
+// what refers to them.
 func (s *Store) doomUnreferenced(list []Digest) {
 	for i := range list {
 		s.commitMu.Lock()
-		if _, ok, err := s.payload(&list[i]); !ok && err == nil {
-			s.doom(&list[i])
+		if !s.pay.isClosed() && !s.incomplete() {
+			if _, ok, err := s.payload(&list[i]); !ok && err == nil {
+				s.doom(&list[i])
+			}
 		}
 		s.commitMu.Unlock()
 	}

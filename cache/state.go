@@ -2,6 +2,8 @@ package cache
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/larderbuild/larder/cache/internal/index"
@@ -79,6 +81,13 @@ type payloads struct {
 	fresh    map[Digest]*payload // nil: no record any more
 	flushing map[Digest]*payload
 	pins     map[Digest]*pin
+	closed   bool // the root may have another owner: nothing is unlinked any more
+}
+
+func (p *payloads) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
 }
 
 // pin keeps a payload file: while drafts bring it in and while holders of a dropped artifact may read it.
@@ -165,8 +174,28 @@ func (s *Store) spare(d *Digest) {
 	}
 }
 
-// unlink removes a payload file. One that stays behind is an orphan, which upkeep finds.
+// dropUnput unlinks, at the end, what unfinished drafts have brought in. The caller holds commitMu.
+func (s *Store) dropUnput() {
+	s.pay.mu.Lock()
+	pinned := slices.Collect(maps.Keys(s.pay.pins))
+	s.pay.mu.Unlock()
+	pinned = slices.DeleteFunc(pinned, func(d Digest) bool {
+		_, known, err := s.payload(&d)
+		return known || err != nil || s.incomplete()
+	})
+	s.pay.mu.Lock()
+	defer s.pay.mu.Unlock()
+	for i := range pinned {
+		s.unlink(&pinned[i])
+	}
+	s.pay.closed = true
+}
+
+// unlink removes a payload file. One that stays behind is an orphan, which upkeep finds. The caller holds payloads.mu.
 func (s *Store) unlink(d *Digest) {
+	if s.pay.closed {
+		return
+	}
 	if err := s.fs.Remove(s.blobPath(d)); err != nil && !isNotExist(err) {
 		s.log().Warn("payload file stays behind", "digest", d.String(), "error", err)
 	}

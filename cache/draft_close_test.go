@@ -1,0 +1,65 @@
+package cache
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/larderbuild/larder/cache/internal/index"
+)
+
+// TestDraftOutlivesStore closes a store, parked or not, that has an unfinished draft. What the draft brought in goes with
+// the store, and the draft can do no harm to who owns the root after that.
+func TestDraftOutlivesStore(t *testing.T) {
+	big := strings.Repeat("content ", 1000)
+	for name, parked := range map[string]bool{"open": false, "parked": true} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := uncleanStore(t, dir, nil)
+			d := s.NewDraft()
+			if err := d.Add("out", 0o644, strings.NewReader(big)); err != nil {
+				t.Fatal(err)
+			}
+			if parked && !s.park() {
+				t.Fatal("not parked")
+			}
+			if err := s.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if list := payloadFiles(t, dir); len(list) != 0 {
+				t.Errorf("files stay: %q", list)
+			}
+			next := uncleanStore(t, dir, nil)
+			defer next.Close(t.Context())
+			if err := putText(next, "k", big); err != nil {
+				t.Fatal(err)
+			}
+			s.openIndex = func() (index.Index, error) {
+				t.Error("the index was opened again")
+				return nil, ErrClosed
+			}
+			d.Discard()
+			if err := s.Put(t.Context(), nameKey("k"), d); !errors.Is(err, ErrClosed) {
+				t.Errorf("put: %v", err)
+			}
+			if got, err := getText(next, "k"); err != nil || got != big {
+				t.Errorf("next owner's entry: %.20q, %v", got, err)
+			}
+		})
+	}
+}
+
+func payloadFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	list, err := filepath.Glob(filepath.Join(dir, "blobs", "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmp, err := os.ReadDir(filepath.Join(dir, "tmp"))
+	if err != nil || len(tmp) != 0 {
+		t.Errorf("temporary files stay: %v, %v", tmp, err)
+	}
+	return list
+}

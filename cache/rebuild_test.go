@@ -1,0 +1,139 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/larderbuild/larder/cache/internal/index"
+	"github.com/larderbuild/larder/internal/framelog"
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// halfRebuilt loses the index and reads the first n frames of the log back, as if Run were about to go on.
+func halfRebuilt(t *testing.T, s *Store, n int) {
+	t.Helper()
+	s.upkeep.Store(true) // verbs leave the rest to it
+	s.distrust(errors.New("lost by the test"))
+	s.commitMu.Lock()
+	err := s.replaceDamaged()
+	s.commitMu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for fr, err := range s.flog.Scan(framelog.Pos{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n--; n < 0 {
+			return
+		}
+		if again, err := s.rebuildFrame(s.rebuild, fr); again || err != nil {
+			t.Fatal(again, err)
+		}
+	}
+}
+
+// TestSharedPayloadDuringRebuild drops one of two keys that share a file before the rebuild has come to the other.
+func TestSharedPayloadDuringRebuild(t *testing.T) {
+	big := strings.Repeat("shared ", 900)
+	drops := map[string]func(*Store) error{
+		"delete":  func(s *Store) error { return s.Delete(context.Background(), nameKey("a")) },
+		"replace": func(s *Store) error { return putText(s, "a", "other") },
+		"failed put": func(s *Store) error {
+			d := s.NewDraft()
+			defer d.Discard()
+			return d.Add("out", 0o644, strings.NewReader(big))
+		},
+	}
+	for name, drop := range drops {
+		t.Run(name, func(t *testing.T) {
+			fsys := vfs.NewMem("/d")
+			s, err := open(t.Context(), crashRoot, mustDefaults(t, nil), seams{fs: fsys,
+				openIndex: func() (index.Index, error) { return index.NewMem(), nil }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close(t.Context())
+			if err := errors.Join(putText(s, "a", big), putText(s, "b", big)); err != nil {
+				t.Fatal(err)
+			}
+			frames := 1
+			if name == "failed put" {
+				frames = 0
+			}
+			halfRebuilt(t, s, frames)
+			if err := drop(s); err != nil {
+				t.Fatal(err)
+			}
+			s.upkeep.Store(false)
+			if err := s.finishRebuild(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := getText(s, "b"); err != nil || got != big {
+				t.Errorf("the other key: %.20q, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestVerbsDuringRebuild serves what is known, misses what is not, and lets what is said meanwhile stand.
+func TestVerbsDuringRebuild(t *testing.T) {
+	s, _ := openMem(t, nil)
+	for i := range 10 {
+		if err := putText(s, fmt.Sprint("k", i), fmt.Sprint("old ", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, err := s.Get(t.Context(), nameKey("k9"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Release()
+	halfRebuilt(t, s, 5)
+	for name, want := range map[string]string{"k0": "old 0", "k4": "old 4", "k5": "", "k9": ""} {
+		if got, err := getText(s, name); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", name, got, err, want)
+		}
+	}
+	if b, err := a.Bytes("out"); err != nil || string(b) != "old 9" {
+		t.Errorf("held artifact: %q, %v", b, err)
+	}
+	if st := s.Stats(); !st.Rebuilding {
+		t.Errorf("stats: %+v", st)
+	}
+	err = errors.Join(putText(s, "k6", "new 6"), s.Delete(t.Context(), nameKey("k7")), s.Delete(t.Context(), nameKey("k1")))
+	if err != nil {
+		t.Error(err)
+	}
+	s.upkeep.Store(false)
+	want := map[string]string{"k0": "old 0", "k1": "", "k5": "old 5", "k6": "new 6", "k7": "", "k8": "old 8", "k9": "old 9"}
+	for name, want := range want {
+		if got, err := getText(s, name); err != nil || got != want {
+			t.Errorf("%s after the rebuild: %q, %v, want %q", name, got, err, want)
+		}
+	}
+	if st := s.Stats(); st.Rebuilding || st.Entries != 8 {
+		t.Errorf("stats after the rebuild: %+v", st)
+	}
+}
+
+// TestRunRebuilds has Run find an index that is damaged and rebuild it, while nobody asks for anything.
+func TestRunRebuilds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpkept(t, nil, 0)
+		defer u.stop(t)
+		if err := putText(u.Store, "k", "v"); err != nil {
+			t.Fatal(err)
+		}
+		u.distrust(errors.New("told so by the test"))
+		time.Sleep(2 * time.Second)
+		if st := u.Stats(); st.Rebuilding || st.Entries != 1 || u.opens.Load() != 2 {
+			t.Errorf("after two seconds: %+v, index opened %d times", st, u.opens.Load())
+		}
+	})
+}
