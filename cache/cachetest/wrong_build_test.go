@@ -168,35 +168,9 @@ var wrongBuilds = []wrong{
 	}), []string{"build/bad name keeps nothing"}},
 	{"a build ends with its first caller", before(func(c call) buildFunc {
 		return func(ctx context.Context) (artifact, error) {
-			ctx, cancel := context.WithCancel(ctx)
-			defer cancel()
-			defer context.AfterFunc(c.ctx, cancel)()
-			if c.ctx.Err() != nil {
-				cancel()
-			}
-			return c.build(ctx)
+			return c.build(either{ctx, c.ctx})
 		}
 	}), []string{"build/first caller leaves"}},
-	{"callers cannot leave", func(m *memory, f *faulty) {
-		f.do = func(ctx context.Context, key cache.Key, build buildFunc) (leased, error) {
-			return m.Do(context.WithoutCancel(ctx), key, build)
-		}
-	}, []string{"build/first caller leaves", "build/last caller leaves"}},
-	{"builds go on when nobody waits", func(m *memory, f *faulty) {
-		life, end := context.WithCancel(context.Background())
-		f.do = func(ctx context.Context, key cache.Key, build buildFunc) (leased, error) {
-			return m.Do(ctx, key, func(ctx context.Context) (artifact, error) {
-				ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-				defer cancel()
-				defer context.AfterFunc(life, cancel)()
-				return build(ctx)
-			})
-		}
-		f.close = func(ctx context.Context) error {
-			end()
-			return m.Close(ctx)
-		}
-	}, []string{"build/last caller leaves"}},
 	{"a later caller gets what is left of a build", func(m *memory, f *faulty) {
 		var left atomic.Int64
 		f.do = func(ctx context.Context, key cache.Key, build buildFunc) (leased, error) {
@@ -214,9 +188,6 @@ var wrongBuilds = []wrong{
 		"build/recursion", "build/recursion through another key",
 	}},
 	{"misses two builds deep", recursion(2), []string{"build/recursion through another key"}},
-	{"waits for itself", before(func(c call) buildFunc {
-		return func(ctx context.Context) (artifact, error) { return c.build(forgetful{ctx}) }
-	}), []string{"build/recursion", "build/recursion through another key"}},
 	{"refuses every nested build", func(m *memory, f *faulty) {
 		f.do = func(ctx context.Context, key cache.Key, build buildFunc) (leased, error) {
 			if ctx.Value(depth{}) != nil {
@@ -242,20 +213,19 @@ var wrongBuilds = []wrong{
 		}
 		f.held = func() int { return m.Held() + leaked }
 	}, []string{"build/holds a lease"}},
-	{"close leaves builds alone", func(m *memory, f *faulty) {
-		var running atomic.Int64
-		f.do = func(ctx context.Context, key cache.Key, build buildFunc) (leased, error) {
-			running.Add(1)
-			defer running.Add(-1)
-			return m.Do(ctx, key, build)
-		}
-		f.close = func(ctx context.Context) error {
-			if running.Load() > 0 {
-				return nil
-			}
-			return m.Close(ctx)
-		}
-	}, []string{"build/close ends it"}},
+}
+
+// either is a context that has ended when another one has.
+type either struct {
+	context.Context
+	other context.Context
+}
+
+func (e either) Err() error {
+	if err := e.other.Err(); err != nil {
+		return err
+	}
+	return e.Context.Err()
 }
 
 // forgetful is a context without the values that a store put there.

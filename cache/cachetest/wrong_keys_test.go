@@ -3,7 +3,6 @@ package cachetest_test
 import (
 	"context"
 	"iter"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -164,21 +163,6 @@ var wrongLists = []wrong{
 			}
 		}
 	}, []string{"list/stops"}},
-	{"locks while it lists", func(m *memory, f *faulty) {
-		var mu sync.Mutex
-		f.all = func(ctx context.Context) iter.Seq2[cache.Key, error] {
-			return func(yield func(cache.Key, error) bool) {
-				mu.Lock()
-				defer mu.Unlock()
-				m.All(ctx)(yield)
-			}
-		}
-		f.del = func(ctx context.Context, key cache.Key) error {
-			mu.Lock()
-			defer mu.Unlock()
-			return m.Delete(ctx, key)
-		}
-	}, []string{"list/body calls the store"}},
 	{"ends a list early without a word", func(m *memory, f *faulty) {
 		f.all = func(ctx context.Context) iter.Seq2[cache.Key, error] {
 			return func(yield func(cache.Key, error) bool) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
 
 	"github.com/larderbuild/larder/cache"
 )
@@ -90,19 +89,6 @@ var wrongStreams = []wrong{
 				m.StoreUnchecked(key, old)
 			}
 			return err
-		}
-	}, []string{"stream/invisible until whole"}},
-	{"locks while it reads", func(m *memory, f *faulty) {
-		var mu sync.Mutex
-		f.streams = func(ctx context.Context, key cache.Key, list []stream) error {
-			mu.Lock()
-			defer mu.Unlock()
-			return m.PutStreams(ctx, key, list...)
-		}
-		f.put = func(ctx context.Context, key cache.Key, a artifact) error {
-			mu.Lock()
-			defer mu.Unlock()
-			return m.Put(ctx, key, a)
 		}
 	}, []string{"stream/invisible until whole"}},
 	{"swallows errors of readers", readers(func(r io.Reader) io.Reader {
