@@ -2,11 +2,10 @@ package cachetest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
-
-	"math/rand/v2"
 
 	"github.com/larderbuild/larder/cache"
 )
