@@ -26,20 +26,33 @@ func goThrough(t *testing.T, user string, args ...string) *exec.Cmd {
 // serves the next go command.
 func TestServe(t *testing.T) {
 	user := t.TempDir()
+	root := filepath.Join(user, "go-build-larder")
 	for i, want := range []string{"example.test/m/lib\nexample.test/m/use\n", ""} {
 		cmd := goThrough(t, user, "build", "-v", "-trimpath", "-o", "use.a", "./use")
 		out, err := cmd.CombinedOutput()
 		if err != nil || string(out) != want {
 			t.Fatalf("build %d printed %q, want %q; %v", i, out, want, err)
 		}
-	}
-	root := filepath.Join(user, "go-build-larder")
-	if _, err := os.Stat(root); err != nil {
-		t.Skip("the user's cache folder is elsewhere: ", err)
+		if _, err := os.Stat(root); err != nil {
+			t.Skip("the user's cache folder is elsewhere: ", err)
+		}
+		wait(t, root)
 	}
 	var out strings.Builder
 	if code := run([]string{"verify", "-dir", root}, &out, &out); code != exitOK || !strings.Contains(out.String(), " 0 damaged") {
 		t.Errorf("verify: code %d, %s", code, &out)
+	}
+}
+
+// wait returns when the go command's cache program has closed the store.
+func wait(t *testing.T, root string) {
+	t.Helper()
+	s, err := cache.Open(t.Context(), root, &cache.Options{LockWait: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 
