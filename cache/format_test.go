@@ -247,3 +247,18 @@ func FuzzFormat(f *testing.F) {
 		}
 	})
 }
+
+// The examples of the format's description are the golden ones.
+func TestFormatDocument(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "docs", "format.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := strings.Join(strings.Fields(string(text)), "")
+	if line := strings.Join(strings.Fields(goldenFormat(t)), ""); !strings.Contains(doc, line) {
+		t.Errorf("docs/format.md does not show the line %s", line)
+	}
+	if record := fmt.Sprintf("%x", golden(t, "record-file")); !strings.Contains(doc, record) {
+		t.Errorf("docs/format.md does not show the record %s", record)
+	}
+}
