@@ -9,9 +9,9 @@ import (
 	"github.com/larderbuild/larder/cache/internal/index"
 )
 
-// All yields every entry, in no order. It is a live view: an entry that is put or deleted meanwhile may be seen or not; every
-// other one is seen exactly once. The body may call the store; nothing is held while it
-// runs. An error is yielded last and means that entries may be missing.
+// All yields every entry, in no order. It is a live view: an entry that is put or deleted meanwhile
+// may be seen or not; every other one is seen exactly once. The body may call the store; nothing is
+// held while it runs. An error is yielded last and means that entries may be missing.
 func (s *Store) All(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if err := s.begin(ctx); err != nil {
@@ -36,7 +36,8 @@ func (s *Store) All(ctx context.Context) iter.Seq2[Entry, error] {
 // errStop ends a walk that its body has had enough of.
 var errStop = fmt.Errorf("stopped")
 
-// each calls visit for every entry until it returns false: first for what is not in the index yet, then for the index.
+// each calls visit for every entry until it returns false: first for what is not in the index yet,
+// then for the index.
 func (s *Store) each(ctx context.Context, visit func(*Key, *record) bool) error {
 	fresh := s.freshRecords()
 	for key, r := range fresh {

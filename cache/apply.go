@@ -4,8 +4,8 @@ import (
 	"github.com/larderbuild/larder/internal/framelog"
 )
 
-// apply makes a logged change visible. Recovery calls it with what it reads from the log, commit with what it
-// wrote there. The caller holds commitMu.
+// apply makes a logged change visible. Recovery calls it with what it reads from the log, commit
+// with what it wrote there. The caller holds commitMu.
 func (s *Store) apply(o *op, pos framelog.Pos) {
 	had, err := s.current(&o.key, &o.old)
 	if err != nil {
@@ -93,8 +93,8 @@ func (s *Store) replace(o *op, r *record) {
 	}
 }
 
-// keep pins and loads what the holders of a version need once it is dropped. A getter that is about to miss holds a
-// lease on no version at all.
+// keep pins and loads what the holders of a version need once it is dropped. A getter that is about
+// to miss holds a lease on no version at all.
 func (s *Store) keep(key *Key, r *record, files []Digest) *kept {
 	k := &kept{pinned: files}
 	for i := range files {
@@ -128,8 +128,8 @@ func (s *Store) detachLeases() {
 	}
 }
 
-// filesOf lists the payload files of a version. What a damaged frame no longer tells is left to the search for
-// orphans.
+// filesOf lists the payload files of a version. What a damaged frame no longer tells is left to the
+// search for orphans.
 func (s *Store) filesOf(key *Key, r *record) []Digest {
 	if !r.table() {
 		if r.inline() {
@@ -149,7 +149,8 @@ func (s *Store) filesOf(key *Key, r *record) []Digest {
 	return files
 }
 
-// moveRecord changes where key's frame stands. Holders keep what they may still read from the old place.
+// moveRecord changes where key's frame stands. Holders keep what they may still read from the old
+// place.
 func (s *Store) moveRecord(key *Key, r *record, area []byte) {
 	sh := s.shard(key)
 	sh.mu.Lock()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Artifact is a leased view of what is stored under a key. It is safe for concurrent use until Release, and stays as it
-// was when it was got, whatever happens to the key meanwhile.
+// Artifact is a leased view of what is stored under a key. It is safe for concurrent use until
+// Release, and stays as it was when it was got, whatever happens to the key meanwhile.
 type Artifact struct {
 	s     *Store
 	key   Key
@@ -118,8 +118,8 @@ func (a *Artifact) stream(kind itemKind) ([]byte, error) {
 	return nil, nil
 }
 
-// Release gives the lease back. Paths handed out are no longer held; every other verb returns [ErrClosed].
-// It is idempotent and safe to call from any goroutine.
+// Release gives the lease back. Paths handed out are no longer held; every other verb returns
+// [ErrClosed]. It is idempotent and safe to call from any goroutine.
 func (a *Artifact) Release() {
 	a.mu.Lock()
 	if a.released {
@@ -136,7 +136,8 @@ func (a *Artifact) Release() {
 	s.tearDown()
 }
 
-// use holds the store open for one verb. A store that is closing still serves those who hold leases.
+// use holds the store open for one verb. A store that is closing still serves those who hold
+// leases.
 func (a *Artifact) use() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

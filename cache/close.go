@@ -19,10 +19,11 @@ func mapError(err error) error {
 	return err
 }
 
-// Close refuses new verbs, cancels the builds of Do, waits for running verbs and Run, and then for every lease until ctx ends.
-// With leases still held it returns a [*HeldError]: artifacts that were got stay usable, and the last Release gives up
-// the root's lock. Otherwise everything acknowledged is durable when Close has returned nil, in every [Durability]. It is idempotent; a
-// second call waits again.
+// Close refuses new verbs, cancels the builds of Do, waits for running verbs and Run, and then for
+// every lease until ctx ends. With leases still held it returns a [*HeldError]: artifacts that were
+// got stay usable, and the last Release gives up the root's lock. Otherwise everything acknowledged
+// is durable when Close has returned nil, in every [Durability]. It is idempotent; a second call
+// waits again.
 func (s *Store) Close(ctx context.Context) error {
 	s.life.closing.Store(true)
 	s.life.cancel(ErrClosed)
@@ -46,7 +47,8 @@ func (s *Store) held() (list []Lease) {
 	return list
 }
 
-// tearDown ends a closing store once nothing runs and nobody holds anything: whoever is last does it.
+// tearDown ends a closing store once nothing runs and nobody holds anything: whoever is last does
+// it.
 func (s *Store) tearDown() {
 	if !s.life.closing.Load() || s.life.active.Load() != 0 || s.upkeep.Load() || len(s.held()) > 0 {
 		return

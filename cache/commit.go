@@ -30,8 +30,8 @@ type op struct {
 	lead bool
 }
 
-// committer lets the first of all waiting callers commit for all that wait, and hands the lead to the next one
-// when others have come in meanwhile.
+// committer lets the first of all waiting callers commit for all that wait, and hands the lead to
+// the next one when others have come in meanwhile.
 type committer struct {
 	mu      sync.Mutex
 	waiting []*op
@@ -191,8 +191,8 @@ func (s *Store) addFrame(o *op) int {
 	return s.batch.Add(s.frameBuf)
 }
 
-// appendGroup writes the batch. With Always the payload files and their folders are durable before the log tells of
-// them: what a record replaces must not be lost for one that is not there.
+// appendGroup writes the batch. With Always the payload files and their folders are durable before
+// the log tells of them: what a record replaces must not be lost for one that is not there.
 func (s *Store) appendGroup() error {
 	clear(s.groupKeys)
 	if s.opt.Durability == Always {
@@ -209,8 +209,8 @@ func (s *Store) appendGroup() error {
 	return nil
 }
 
-// makeDurable does what the durability demands before a group is acknowledged. The group is in the log already, so it
-// becomes visible even when this fails.
+// makeDurable does what the durability demands before a group is acknowledged. The group is in the
+// log already, so it becomes visible even when this fails.
 func (s *Store) makeDurable() error {
 	switch s.opt.Durability {
 	case None:
@@ -225,7 +225,8 @@ func (s *Store) makeDurable() error {
 	return nil
 }
 
-// groupDue notes that something waits to be made durable. Without Run, the first commit after the interval does it.
+// groupDue notes that something waits to be made durable. Without Run, the first commit after the
+// interval does it.
 func (s *Store) groupDue() {
 	now := time.Now()
 	since := s.unsyncedSince.Load()
@@ -242,8 +243,8 @@ func (s *Store) groupDue() {
 	}
 }
 
-// failGroup answers a group that could not be logged, those too that only depended on it. A delete is carried out all the same when the disk is full, since it
-// frees space, and logged later.
+// failGroup answers a group that could not be logged, those too that only depended on it. A delete
+// is carried out all the same when the disk is full, since it frees space, and logged later.
 func (s *Store) failGroup(group []*op, err error) {
 	full := isNoSpace(err)
 	if full {

@@ -11,8 +11,8 @@ import (
 // compactBelow: a segment whose live part is smaller than 1/compactBelow is emptied and removed.
 const compactBelow = 2
 
-// compact moves what is live out of segments that are mostly dead, and removes them. A damaged one stays, is reported
-// once, and does not keep the others from their turn.
+// compact moves what is live out of segments that are mostly dead, and removes them. A damaged one
+// stays, is reported once, and does not keep the others from their turn.
 func (s *Store) compact(ctx context.Context) error {
 	s.compactMu.Lock()
 	defer s.compactMu.Unlock()
@@ -49,8 +49,8 @@ func (s *Store) sparse(seg framelog.Segment) bool {
 	return s.live[seg.ID]*compactBelow < seg.Size
 }
 
-// compactSegment moves the live frames of a segment to the log's end, notes there that the segment is gone, and removes it. A damaged
-// segment stays: what could not be read may be live.
+// compactSegment moves the live frames of a segment to the log's end, notes there that the segment
+// is gone, and removes it. A damaged segment stays: what could not be read may be live.
 func (s *Store) compactSegment(ctx context.Context, id uint64) error {
 	for fr, err := range s.flog.ScanSegment(id) {
 		if err != nil {
@@ -72,7 +72,8 @@ func (s *Store) compactSegment(ctx context.Context, id uint64) error {
 	return s.flog.Remove(id)
 }
 
-// oldest reports whether no segment is older than id: then nothing is left that its deletes must undo.
+// oldest reports whether no segment is older than id: then nothing is left that its deletes must
+// undo.
 func (s *Store) oldest(id uint64) bool {
 	segs := s.flog.Segments()
 	return len(segs) > 0 && segs[0].ID == id
@@ -106,8 +107,8 @@ func (s *Store) movePut(fr framelog.Frame, f *frame) error {
 	return nil
 }
 
-// moveDelete writes a delete again while an older put of its key may still stand in the log, or come back with
-// an index that lost its latest writes in a crash.
+// moveDelete writes a delete again while an older put of its key may still stand in the log, or
+// come back with an index that lost its latest writes in a crash.
 func (s *Store) moveDelete(fr framelog.Frame, f *frame, oldest bool) error {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()

@@ -18,9 +18,9 @@ const (
 	Auto DeliverMode = iota
 	// Clone fails where the file systems cannot.
 	Clone
-	// Link makes hard links: only for destinations that nobody changes, since the store shares the file. An output
-	// whose mode is not that of the stored file (0444, no execute bit) is cloned or copied, and so is one that
-	// cannot be linked.
+	// Link makes hard links: only for destinations that nobody changes, since the store shares the
+	// file. An output whose mode is not that of the stored file (0444, no execute bit) is cloned or
+	// copied, and so is one that cannot be linked.
 	Link
 	// Copy always copies.
 	Copy
@@ -65,8 +65,8 @@ type DeliverOptions struct {
 	Mode DeliverMode
 	// Times is TimeNow by default. Link sets neither time nor mode.
 	Times Times
-	// Rename gives the name below the destination for an output, and false for one that is not wanted. Nil delivers
-	// everything under its stored name.
+	// Rename gives the name below the destination for an output, and false for one that is not
+	// wanted. Nil delivers everything under its stored name.
 	Rename func(name string) (string, bool)
 }
 
@@ -77,12 +77,14 @@ type Delivered struct {
 	How  How
 }
 
-// Deliver puts the outputs below root, all or nothing: everything is staged there under temporary names and verified before the
-// first file gets its name, and a failure takes back what had got one. A file that stood there before is replaced, folders are
-// made as needed, and nothing can leave root, through symbolic links neither.
+// Deliver puts the outputs below root, all or nothing: everything is staged there under temporary
+// names and verified before the first file gets its name, and a failure takes back what had got
+// one. A file that stood there before is replaced, folders are made as needed, and nothing can
+// leave root, through symbolic links neither.
 //
-// Cancelling ctx stops between and inside files. Wrong bytes are [ErrCorrupt] and a miss; any other error is the
-// destination's or an [*place.TargetError] for a symbolic link that would lead outside.
+// Cancelling ctx stops between and inside files. Wrong bytes are [ErrCorrupt] and a miss; any other
+// error is the destination's or an [*place.TargetError] for a symbolic link that would lead
+// outside.
 func (a *Artifact) Deliver(ctx context.Context, root *os.Root, o *DeliverOptions) ([]Delivered, error) {
 	if o == nil {
 		o = &DeliverOptions{}
@@ -165,7 +167,8 @@ func (a *Artifact) stageFile(ctx context.Context, d *place.Delivery, it *item, o
 	return Copied, nil
 }
 
-// markLinked notes that the file is shared with a destination, so that it is hashed at its next hand-out.
+// markLinked notes that the file is shared with a destination, so that it is hashed at its next
+// hand-out.
 func (s *Store) markLinked(d *Digest) {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()

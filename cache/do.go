@@ -33,10 +33,11 @@ type PanicError struct {
 // Error quotes the panic's value.
 func (e *PanicError) Error() string { return fmt.Sprintf("build panicked: %v", e.Value) }
 
-// Do returns the artifact under key, leased. On a miss build makes it: once for all concurrent callers of the
-// key, on a goroutine that Do starts (Close waits for it) with a context that keeps ctx's values and ends when the
-// last waiting caller has left. An error or a panic (as a [*PanicError]) of build reaches every waiter and nothing is kept.
-// Inside build, Do on the same key is [ErrRecursive].
+// Do returns the artifact under key, leased. On a miss build makes it: once for all concurrent
+// callers of the key, on a goroutine that Do starts (Close waits for it) with a context that keeps
+// ctx's values and ends when the last waiting caller has left. An error or a panic (as a
+// [*PanicError]) of build reaches every waiter and nothing is kept. Inside build, Do on the same
+// key is [ErrRecursive].
 //
 // A caller whose own ctx ends leaves with its error.
 func (s *Store) Do(ctx context.Context, key Key, build func(context.Context, *Draft) error) (*Artifact, error) {

@@ -8,7 +8,8 @@ import (
 
 // Errors that callers branch on, with [errors.Is].
 var (
-	// ErrNotFound is the miss: nothing is stored under the key, or what was stored is no longer sound.
+	// ErrNotFound is the miss: nothing is stored under the key, or what was stored is no longer
+	// sound.
 	ErrNotFound = errors.New("not found")
 	// ErrClosed reports a verb after Close, or on a finished Draft or a released Artifact.
 	ErrClosed = errors.New("closed")
@@ -17,10 +18,11 @@ var (
 	ErrNoSpace = errors.New("no space left for the cache")
 	// ErrReadOnly reports a root on a file system that cannot be written.
 	ErrReadOnly = errors.New("read-only file system")
-	// ErrCorrupt reports stored bytes that are not what was put. The entry has been dropped, so the error
-	// is ErrNotFound too: rebuild, as after a miss.
+	// ErrCorrupt reports stored bytes that are not what was put. The entry has been dropped, so the
+	// error is ErrNotFound too: rebuild, as after a miss.
 	ErrCorrupt = errors.New("corrupt")
-	// ErrVersion reports a root that a newer version of this package wrote. Nothing in it was changed.
+	// ErrVersion reports a root that a newer version of this package wrote. Nothing in it was
+	// changed.
 	ErrVersion = errors.New("unknown format version")
 	// ErrRecursive reports Do on a key from inside that key's own build.
 	ErrRecursive = errors.New("build waits for itself")
@@ -53,8 +55,8 @@ type Lease struct {
 	Count int
 }
 
-// HeldError reports that Close gave up waiting for leases. The store refuses new work; the root's lock is
-// given up with the last Release.
+// HeldError reports that Close gave up waiting for leases. The store refuses new work; the root's
+// lock is given up with the last Release.
 type HeldError struct {
 	Leases []Lease
 }

@@ -129,6 +129,6 @@ func (f *frame) parsePut(b []byte) error {
 	return nil
 }
 
-// contents returns the bytes of the lone output or of the table when they are inline. They end the area; a table's
-// inline items stand before it.
+// contents returns the bytes of the lone output or of the table when they are inline. They end the
+// area; a table's inline items stand before it.
 func (f *frame) contents() []byte { return f.area[int64(len(f.area))-f.rec.content:] }

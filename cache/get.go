@@ -8,9 +8,10 @@ import (
 // touchAfter is how old a recorded last use must be before a get renews it, in seconds.
 const touchAfter = 3600
 
-// Get returns the artifact under key and holds a lease on it: nothing that the artifact names is changed or removed until
-// [Artifact.Release]. A key with nothing under it is [ErrNotFound]. Content is verified when it is read, so a
-// later verb of the artifact may still find it damaged and return [ErrCorrupt], which is [ErrNotFound] too.
+// Get returns the artifact under key and holds a lease on it: nothing that the artifact names is
+// changed or removed until [Artifact.Release]. A key with nothing under it is [ErrNotFound].
+// Content is verified when it is read, so a later verb of the artifact may still find it damaged
+// and return [ErrCorrupt], which is [ErrNotFound] too.
 func (s *Store) Get(ctx context.Context, key Key) (*Artifact, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
@@ -31,8 +32,8 @@ func (s *Store) Get(ctx context.Context, key Key) (*Artifact, error) {
 	return a, nil
 }
 
-// find leases key's version and reads its record. While the index is being rebuilt and nobody runs the upkeep,
-// a key that is not found yet has the rest read first.
+// find leases key's version and reads its record. While the index is being rebuilt and nobody runs
+// the upkeep, a key that is not found yet has the rest read first.
 func (s *Store) find(ctx context.Context, a *Artifact) (bool, error) {
 	for {
 		ok, err := s.leaseRecord(a)
@@ -79,7 +80,8 @@ func (s *Store) leaseRecord(a *Artifact) (bool, error) {
 	}
 }
 
-// used renews the last use of an entry, at most hourly: it is logged with the next commit or upkeep.
+// used renews the last use of an entry, at most hourly: it is logged with the next commit or
+// upkeep.
 func (s *Store) used(a *Artifact) {
 	now := unixSeconds(s.now())
 	s.traceRecord("hit", &a.key, &a.rec)

@@ -24,7 +24,8 @@ const (
 	overlapFrom = 1 << 20
 )
 
-// hasher computes both names of a content: the digest that identifies it and the checksum that reads are verified with.
+// hasher computes both names of a content: the digest that identifies it and the checksum that
+// reads are verified with.
 type hasher struct {
 	sha hash.Hash
 	xxh xxhash.Digest
@@ -128,7 +129,8 @@ func put(f vfs.File, h *hasher, b []byte) error {
 	return err
 }
 
-// writeBeside hashes buf on a second goroutine, which has ended when it returns, while it writes buf.
+// writeBeside hashes buf on a second goroutine, which has ended when it returns, while it writes
+// buf.
 func writeBeside(f vfs.File, h *hasher, buf []byte) error {
 	done := make(chan struct{})
 	go func() { // ends below
@@ -140,7 +142,8 @@ func writeBeside(f vfs.File, h *hasher, buf []byte) error {
 	return err
 }
 
-// readChunk fills buf as far as r reaches. The error of a reader, io.EOF too, comes with the last bytes.
+// readChunk fills buf as far as r reaches. The error of a reader, io.EOF too, comes with the last
+// bytes.
 func readChunk(r io.Reader, buf []byte) (n int, err error) {
 	for empty := 0; n < len(buf); {
 		m, err := r.Read(buf[n:])
@@ -166,8 +169,9 @@ func ignoreEOF(err error) error {
 	return err
 }
 
-// placeTmp gives a finished temporary file its name, unless the content is there already. It closes f and returns the fact
-// with the identity of the file that holds the content; the payload is pinned.
+// placeTmp gives a finished temporary file its name, unless the content is there already. It closes
+// f and returns the fact with the identity of the file that holds the content; the payload is
+// pinned.
 func (s *Store) placeTmp(tmp string, f vfs.File, fa fact) (fact, error) {
 	p := s.pin(&fa.digest)
 	p.place.Lock()
@@ -203,7 +207,8 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 		return s.adopt(err, tmp, final, fa)
 	}
 	if s.opt.Durability == Always {
-		// Here and not once for a group: fsyncs of many putters at a time share what the file system does for them.
+		// Here and not once for a group: fsyncs of many putters at a time share what the file
+		// system does for them.
 		if err := s.fs.SyncDir(filepath.Dir(final)); err != nil {
 			return err
 		}
@@ -214,8 +219,8 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 	return nil
 }
 
-// adopt takes the file that stands where tmp could not be renamed to, if it holds the same: on Windows a file that
-// somebody reads cannot be replaced.
+// adopt takes the file that stands where tmp could not be renamed to, if it holds the same: on
+// Windows a file that somebody reads cannot be replaced.
 func (s *Store) adopt(cause error, tmp, final string, fa *fact) error {
 	f, err := s.fs.OpenFile(final, os.O_RDONLY, 0)
 	if err != nil {
@@ -234,8 +239,8 @@ func (s *Store) adopt(cause error, tmp, final string, fa *fact) error {
 	return nil
 }
 
-// present reports whether the content has a file that needs no hash to be trusted, and gives fa its identity. Any other
-// is replaced. The caller holds p.place.
+// present reports whether the content has a file that needs no hash to be trusted, and gives fa its
+// identity. Any other is replaced. The caller holds p.place.
 func (s *Store) present(p *pin, fa *fact) bool {
 	fi, err := s.fs.Lstat(s.blobPath(&fa.digest))
 	if err != nil {

@@ -43,10 +43,10 @@ func parseHex(what, s string) (sum [32]byte, err error) {
 	return sum, nil
 }
 
-// KeyBuilder hashes the fields of a step into a [Key] with SHA-256. Each field goes in with a tag of its kind
-// and its length, so no two lists of fields hash alike: order counts ("-O0", "-O2" is
-// not "-O2", "-O0"), and so does where one field ends ("ab", "c" is not "a", "bc").
-// It is not safe for concurrent use.
+// KeyBuilder hashes the fields of a step into a [Key] with SHA-256. Each field goes in with a tag
+// of its kind and its length, so no two lists of fields hash alike: order counts ("-O0", "-O2" is
+// not "-O2", "-O0"), and so does where one field ends ("ab", "c" is not "a", "bc"). It is not safe
+// for concurrent use.
 type KeyBuilder struct {
 	h hash.Hash
 }

@@ -18,8 +18,8 @@ type shard struct {
 	detached map[*lease]struct{}
 }
 
-// lease counts the holders of one version of a key. When the version is dropped while held, the lease is detached:
-// it leaves the map, its payloads stay pinned, and its last holder unpins them.
+// lease counts the holders of one version of a key. When the version is dropped while held, the
+// lease is detached: it leaves the map, its payloads stay pinned, and its last holder unpins them.
 type lease struct {
 	key      Key
 	n        int                    // guarded by the shard
@@ -40,8 +40,8 @@ func (sh *shard) pending(key *Key) (r *record, ok bool) {
 	return r, ok
 }
 
-// acquire takes a lease on key's current version, which may turn out to be absent, and returns its record if
-// it is not in the index yet.
+// acquire takes a lease on key's current version, which may turn out to be absent, and returns its
+// record if it is not in the index yet.
 func (sh *shard) acquire(key *Key) (l *lease, r *record, ok bool) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -83,9 +83,9 @@ func (sh *shard) held(list []Lease) []Lease {
 	return list
 }
 
-// set makes r (nil: deleted) the current version of key. If the version it replaces is held, keep has been called
-// before with no lock held, to pin and to load what the holders need; set reports false when a
-// holder came in since.
+// set makes r (nil: deleted) the current version of key. If the version it replaces is held, keep
+// has been called before with no lock held, to pin and to load what the holders need; set reports
+// false when a holder came in since.
 func (sh *shard) set(key *Key, r *record, kept *kept) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// rootLock is the advisory lock of a root's one owner. The system gives it up however the owner dies. The file holds the
-// owner's process id, for the message that others get.
+// rootLock is the advisory lock of a root's one owner. The system gives it up however the owner
+// dies. The file holds the owner's process id, for the message that others get.
 type rootLock struct {
 	f *os.File
 }

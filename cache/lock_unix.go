@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryLock uses flock, which belongs to the open file: a second Store of this process is kept out too.
+// tryLock uses flock, which belongs to the open file: a second Store of this process is kept out
+// too.
 func tryLock(f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// checkName refuses a name that could leave its folder, or that some supported system cannot hold, so
-// that an artifact made on one system can be delivered on every other.
+// checkName refuses a name that could leave its folder, or that some supported system cannot hold,
+// so that an artifact made on one system can be delivered on every other.
 func checkName(name string) error {
 	bad := func(reason string) error { return &NameError{Field: "name", Name: name, Reason: reason} }
 	switch {
@@ -69,7 +69,8 @@ func reservedOnWindows(elem string) bool {
 	return false
 }
 
-// checkTarget refuses a text that no link can have. Whether it stays inside is decided where it is delivered.
+// checkTarget refuses a text that no link can have. Whether it stays inside is decided where it is
+// delivered.
 func checkTarget(target string) error {
 	bad := func(reason string) error { return &NameError{Field: "target", Name: target, Reason: reason} }
 	switch {
@@ -90,7 +91,8 @@ type nameSet struct {
 	folders map[string]struct{}
 }
 
-// add refuses a name that folds to one that is there, or that is a folder where the other is a file.
+// add refuses a name that folds to one that is there, or that is a folder where the other is a
+// file.
 func (s *nameSet) add(name string) error {
 	bad := func(reason string) error { return &NameError{Field: "name", Name: name, Reason: reason} }
 	if s.files == nil {
@@ -124,8 +126,8 @@ func (s *nameSet) note(folded string) {
 	}
 }
 
-// foldCase maps each rune to the smallest of its simple-fold orbit, so that two names fold alike exactly when
-// strings.EqualFold holds.
+// foldCase maps each rune to the smallest of its simple-fold orbit, so that two names fold alike
+// exactly when strings.EqualFold holds.
 func foldCase(s string) string {
 	return strings.Map(func(r rune) rune {
 		least := r

@@ -21,15 +21,17 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// formatVersion is that of the root's layout. A root of a newer one is refused, an older one migrated.
+// formatVersion is that of the root's layout. A root of a newer one is refused, an older one
+// migrated.
 const formatVersion = 1
 
-// Open opens the store whose root is dir, making it when it is missing, and becomes its one owner. It reads no more
-// than the tail of the log that an unclean end left out of the index, whatever the number of entries.
+// Open opens the store whose root is dir, making it when it is missing, and becomes its one owner.
+// It reads no more than the tail of the log that an unclean end left out of the index, whatever the
+// number of entries.
 //
-// Errors: [*LockedError] when another owner has the root; [ErrVersion] when a newer version of this package wrote it; [ErrReadOnly]
-// on a file system that cannot be written (a store needs one that can); [fs.ErrPermission], and an error that says
-// so when dir is not a folder.
+// Errors: [*LockedError] when another owner has the root; [ErrVersion] when a newer version of this
+// package wrote it; [ErrReadOnly] on a file system that cannot be written (a store needs one that
+// can); [fs.ErrPermission], and an error that says so when dir is not a folder.
 func Open(ctx context.Context, dir string, o *Options) (*Store, error) {
 	opt, err := o.withDefaults()
 	if err != nil {
@@ -183,7 +185,8 @@ func (s *Store) load(ctx context.Context) error {
 	return s.recover(ctx, id)
 }
 
-// makeFolders makes what is missing, durably: a log in a folder that a power loss takes away is no log.
+// makeFolders makes what is missing, durably: a log in a folder that a power loss takes away is no
+// log.
 func (s *Store) makeFolders() error {
 	made := false
 	for _, name := range folders {
@@ -230,8 +233,8 @@ func (s *Store) readFormat() (id [16]byte, err error) {
 	return id, nil
 }
 
-// parseFormat reads what formatLine wrote. A damaged line is not a newer version, so the version counts
-// only in a line that is whole, and what follows a newer version does not count.
+// parseFormat reads what formatLine wrote. A damaged line is not a newer version, so the version
+// counts only in a line that is whole, and what follows a newer version does not count.
 func parseFormat(text string) (version int, id [16]byte, ok bool) {
 	line, check, _ := cutLast(strings.TrimSuffix(text, "\n"), " ")
 	if fmt.Sprintf("%016x", xxhash.Sum64String(line)) != check {
@@ -261,7 +264,8 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// writeFormat makes the line of a new root, or again one that was damaged: the log names its own id.
+// writeFormat makes the line of a new root, or again one that was damaged: the log names its own
+// id.
 func (s *Store) writeFormat(fresh bool) (id [16]byte, err error) {
 	id, found, err := framelog.Identify(s.fs, filepath.Join(s.dir, "log"))
 	if errors.Is(err, framelog.ErrVersion) {
@@ -313,8 +317,8 @@ func (s *Store) emptyTmp() error {
 	return err
 }
 
-// openBadger opens the index below the root. On a full disk it is opened for reading only: a page of a mapped file
-// that finds no space kills the process. The caller holds gate or is alone.
+// openBadger opens the index below the root. On a full disk it is opened for reading only: a page
+// of a mapped file that finds no space kills the process. The caller holds gate or is alone.
 func (s *Store) openBadger() (index.Index, error) {
 	o := index.Options{Dir: filepath.Join(s.dir, "index"), Logger: s.opt.Logger, OnDamage: s.distrust,
 		ReadOnly: s.space.low(0)}

@@ -12,8 +12,8 @@ import (
 type Durability uint8
 
 const (
-	// Group acknowledges after the log write and makes it durable within 100 ms while Run is running, and
-	// otherwise with the first commit after 100 ms, Sync or Close.
+	// Group acknowledges after the log write and makes it durable within 100 ms while Run is
+	// running, and otherwise with the first commit after 100 ms, Sync or Close.
 	Group Durability = iota
 	// None never forces anything to disk except in Sync and Close.
 	None
@@ -34,30 +34,33 @@ const (
 	syncInterval       = 100 * time.Millisecond
 )
 
-// Options configures a [Store]. The zero value of each field is its default; nil stands for the zero Options.
+// Options configures a [Store]. The zero value of each field is its default; nil stands for the
+// zero Options.
 type Options struct {
-	// InlineBelow is the largest output in bytes that lives in the log and not in a file of its own:
-	// 0 means 1 KiB, negative means none, at most 4 KiB.
+	// InlineBelow is the largest output in bytes that lives in the log and not in a file of its
+	// own: 0 means 1 KiB, negative means none, at most 4 KiB.
 	InlineBelow int
 	// Durability is Group by default.
 	Durability Durability
-	// Reserve is how many bytes of the volume stay free: below it puts fail with ErrNoSpace and the index is not
-	// written. 0 means 256 MiB, negative means no check at all, and then a full disk can kill
-	// the process. Another process that eats the whole reserve between two checks is not guarded against.
+	// Reserve is how many bytes of the volume stay free: below it puts fail with ErrNoSpace and the
+	// index is not written. 0 means 256 MiB, negative means no check at all, and then a full disk
+	// can kill the process. Another process that eats the whole reserve between two checks is not
+	// guarded against.
 	Reserve int64
-	// ParkAfter is how long after the last verb Run closes the index and gives its memory back. The next
-	// verb opens it again. 0 means 30 s, negative means never.
+	// ParkAfter is how long after the last verb Run closes the index and gives its memory back. The
+	// next verb opens it again. 0 means 30 s, negative means never.
 	ParkAfter time.Duration
-	// LockWait is how long Open waits for another owner of the root: 0 fails at once, negative waits until the
-	// context ends.
+	// LockWait is how long Open waits for another owner of the root: 0 fails at once, negative
+	// waits until the context ends.
 	LockWait time.Duration
-	// VerifyAfter is how long a payload's hash is believed while its file's size, mtime, inode and link count stay.
-	// 0 means 24 h, negative means for ever.
+	// VerifyAfter is how long a payload's hash is believed while its file's size, mtime, inode and
+	// link count stay. 0 means 24 h, negative means for ever.
 	VerifyAfter time.Duration
 	// Logger receives what no returned error can tell. Nil is silent.
 	Logger *slog.Logger
-	// OnCorrupt is told of every entry dropped because its bytes were wrong, and of other damage. It runs on the
-	// goroutine of a verb, of Open or of Run, with no lock held, and may call the store.
+	// OnCorrupt is told of every entry dropped because its bytes were wrong, and of other damage.
+	// It runs on the goroutine of a verb, of Open or of Run, with no lock held, and may call the
+	// store.
 	OnCorrupt func(Corruption)
 	// Now is the clock that stamps entries; nil means [time.Now].
 	Now func() time.Time

@@ -10,12 +10,13 @@ import (
 	"github.com/larderbuild/larder/internal/framelog"
 )
 
-// orphanAge is how old a payload file must be before it can be an orphan: a put may be about to refer to it.
+// orphanAge is how old a payload file must be before it can be an orphan: a put may be about to
+// refer to it.
 const orphanAge = 24 * time.Hour
 
-// dropOrphans removes payload files that nothing refers to: what a crash left between the unlink and its log record, or
-// between a payload and its put. An index may have lost entries without telling, so a file goes only when no frame of
-// a log that was read whole and sound names it.
+// dropOrphans removes payload files that nothing refers to: what a crash left between the unlink
+// and its log record, or between a payload and its put. An index may have lost entries without
+// telling, so a file goes only when no frame of a log that was read whole and sound names it.
 func (s *Store) dropOrphans(ctx context.Context) (int64, error) {
 	if s.incomplete() {
 		return 0, nil
@@ -72,7 +73,8 @@ func (s *Store) suspectsIn(ctx context.Context, i int, suspects map[Digest]struc
 	return context.Cause(ctx)
 }
 
-// acquit strikes every suspect that a frame of the log names, and reports whether the whole log could be read.
+// acquit strikes every suspect that a frame of the log names, and reports whether the whole log
+// could be read.
 func (s *Store) acquit(ctx context.Context, suspects map[Digest]struct{}) (sound bool, err error) {
 	for fr, err := range s.flog.Scan(framelog.Pos{}) {
 		if ctx.Err() != nil {

@@ -13,13 +13,13 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// Path returns the absolute path of a read-only file that holds an output. It stays valid until Release. The file is the store's own: who
-// changes, renames or removes it spoils the entry, which is found out at the next hand-out and is a miss
-// then. An inline output is written out first.
+// Path returns the absolute path of a read-only file that holds an output. It stays valid until
+// Release. The file is the store's own: who changes, renames or removes it spoils the entry, which
+// is found out at the next hand-out and is a miss then. An inline output is written out first.
 //
-// The file's size, mtime, inode and link count are compared with what was recorded; it is hashed when they differ,
-// when a hard link to it was delivered, after an unclean start, and when the last hash is older than
-// [Options.VerifyAfter].
+// The file's size, mtime, inode and link count are compared with what was recorded; it is hashed
+// when they differ, when a hard link to it was delivered, after an unclean start, and when the last
+// hash is older than [Options.VerifyAfter].
 func (a *Artifact) Path(name string) (string, error) {
 	it, err := a.fileItem(name)
 	if err != nil {
@@ -39,7 +39,8 @@ func (a *Artifact) Path(name string) (string, error) {
 	return a.s.blobPath(&it.digest), nil
 }
 
-// writeOut makes a payload file of an inline output, which lives until Release unless something else refers to it.
+// writeOut makes a payload file of an inline output, which lives until Release unless something
+// else refers to it.
 func (a *Artifact) writeOut(it *item) error {
 	area, err := a.inlineArea()
 	if err != nil {
@@ -137,8 +138,8 @@ func hashFile(f io.Reader) (uint64, error) {
 	return x.Sum64(), err
 }
 
-// damaged is corrupt for a payload file that stands where it should with the wrong bytes: the file goes too, so
-// that nobody else is given it.
+// damaged is corrupt for a payload file that stands where it should with the wrong bytes: the file
+// goes too, so that nobody else is given it.
 func (a *Artifact) damaged(it *item, reason string) error {
 	a.s.removeDamaged(it)
 	return a.corrupt(it.digest, reason)

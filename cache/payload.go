@@ -53,8 +53,9 @@ func (f *fact) holds(fi fs.FileInfo) bool {
 		vfs.IDOf(fi).Inode == f.inode
 }
 
-// payload is a payload record: one for each digest that has a file. In the index it is a version byte, flags,
-// references u32, last verified s u32, the fact, and the checksum that ends every value.
+// payload is a payload record: one for each digest that has a file. In the index it is a version
+// byte, flags, references u32, last verified s u32, the fact, and the checksum that ends every
+// value.
 type payload struct {
 	fact
 	refs     uint32

@@ -6,12 +6,15 @@ import (
 	"fmt"
 )
 
-// Put stores d under key and consumes d, whatever it returns. What stood under the key before is replaced at once;
-// those who hold a lease on it keep it. When Put has returned nil the entry survives the death of the process;
-// what it takes to survive a power loss is set by [Options.Durability]. When it has returned an error, nothing of d is
-// visible; only after a failed fsync of the log (Always) may the entry be visible, and not durable. Cancelling ctx returns early only before the entry is written.
+// Put stores d under key and consumes d, whatever it returns. What stood under the key before is
+// replaced at once; those who hold a lease on it keep it. When Put has returned nil the entry
+// survives the death of the process; what it takes to survive a power loss is set by
+// [Options.Durability]. When it has returned an error, nothing of d is visible; only after a failed
+// fsync of the log (Always) may the entry be visible, and not durable. Cancelling ctx returns early
+// only before the entry is written.
 //
-// Errors: a [*NameError] or another error that an Add verb returned before, [ErrNoSpace], [ErrReadOnly], [ErrClosed].
+// Errors: a [*NameError] or another error that an Add verb returned before, [ErrNoSpace],
+// [ErrReadOnly], [ErrClosed].
 func (s *Store) Put(ctx context.Context, key Key, d *Draft) error {
 	defer d.Discard()
 	if d.s != s {
@@ -49,9 +52,9 @@ func (s *Store) put(key Key, d *Draft) error {
 	return nil
 }
 
-// doomUnreferenced drops the pinned payload files of a draft that came to nothing, unless the store is closed: then
-// they are gone, and the index must not be opened again. While the index is being rebuilt nobody knows
-// what refers to them.
+// doomUnreferenced drops the pinned payload files of a draft that came to nothing, unless the store
+// is closed: then they are gone, and the index must not be opened again. While the index is being
+// rebuilt nobody knows what refers to them.
 func (s *Store) doomUnreferenced(list []Digest) {
 	for i := range list {
 		s.commitMu.Lock()
@@ -64,9 +67,10 @@ func (s *Store) doomUnreferenced(list []Digest) {
 	}
 }
 
-// Delete drops key. New gets miss at once; those who hold a lease keep what they have. Payload files that
-// nothing refers to any more are unlinked, held ones with the last Release. An absent key is [ErrNotFound]; while
-// Run rebuilds the index, a key that is not found yet is deleted all the same.
+// Delete drops key. New gets miss at once; those who hold a lease keep what they have. Payload
+// files that nothing refers to any more are unlinked, held ones with the last Release. An absent
+// key is [ErrNotFound]; while Run rebuilds the index, a key that is not found yet is deleted all
+// the same.
 func (s *Store) Delete(ctx context.Context, key Key) error {
 	if err := s.begin(ctx); err != nil {
 		return err

@@ -20,8 +20,9 @@ const verifyFirst = 1 << 20
 
 var errIsSymlink = errors.New("is a symbolic link")
 
-// Open returns a reader of an output, which the caller closes. An output of at most 1 MiB has been verified when
-// Open returns; the reader of a larger one ends with [ErrCorrupt] and never with [io.EOF] if the bytes were wrong.
+// Open returns a reader of an output, which the caller closes. An output of at most 1 MiB has been
+// verified when Open returns; the reader of a larger one ends with [ErrCorrupt] and never with
+// [io.EOF] if the bytes were wrong.
 func (a *Artifact) Open(name string) (io.ReadCloser, error) {
 	it, err := a.fileItem(name)
 	if err != nil {
@@ -94,8 +95,8 @@ func (a *Artifact) inlineArea() ([]byte, error) {
 	return a.readArea()
 }
 
-// readArea reads the inline area of the artifact's frame. Compaction may move the frame and a replacement may drop
-// it; then the lease has the area.
+// readArea reads the inline area of the artifact's frame. Compaction may move the frame and a
+// replacement may drop it; then the lease has the area.
 func (a *Artifact) readArea() ([]byte, error) {
 	if kept := a.lease.area.Load(); kept != nil {
 		return *kept, nil
@@ -173,7 +174,8 @@ func (a *Artifact) readPayload(it *item) ([]byte, error) {
 	return b, nil
 }
 
-// matches verifies content. A table read by its record alone has no xxhash64, so its SHA-256 is used.
+// matches verifies content. A table read by its record alone has no xxhash64, so its SHA-256 is
+// used.
 func (it *item) matches(b []byte) bool {
 	if it.xxh == 0 {
 		return sha256.Sum256(b) == it.digest
@@ -181,7 +183,8 @@ func (it *item) matches(b []byte) bool {
 	return xxhash.Sum64(b) == it.xxh
 }
 
-// verifyingReader streams a large output and keeps its end back until the checksum is known to be right.
+// verifyingReader streams a large output and keeps its end back until the checksum is known to be
+// right.
 type verifyingReader struct {
 	a    *Artifact
 	it   *item

@@ -12,8 +12,8 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// rebuild reads the whole log into an index that was lost, interleaved with commits. A frame is applied only where
-// nothing newer is known of its key.
+// rebuild reads the whole log into an index that was lost, interleaved with commits. A frame is
+// applied only where nothing newer is known of its key.
 type rebuild struct {
 	at      framelog.Pos // the last frame read
 	end     framelog.Pos // the log's end when the rebuild began
@@ -52,9 +52,9 @@ func (s *Store) recover(ctx context.Context, id [16]byte) error {
 	return s.recoverUnclean(ctx, &c, usable)
 }
 
-// recoverUnclean catches up with the log after a crash, or begins to rebuild the index. An index that is ahead, because the log
-// lost its end in a power loss, is kept: what it tells of is verified when it is read, and
-// the positions of lost frames are never used again.
+// recoverUnclean catches up with the log after a crash, or begins to rebuild the index. An index
+// that is ahead, because the log lost its end in a power loss, is kept: what it tells of is
+// verified when it is read, and the positions of lost frames are never used again.
 func (s *Store) recoverUnclean(ctx context.Context, c *checkpoint, usable bool) error {
 	empty := len(s.flog.Segments()) == 0
 	if !empty {
@@ -173,8 +173,8 @@ func (s *Store) forgetSegment(id uint64) {
 	s.liveDirty[id] = struct{}{}
 }
 
-// distrust notes that the index has lost or changed something and must be rebuilt from the log. Run, the
-// next commit or the next miss sees to it.
+// distrust notes that the index has lost or changed something and must be rebuilt from the log.
+// Run, the next commit or the next miss sees to it.
 func (s *Store) distrust(err error) {
 	if s.indexDamage.CompareAndSwap(nil, &err) {
 		s.partial.Store(true)
@@ -186,7 +186,8 @@ func (s *Store) distrust(err error) {
 // incomplete reports whether a key that the index does not know may still be in the log.
 func (s *Store) incomplete() bool { return s.partial.Load() }
 
-// startRebuild sets the damaged index aside and begins an empty one. The caller holds commitMu or is alone.
+// startRebuild sets the damaged index aside and begins an empty one. The caller holds commitMu or
+// is alone.
 func (s *Store) startRebuild() error {
 	s.gate.Lock()
 	defer s.gate.Unlock()
@@ -221,7 +222,8 @@ func (s *Store) forgetState() {
 	s.restore(&checkpoint{distrust: s.now().Unix()})
 }
 
-// quarantineIndex moves the index out of the way. One damaged index is kept, for whoever wants to know why.
+// quarantineIndex moves the index out of the way. One damaged index is kept, for whoever wants to
+// know why.
 func (s *Store) quarantineIndex() error {
 	from, to := filepath.Join(s.dir, "index"), filepath.Join(s.dir, "quarantine", "index")
 	if _, err := s.fs.Lstat(from); isNotExist(err) {

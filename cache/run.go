@@ -17,14 +17,14 @@ const (
 	scrubStep    = 4 << 20          // bytes read in one round, which is a second
 )
 
-// Run does the store's upkeep until ctx ends or the store is closed. It rebuilds a damaged index, makes
-// commits durable within 100 ms (Durability Group), compacts the log, logs renewed last uses, reads
-// everything once a day and drops what is damaged (4 MiB a second, while the store is in use), drops orphaned
-// payload files, and parks the index after [Options.ParkAfter] without a verb. It is optional: every verb
-// works before it, without it and after it.
+// Run does the store's upkeep until ctx ends or the store is closed. It rebuilds a damaged index,
+// makes commits durable within 100 ms (Durability Group), compacts the log, logs renewed last uses,
+// reads everything once a day and drops what is damaged (4 MiB a second, while the store is in
+// use), drops orphaned payload files, and parks the index after [Options.ParkAfter] without a verb.
+// It is optional: every verb works before it, without it and after it.
 //
-// It returns nil when the store is closed and ctx's error otherwise. A second Run is [ErrRunning]. Errors of
-// the work itself are logged and the work is tried again.
+// It returns nil when the store is closed and ctx's error otherwise. A second Run is [ErrRunning].
+// Errors of the work itself are logged and the work is tried again.
 func (s *Store) Run(ctx context.Context) error {
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -104,8 +104,8 @@ func (u *upkeep) round(ctx context.Context) time.Duration {
 	return min(pause, compactEvery)
 }
 
-// scrub reads the next part of what is stored and drops what is damaged. A pass goes on where the last step ended, and
-// pauses while the store is parked: its own reads do not keep the store awake.
+// scrub reads the next part of what is stored and drops what is damaged. A pass goes on where the
+// last step ended, and pauses while the store is parked: its own reads do not keep the store awake.
 func (u *upkeep) scrub(ctx context.Context) error {
 	s := u.s
 	quiet := s.lastVerb.Load() == u.verbs
@@ -163,7 +163,8 @@ func (u *upkeep) sync() time.Duration {
 	return syncInterval
 }
 
-// park writes the index out, closes it and gives memory back, unless a verb came in between. The next verb opens it again.
+// park writes the index out, closes it and gives memory back, unless a verb came in between. The
+// next verb opens it again.
 func (s *Store) park() bool {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()

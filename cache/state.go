@@ -55,7 +55,8 @@ func (s *Store) lookup(prefix byte, k *[32]byte, parse func(key, val []byte) err
 	return true, nil
 }
 
-// current reads key's record. Only the committer and readers that hold a lease may rely on it staying so.
+// current reads key's record. Only the committer and readers that hold a lease may rely on it
+// staying so.
 func (s *Store) current(key *Key, r *record) (bool, error) {
 	sh := s.shard(key)
 	sh.mu.Lock()
@@ -74,8 +75,8 @@ func (s *Store) indexed(key *Key, r *record) (bool, error) {
 	return s.lookup(prefixArtifact, (*[32]byte)(key), func(k, v []byte) error { return parseRecord(k, v, r) })
 }
 
-// payloads holds what is newer than the index for payload records, and which payload files may not be
-// unlinked. Records change only under Store.commitMu.
+// payloads holds what is newer than the index for payload records, and which payload files may not
+// be unlinked. Records change only under Store.commitMu.
 type payloads struct {
 	mu       sync.Mutex
 	fresh    map[Digest]*payload // nil: no record any more
@@ -90,7 +91,8 @@ func (p *payloads) isClosed() bool {
 	return p.closed
 }
 
-// pin keeps a payload file: while drafts bring it in and while holders of a dropped artifact may read it.
+// pin keeps a payload file: while drafts bring it in and while holders of a dropped artifact may
+// read it.
 type pin struct {
 	n      int  // guarded by payloads.mu
 	doomed bool // unlink with the last pin
@@ -191,7 +193,8 @@ func (s *Store) dropUnput() {
 	s.pay.closed = true
 }
 
-// unlink removes a payload file. One that stays behind is an orphan, which upkeep finds. The caller holds payloads.mu.
+// unlink removes a payload file. One that stays behind is an orphan, which upkeep finds. The caller
+// holds payloads.mu.
 func (s *Store) unlink(d *Digest) {
 	if s.pay.closed {
 		return

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// unsyncedFiles remembers the payload files and folders whose bytes and entries may still be in memory only. With Always
-// there are none: they are synced before a draft goes on.
+// unsyncedFiles remembers the payload files and folders whose bytes and entries may still be in
+// memory only. With Always there are none: they are synced before a draft goes on.
 type unsyncedFiles struct {
 	mu    sync.Mutex
 	files map[Digest]struct{}
@@ -49,8 +49,8 @@ func (u *unsyncedFiles) putBack(files map[Digest]struct{}, dirs [256]bool) {
 	}
 }
 
-// syncFiles forces to disk, in this order, payload files, their folders and the log: a log record that survives a power loss
-// finds its payloads.
+// syncFiles forces to disk, in this order, payload files, their folders and the log: a log record
+// that survives a power loss finds its payloads.
 func (s *Store) syncFiles() error {
 	s.syncMu.Lock()
 	defer s.syncMu.Unlock()
@@ -87,8 +87,8 @@ func (s *Store) syncPayloads() error {
 	return err
 }
 
-// syncPayload forces one payload file to disk. After a failed fsync the system may have dropped the bytes although reads still show
-// them, so the file is taken away: its entries become misses.
+// syncPayload forces one payload file to disk. After a failed fsync the system may have dropped the
+// bytes although reads still show them, so the file is taken away: its entries become misses.
 func (s *Store) syncPayload(d *Digest) error {
 	f, err := s.fs.OpenFile(s.blobPath(d), syncFlag, 0)
 	if isNotExist(err) {
@@ -108,8 +108,8 @@ func (s *Store) syncPayload(d *Digest) error {
 	return err
 }
 
-// Sync makes every acknowledged change durable: when it has returned nil, a power loss loses none of them.
-// Cancelling ctx returns early only before the work has begun.
+// Sync makes every acknowledged change durable: when it has returned nil, a power loss loses none
+// of them. Cancelling ctx returns early only before the work has begun.
 func (s *Store) Sync(ctx context.Context) error {
 	if err := s.begin(ctx); err != nil {
 		return err

@@ -20,13 +20,15 @@ type tracer struct {
 	err   error
 }
 
-// Trace records accesses to w until stop is called, for replay against eviction policies. It holds no names and no keys: a key
-// becomes a hash with a salt that is thrown away. After a heading, each line is
+// Trace records accesses to w until stop is called, for replay against eviction policies. It holds
+// no names and no keys: a key becomes a hash with a salt that is thrown away. After a heading, each
+// line is
 //
 //	microseconds-since-start op key-hash bytes blocks cost-microseconds
 //
-// with op one of hit, miss, put and delete; bytes, blocks and cost are 0 where they are not known. A second Trace
-// ends the first. Stop flushes and returns the first error of w; tracing never fails a verb.
+// with op one of hit, miss, put and delete; bytes, blocks and cost are 0 where they are not known.
+// A second Trace ends the first. Stop flushes and returns the first error of w; tracing never fails
+// a verb.
 func (s *Store) Trace(w io.Writer) (stop func() error) {
 	t := &tracer{w: bufio.NewWriter(w), start: time.Now()}
 	rand.Read(t.salt[:])

@@ -21,8 +21,9 @@ type VerifyReport struct {
 	Orphans int64 // payload files dropped that nothing referred to
 }
 
-// Verify reads everything that is stored and drops what is damaged, then drops orphaned payload files (see [Store.Run]). It holds a
-// lease on one entry at a time. Cancelling ctx ends it with the report so far.
+// Verify reads everything that is stored and drops what is damaged, then drops orphaned payload
+// files (see [Store.Run]). It holds a lease on one entry at a time. Cancelling ctx ends it with the
+// report so far.
 func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, error) {
 	if o == nil {
 		o = &VerifyOptions{}

@@ -9,8 +9,8 @@ import (
 	"github.com/larderbuild/larder/internal/framelog"
 )
 
-// flushAfter is how many changes are kept out of the index before they are written to it together: a batch costs
-// the index a tenth of what single writes do, and recovery replays no more than that.
+// flushAfter is how many changes are kept out of the index before they are written to it together:
+// a batch costs the index a tenth of what single writes do, and recovery replays no more than that.
 const flushAfter = 1024
 
 // withIndex runs fn with the open index; a parked one is opened first.
@@ -60,8 +60,8 @@ func (s *Store) emptyIndex() (index.Index, error) {
 	return s.openIndex()
 }
 
-// checkpoint is the state that goes into the index with each batch: how much of the log the index has, and the
-// counters, which only a walk could find otherwise.
+// checkpoint is the state that goes into the index with each batch: how much of the log the index
+// has, and the counters, which only a walk could find otherwise.
 type checkpoint struct {
 	clean    bool         // written by Close: nothing came after it
 	applied  framelog.Pos // the index has every frame before it
