@@ -33,7 +33,7 @@ type Draft struct {
 	have     map[Digest]struct{}
 	area     []byte
 	names    nameSet
-	exitCode int32
+	exitCode int64
 	cost     time.Duration
 	noInline bool
 	failed   error
@@ -157,10 +157,11 @@ func (d *Draft) AddSymlink(name, target string) error {
 	})
 }
 
-// SetStreams records what the step printed and how it exited. The slices are not kept.
+// SetStreams records what the step printed and how it exited: signed or unsigned 32 bits, as the systems have it. The
+// slices are not kept.
 func (d *Draft) SetStreams(stdout, stderr []byte, exitCode int) {
-	d.exitCode = int32(exitCode)
-	if exitCode < math.MinInt32 || exitCode > math.MaxInt32 {
+	d.exitCode = int64(exitCode)
+	if d.exitCode < math.MinInt32 || d.exitCode > math.MaxUint32 {
 		d.fail(fmt.Errorf("cache: exit code %d: %w", exitCode, ErrTooLarge))
 	}
 	d.setStream(itemStdout, stdout)

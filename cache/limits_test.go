@@ -40,8 +40,8 @@ func TestSizeBounds(t *testing.T) {
 func TestRecordExtremes(t *testing.T) {
 	key := indexKeyOf(prefixArtifact, 1)
 	for name, r := range map[string]record{
-		"least": {exitCode: math.MinInt32, cost: math.MinInt64, created: math.MinInt64},
-		"most": {exitCode: math.MaxInt32, cost: math.MaxInt64, created: math.MaxInt64, lastUse: math.MaxUint32,
+		"least": {exitCode: -1 << 39, cost: math.MinInt64, created: math.MinInt64},
+		"most": {exitCode: 1<<39 - 1, cost: math.MaxInt64, created: math.MaxInt64, lastUse: math.MaxUint32,
 			uses: math.MaxUint32, frameLen: math.MaxUint32, blocks: math.MaxUint32, outputs: math.MaxUint32,
 			mode: math.MaxUint32, size: math.MaxInt64, content: math.MaxInt64, xxh: math.MaxUint64},
 		"table": {flags: flagTable, size: math.MaxInt64, content: 0},
@@ -74,7 +74,7 @@ func TestTableNames(t *testing.T) {
 
 func TestExitCodes(t *testing.T) {
 	s, _ := openMem(t, nil)
-	for _, code := range []int{0, 1, -1, 255, math.MaxInt32, math.MinInt32} {
+	for _, code := range []int{0, 1, -1, 255, math.MaxInt32, math.MinInt32, math.MaxUint32} {
 		d := s.NewDraft()
 		d.SetStreams(nil, nil, code)
 		key := NewKey("exit").Int(int64(code)).Sum()
@@ -89,7 +89,7 @@ func TestExitCodes(t *testing.T) {
 		}
 		a.Release()
 	}
-	for _, code := range []int64{math.MaxInt32 + 1, math.MinInt32 - 1, math.MaxInt64, 1 << 32} {
+	for _, code := range []int64{math.MinInt32 - 1, math.MaxInt64, 1 << 32} {
 		d := s.NewDraft()
 		d.SetStreams(nil, nil, int(code))
 		if err := s.Put(t.Context(), NewKey("exit").Sum(), d); !errors.Is(err, ErrTooLarge) {

@@ -17,8 +17,8 @@ import (
 //	 0  version, 1          36  blocks u32          76  digest [32]
 //	 1  flags               40  outputs u32        108  name, 0 to 12 bytes
 //	 2  name length         44  mode u32             .  xxhash64 of key and record
-//	 3  zero                48  size or xxhash64 u64
-//	 4  exit code i32       56  content u64
+//	 3  exit code, high i8  48  size or xxhash64 u64
+//	 4  exit code, low u32  56  content u64
 //	 8  cost ns i64         64  log position: segment u64,
 //	16  created ns i64      72  offset u32
 //	24  last use s u32
@@ -45,7 +45,7 @@ const (
 // record is a decoded artifact record.
 type record struct {
 	flags    uint8
-	exitCode int32
+	exitCode int64 // 40 bits
 	cost     time.Duration
 	created  int64 // Unix ns
 	lastUse  uint32
@@ -89,7 +89,7 @@ func appendRecord(b []byte, indexKey []byte, r *record) []byte {
 
 func appendRecordBody(b []byte, r *record) []byte {
 	le := binary.LittleEndian
-	b = append(b, recordVersion, r.flags, r.nameLen, 0)
+	b = append(b, recordVersion, r.flags, r.nameLen, byte(r.exitCode>>32))
 	b = le.AppendUint32(b, uint32(r.exitCode))
 	b = le.AppendUint64(b, uint64(r.cost))
 	b = le.AppendUint64(b, uint64(r.created))
@@ -135,7 +135,7 @@ func verified(indexKey, value []byte) ([]byte, error) {
 
 // parseRecordBody decodes a record and returns what follows it.
 func parseRecordBody(b []byte, r *record) ([]byte, error) {
-	if len(b) < recordFixed || b[0] != recordVersion || b[2] > recordMaxName || b[3] != 0 ||
+	if len(b) < recordFixed || b[0] != recordVersion || b[2] > recordMaxName ||
 		len(b) < recordFixed+int(b[2]) {
 		return nil, errRecord
 	}
@@ -143,7 +143,7 @@ func parseRecordBody(b []byte, r *record) ([]byte, error) {
 	*r = record{
 		flags:    b[1],
 		nameLen:  b[2],
-		exitCode: int32(le.Uint32(b[4:])),
+		exitCode: int64(int8(b[3]))<<32 | int64(le.Uint32(b[4:])),
 		cost:     time.Duration(le.Uint64(b[8:])),
 		created:  int64(le.Uint64(b[16:])),
 		lastUse:  le.Uint32(b[24:]),
