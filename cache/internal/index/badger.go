@@ -178,7 +178,7 @@ func (b *Badger) apply(ops []Op, last Op) error {
 	case b.options.ReadOnly:
 		return errors.ErrUnsupported
 	}
-	if err := cmp.Or(b.damaged(), b.flushes.err()); err != nil {
+	if err := cmp.Or(b.damaged(), b.flushes.err(), checkOps(ops, last)); err != nil {
 		return err
 	}
 	txn := b.begin()

@@ -46,7 +46,7 @@ func TestChildKilled(t *testing.T) {
 	if err := small.play(x, 1, smallBatches); err != nil {
 		t.Fatal(err)
 	}
-	for n := smallBatches + 1; x.Compactions() == 0; n++ { // more, until tables have been merged
+	for n := smallBatches + 1; x.Compactions() == 0; n++ { // until tables have been merged
 		if err := small.play(x, n, n); err != nil {
 			t.Fatal(err)
 		}
@@ -59,30 +59,41 @@ func TestChildKilled(t *testing.T) {
 	select {}
 }
 
-// closedIndex makes an index with tables on two levels in dir and closes it.
+// closedIndex puts an index into dir that has tables on two levels and is closed.
 func closedIndex(t *testing.T, dir string) {
 	t.Helper()
-	x, err := index.OpenBadger(index.Small(index.Options{Dir: dir}))
+	base, err := closedBase()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := small.play(x, 1, smallBatches); err != nil {
-		t.Fatal(err)
-	}
-	n := smallBatches
-	for x.Compactions() == 0 {
-		n++
-		if err := small.play(x, n, n); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := small.play(x, n+1, n+60); err != nil {
-		t.Fatal(err)
-	}
-	if err := x.Close(); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
 		t.Fatal(err)
 	}
 }
+
+func baseDir() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("larder-index-%d", os.Getpid()))
+}
+
+// closedBase is made once, as it has to wait for the engine. TestMain removes it.
+var closedBase = sync.OnceValues(func() (string, error) {
+	dir := baseDir()
+	x, err := index.OpenBadger(index.Small(index.Options{Dir: dir}))
+	if err != nil {
+		return "", err
+	}
+	n := 0
+	for n < smallBatches || x.Compactions() == 0 {
+		n++
+		if err := small.play(x, n, n); err != nil {
+			return "", err
+		}
+	}
+	if err := small.play(x, n+1, n+60); err != nil {
+		return "", err
+	}
+	return dir, x.Close()
+})
 
 func killedIndex(t *testing.T, dir string) {
 	t.Helper()

@@ -4,6 +4,7 @@ package index
 
 import (
 	"errors"
+	"fmt"
 	"iter"
 )
 
@@ -27,6 +28,23 @@ type Op struct {
 	Value []byte
 }
 
+// check refuses ops that are beyond the limits.
+func (o *Op) check() error {
+	if len(o.Key) == 0 || len(o.Key) > MaxKey || len(o.Value) > MaxValue {
+		return fmt.Errorf("key of %d bytes with a value of %d", len(o.Key), len(o.Value))
+	}
+	return nil
+}
+
+func checkOps(ops []Op, last Op) error {
+	for i := range ops {
+		if err := ops[i].check(); err != nil {
+			return err
+		}
+	}
+	return last.check()
+}
+
 // Index is an engine. All methods but Close are safe for concurrent use; Apply is called by one
 // goroutine at a time. Close waits for running calls.
 type Index interface {
@@ -35,7 +53,8 @@ type Index interface {
 
 	// Apply makes ops visible in order, and then last. A crash of the process in between leaves a
 	// prefix of ops: last is in the index only when all of ops are. The engine
-	// does not keep the slices. The number of ops is not limited.
+	// does not keep the slices. The number of ops is not limited; nothing of them is done when one has an empty key or is
+	// beyond MaxKey or MaxValue.
 	Apply(ops []Op, last Op) error
 
 	// Scan yields keys at or after start that have the prefix, in order, with their values, which are borrowed
@@ -43,7 +62,8 @@ type Index interface {
 	// yields an error last; a scan without one was complete as far as the engine can tell.
 	Scan(prefix, start []byte) iter.Seq2[Op, error]
 
-	// Sync makes what Apply wrote durable.
+	// Sync makes what Apply wrote survive a crash, as far as the engine can: the value of the last op's key says
+	// what did.
 	Sync() error
 
 	// Close releases everything. It is idempotent.

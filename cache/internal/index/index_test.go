@@ -130,6 +130,25 @@ func TestRecordsOfTheLargestSize(t *testing.T) {
 	})
 }
 
+func TestApplyRefusesWhatIsBeyondTheLimits(t *testing.T) {
+	engines(t, func(t *testing.T, x index.Index, _ func() index.Index) {
+		bad := map[string]index.Op{
+			"no key":     set(nil, "1"),
+			"long key":   set(make([]byte, index.MaxKey+1), "1"),
+			"long value": set([]byte("k"), string(make([]byte, index.MaxValue+1))),
+		}
+		for name, op := range bad {
+			if err := x.Apply([]index.Op{set([]byte("a"), "1"), op}, set([]byte("last"), "1")); err == nil {
+				t.Errorf("%s: taken", name)
+			}
+			if err := x.Apply(nil, op); err == nil {
+				t.Errorf("%s as last: taken", name)
+			}
+		}
+		want(t, x, []byte("a"), "", false)
+	})
+}
+
 func TestScan(t *testing.T) {
 	engines(t, func(t *testing.T, x index.Index, _ func() index.Index) {
 		apply(t, x, set([]byte("b2"), "2"), set([]byte("a1"), "1"), set([]byte("b1"), "1"), set([]byte("b3"), "3"),

@@ -62,6 +62,9 @@ func (m *Mem) Apply(ops []Op, last Op) error {
 	if m.closed {
 		return fmt.Errorf("index: apply: %w", ErrClosed)
 	}
+	if err := checkOps(ops, last); err != nil {
+		return fmt.Errorf("index: apply: %w", err)
+	}
 	for _, op := range ops {
 		m.apply(op)
 	}
