@@ -139,7 +139,8 @@ func (s *Store) filesOf(key *Key, r *record) []Digest {
 	}
 	var f frame
 	if err := s.readFrame(key, r, &f); err != nil {
-		s.log().Warn("log frame of a dropped entry is unreadable", "key", key.String(), "error", err)
+		s.log().Warn("log frame of a dropped entry is unreadable",
+			"key", key.String(), "error", err)
 		return nil
 	}
 	files := make([]Digest, f.factCount())

@@ -204,8 +204,11 @@ func (a *Artifact) readTable() ([]item, []byte, error) {
 	var text []byte
 	if r.inline() {
 		text = area[int64(len(area))-r.content:]
-	} else if text, err = a.readPayload(&item{size: r.content, digest: r.digest, offset: noOffset}); err != nil {
-		return nil, nil, err
+	} else {
+		it := item{size: r.content, digest: r.digest, offset: noOffset}
+		if text, err = a.readPayload(&it); err != nil {
+			return nil, nil, err
+		}
 	}
 	items, err := parseTable(text)
 	if err != nil {

@@ -21,7 +21,8 @@ func (s *Store) compact(ctx context.Context) error {
 		if ctx.Err() != nil || s.incomplete() {
 			break
 		}
-		if _, stuck := s.stuck[seg.ID]; stuck || seg.Active || !s.sparse(seg) || s.space.low(seg.Size) {
+		_, stuck := s.stuck[seg.ID]
+		if stuck || seg.Active || !s.sparse(seg) || s.space.low(seg.Size) {
 			continue
 		}
 		err := s.compactSegment(ctx, seg.ID)

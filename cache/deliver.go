@@ -85,7 +85,9 @@ type Delivered struct {
 // Cancelling ctx stops between and inside files. Wrong bytes are [ErrCorrupt] and a miss; any other
 // error is the destination's or an [*place.TargetError] for a symbolic link that would lead
 // outside.
-func (a *Artifact) Deliver(ctx context.Context, root *os.Root, o *DeliverOptions) ([]Delivered, error) {
+func (a *Artifact) Deliver(
+	ctx context.Context, root *os.Root, o *DeliverOptions,
+) ([]Delivered, error) {
 	if o == nil {
 		o = &DeliverOptions{}
 	}
@@ -121,7 +123,9 @@ func (a *Artifact) Deliver(ctx context.Context, root *os.Root, o *DeliverOptions
 	return list, nil
 }
 
-func (a *Artifact) stage(ctx context.Context, d *place.Delivery, it *item, to string, o *DeliverOptions) (How, error) {
+func (a *Artifact) stage(
+	ctx context.Context, d *place.Delivery, it *item, to string, o *DeliverOptions,
+) (How, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -145,7 +149,9 @@ func (a *Artifact) stage(ctx context.Context, d *place.Delivery, it *item, to st
 	return a.stageFile(ctx, d, it, out)
 }
 
-func (a *Artifact) stageFile(ctx context.Context, d *place.Delivery, it *item, out place.Output) (How, error) {
+func (a *Artifact) stageFile(
+	ctx context.Context, d *place.Delivery, it *item, out place.Output,
+) (How, error) {
 	f, err := a.openPayload(it)
 	if err != nil {
 		return 0, err

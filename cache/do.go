@@ -40,7 +40,9 @@ func (e *PanicError) Error() string { return fmt.Sprintf("build panicked: %v", e
 // key is [ErrRecursive].
 //
 // A caller whose own ctx ends leaves with its error.
-func (s *Store) Do(ctx context.Context, key Key, build func(context.Context, *Draft) error) (*Artifact, error) {
+func (s *Store) Do(
+	ctx context.Context, key Key, build func(context.Context, *Draft) error,
+) (*Artifact, error) {
 	outer, _ := ctx.Value(building{s}).(*chain)
 	for c := outer; c != nil; c = c.next {
 		if c.key == key {
@@ -71,7 +73,9 @@ func (s *Store) Do(ctx context.Context, key Key, build func(context.Context, *Dr
 }
 
 // board joins the flight of key, or starts it.
-func (s *Store) board(ctx context.Context, key Key, outer *chain, build func(context.Context, *Draft) error) (*flight, error) {
+func (s *Store) board(
+	ctx context.Context, key Key, outer *chain, build func(context.Context, *Draft) error,
+) (*flight, error) {
 	s.flightMu.Lock()
 	defer s.flightMu.Unlock()
 	if f := s.flights[key]; f != nil {
@@ -81,7 +85,8 @@ func (s *Store) board(ctx context.Context, key Key, outer *chain, build func(con
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
-	inner := context.WithValue(context.WithoutCancel(ctx), building{s}, &chain{key: key, next: outer})
+	inner := context.WithValue(context.WithoutCancel(ctx), building{s},
+		&chain{key: key, next: outer})
 	inner, cancel := context.WithCancelCause(inner)
 	f := &flight{waiters: 1, cancel: cancel, done: make(chan struct{}), err: errBuildExited}
 	s.flights[key] = f
@@ -122,7 +127,9 @@ func (s *Store) leave(key Key, f *flight) {
 }
 
 // fly builds and stores.
-func (s *Store) fly(ctx context.Context, key Key, build func(context.Context, *Draft) error) (err error) {
+func (s *Store) fly(
+	ctx context.Context, key Key, build func(context.Context, *Draft) error,
+) (err error) {
 	d := s.NewDraft()
 	defer d.Discard()
 	start := s.now()

@@ -18,12 +18,14 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// Draft is one artifact being made: outputs are added, then [Store.Put] stores them under a key, or [Store.Do] does so after its
-// build. Nothing of it is visible before. It is not safe for concurrent use.
+// Draft is one artifact being made: outputs are added, then [Store.Put] stores them under a key, or
+// [Store.Do] does so after its build. Nothing of it is visible before. It is not safe for
+// concurrent use.
 //
 // Names of outputs are relative and slash-separated, of any depth, and must fit every supported
-// system: absolute names, "..", NUL, drive letters, names that Windows reserves, and names that differ only in
-// case are refused with a [*NameError]. After an error from one of the Add verbs the draft cannot be put.
+// system: absolute names, "..", NUL, drive letters, names that Windows reserves, and names that
+// differ only in case are refused with a [*NameError]. After an error from one of the Add verbs the
+// draft cannot be put.
 //
 // A draft may hold 1,000,000 outputs at most.
 type Draft struct {
@@ -46,14 +48,16 @@ const maxOutputs = 1_000_000
 // NewDraft starts an artifact.
 func (s *Store) NewDraft() *Draft { return &Draft{s: s} }
 
-// NeverInline makes a payload file of every output that is added from now on, however small. A front end that
-// hands out paths of all outputs saves writing them out at the first [Artifact.Path].
+// NeverInline makes a payload file of every output that is added from now on, however small. A
+// front end that hands out paths of all outputs saves writing them out at the first
+// [Artifact.Path].
 func (d *Draft) NeverInline() { d.noInline = true }
 
 // SetCost records how long the step took, which eviction weighs against the space it takes.
 func (d *Draft) SetCost(cost time.Duration) { d.cost = cost }
 
-// Add streams an output from r to its end. Of mode the permission bits are kept. Any error of r fails the draft.
+// Add streams an output from r to its end. Of mode the permission bits are kept. Any error of r
+// fails the draft.
 func (d *Draft) Add(name string, mode fs.FileMode, r io.Reader) error {
 	return d.add(name, func(it *item) error {
 		it.mode = mode.Perm()
@@ -61,8 +65,8 @@ func (d *Draft) Add(name string, mode fs.FileMode, r io.Reader) error {
 	})
 }
 
-// AddSized is Add for a reader that must yield exactly size bytes; a shorter one fails the draft with
-// [ErrShortContent], a longer one with [ErrTooLarge].
+// AddSized is Add for a reader that must yield exactly size bytes; a shorter one fails the draft
+// with [ErrShortContent], a longer one with [ErrTooLarge].
 func (d *Draft) AddSized(name string, mode fs.FileMode, size int64, r io.Reader) error {
 	return d.add(name, func(it *item) error {
 		it.mode = mode.Perm()
@@ -79,20 +83,22 @@ func (d *Draft) AddSized(name string, mode fs.FileMode, size int64, r io.Reader)
 	})
 }
 
-// AddFile takes the content and permission bits of a file of the host by clone, or else copy. A file that changes
-// meanwhile fails the draft.
+// AddFile takes the content and permission bits of a file of the host by clone, or else copy. A
+// file that changes meanwhile fails the draft.
 func (d *Draft) AddFile(name, path string) error {
 	return d.addFrom(name, path, d.s.placer.Import)
 }
 
-// TakeFile is AddFile for a file that the host gives away: it is renamed into the store where
-// that is possible, then hashed. A file with more than one link is refused: whoever holds the other could change it.
-// The file is gone afterwards, whether or not the draft is put.
+// TakeFile is AddFile for a file that the host gives away: it is renamed into the store where that
+// is possible, then hashed. A file with more than one link is refused: whoever holds the other
+// could change it. The file is gone afterwards, whether or not the draft is put.
 func (d *Draft) TakeFile(name, path string) error {
 	return d.addFrom(name, path, d.s.placer.Take)
 }
 
-type takeFunc func(ctx context.Context, fsys vfs.FS, dst, src string, hash io.Writer) (place.Taken, error)
+type takeFunc func(
+	ctx context.Context, fsys vfs.FS, dst, src string, hash io.Writer,
+) (place.Taken, error)
 
 func (d *Draft) addFrom(name, path string, take takeFunc) error {
 	return d.add(name, func(it *item) error {
@@ -148,8 +154,8 @@ func (d *Draft) takeFile(it *item, path string, take takeFunc) error {
 	return nil
 }
 
-// AddSymlink adds a symbolic link as an output: its text is stored, not what it points to. Delivery refuses one that leads out of the
-// destination.
+// AddSymlink adds a symbolic link as an output: its text is stored, not what it points to. Delivery
+// refuses one that leads out of the destination.
 func (d *Draft) AddSymlink(name, target string) error {
 	return d.add(name, func(it *item) error {
 		it.kind, it.mode, it.target = itemSymlink, fs.ModeSymlink|0o777, target
@@ -157,8 +163,8 @@ func (d *Draft) AddSymlink(name, target string) error {
 	})
 }
 
-// SetStreams records what the step printed and how it exited: signed or unsigned 32 bits, as the systems have it. The
-// slices are not kept.
+// SetStreams records what the step printed and how it exited: signed or unsigned 32 bits, as the
+// systems have it. The slices are not kept.
 func (d *Draft) SetStreams(stdout, stderr []byte, exitCode int) {
 	d.exitCode = int64(exitCode)
 	if d.exitCode < math.MinInt32 || d.exitCode > math.MaxUint32 {

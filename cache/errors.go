@@ -46,7 +46,8 @@ func (e *LockedError) Error() string {
 	if e.PID != 0 {
 		owner = fmt.Sprintf("process %d", e.PID)
 	}
-	return fmt.Sprintf("cache: open %s: owned by %s; close it or use Options.LockWait", e.Dir, owner)
+	return fmt.Sprintf("cache: open %s: owned by %s; close it or use Options.LockWait",
+		e.Dir, owner)
 }
 
 // Lease describes what somebody still holds.
@@ -66,7 +67,8 @@ func (e *HeldError) Error() string {
 	if len(e.Leases) == 0 {
 		return "cache: close: leases are still held"
 	}
-	return fmt.Sprintf("cache: close: %d artifacts are still held, %v among them", len(e.Leases), e.Leases[0].Key)
+	return fmt.Sprintf("cache: close: %d artifacts are still held, %v among them",
+		len(e.Leases), e.Leases[0].Key)
 }
 
 // NameError reports an output name that cannot be stored.
@@ -97,4 +99,6 @@ func (e *corruptError) Error() string {
 	return fmt.Sprintf("cache: entry %v: %s; dropped", e.c.Key, e.c.Reason)
 }
 
-func (e *corruptError) Is(target error) bool { return target == ErrCorrupt || target == ErrNotFound }
+func (e *corruptError) Is(target error) bool {
+	return target == ErrCorrupt || target == ErrNotFound
+}

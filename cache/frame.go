@@ -6,7 +6,8 @@ import (
 
 // The log holds one frame for each change. The body starts with a kind and a version byte.
 //
-//	put      kind, version, zero u16, key [32], record (without checksum; its position is zero), count of facts u32, facts, inline area
+//	put      kind, version, zero u16, key [32], record (without checksum; its position is zero),
+//	         count of facts u32, facts, inline area
 //	delete   kind, version, zero u16, key [32]
 //	touch    kind, version, zero u16, key [32], last use u32, uses u32
 //	removed  kind, version, zero u16, segment u64: the segment's live frames were all moved

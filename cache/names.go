@@ -11,7 +11,7 @@ import (
 // checkName refuses a name that could leave its folder, or that some supported system cannot hold,
 // so that an artifact made on one system can be delivered on every other.
 func checkName(name string) error {
-	bad := func(reason string) error { return &NameError{Field: "name", Name: name, Reason: reason} }
+	bad := func(reason string) error { return badName(name, reason) }
 	switch {
 	case name == "":
 		return bad("is empty")
@@ -34,6 +34,10 @@ func checkName(name string) error {
 		}
 	}
 	return nil
+}
+
+func badName(name, reason string) error {
+	return &NameError{Field: "name", Name: name, Reason: reason}
 }
 
 func checkElem(elem string) string {
@@ -72,7 +76,9 @@ func reservedOnWindows(elem string) bool {
 // checkTarget refuses a text that no link can have. Whether it stays inside is decided where it is
 // delivered.
 func checkTarget(target string) error {
-	bad := func(reason string) error { return &NameError{Field: "target", Name: target, Reason: reason} }
+	bad := func(reason string) error {
+		return &NameError{Field: "target", Name: target, Reason: reason}
+	}
 	switch {
 	case target == "":
 		return bad("is empty")
@@ -94,7 +100,7 @@ type nameSet struct {
 // add refuses a name that folds to one that is there, or that is a folder where the other is a
 // file.
 func (s *nameSet) add(name string) error {
-	bad := func(reason string) error { return &NameError{Field: "name", Name: name, Reason: reason} }
+	bad := func(reason string) error { return badName(name, reason) }
 	if s.files == nil {
 		if s.first == "" {
 			s.first = name

@@ -60,7 +60,8 @@ func explain(err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("the root must belong to this user or be writable for it: %w", err)
 	case errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("the root must be a folder: move the file away or name another root: %w", err)
+		return fmt.Errorf(
+			"the root must be a folder: move the file away or name another root: %w", err)
 	}
 	return err
 }
@@ -97,7 +98,8 @@ func open(ctx context.Context, dir string, opt Options, se seams) (*Store, error
 }
 
 func newStore(dir string, opt Options, se seams) *Store {
-	s := &Store{dir: dir, opt: opt, fs: se.fs, openIndex: se.openIndex, segmentBytes: se.segmentBytes,
+	s := &Store{
+		dir: dir, opt: opt, fs: se.fs, openIndex: se.openIndex, segmentBytes: se.segmentBytes,
 		groupKeys: map[Key]struct{}{}, live: map[uint64]int64{}, liveDirty: map[uint64]struct{}{},
 		touches: map[Key]uint32{}, flights: map[Key]*flight{}, stuck: map[uint64]struct{}{},
 		life:  life{done: make(chan struct{})},
@@ -106,7 +108,9 @@ func newStore(dir string, opt Options, se seams) *Store {
 	}
 	s.life.ctx, s.life.cancel = context.WithCancelCause(context.Background())
 	s.unsyncedFiles.files = map[Digest]struct{}{}
-	s.pay = payloads{fresh: map[Digest]*payload{}, flushing: map[Digest]*payload{}, pins: map[Digest]*pin{}}
+	s.pay = payloads{
+		fresh: map[Digest]*payload{}, flushing: map[Digest]*payload{}, pins: map[Digest]*pin{},
+	}
 	for i := range s.shards {
 		s.shards[i] = shard{fresh: map[Key]*record{}, flushing: map[Key]*record{},
 			leases: map[Key]*lease{}, detached: map[*lease]struct{}{}}
@@ -147,7 +151,8 @@ func (s *Store) makeRoot() error {
 	for _, e := range entries {
 		if name := e.Name(); name != "LOCK" && name != "log" && name != "blobs" && name != "tmp" &&
 			name != "index" && name != "quarantine" && name != formatTmp {
-			return fmt.Errorf("the folder is not empty and is not a store (it holds %q): name another root", name)
+			return fmt.Errorf(
+				"the folder is not empty and is not a store (it holds %q): name another root", name)
 		}
 	}
 	return nil
@@ -227,7 +232,8 @@ func (s *Store) readFormat() (id [16]byte, err error) {
 		return s.writeFormat(false)
 	}
 	if version > formatVersion {
-		return id, fmt.Errorf("the root has format %d, this version knows up to %d; nothing was changed: %w",
+		return id, fmt.Errorf(
+			"the root has format %d, this version knows up to %d; nothing was changed: %w",
 			version, formatVersion, ErrVersion)
 	}
 	return id, nil
@@ -320,8 +326,10 @@ func (s *Store) emptyTmp() error {
 // openBadger opens the index below the root. On a full disk it is opened for reading only: a page
 // of a mapped file that finds no space kills the process. The caller holds gate or is alone.
 func (s *Store) openBadger() (index.Index, error) {
-	o := index.Options{Dir: filepath.Join(s.dir, "index"), Logger: s.opt.Logger, OnDamage: s.distrust,
-		ReadOnly: s.space.low(0)}
+	o := index.Options{
+		Dir: filepath.Join(s.dir, "index"), Logger: s.opt.Logger, OnDamage: s.distrust,
+		ReadOnly: s.space.low(0),
+	}
 	ix, err := index.OpenBadger(o)
 	if o.ReadOnly && errors.Is(err, errors.ErrUnsupported) {
 		o.ReadOnly = false

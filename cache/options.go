@@ -73,10 +73,12 @@ func (o *Options) withDefaults() (Options, error) {
 		c = *o
 	}
 	if c.InlineBelow > maxInline {
-		return c, fmt.Errorf("cache: open: Options.InlineBelow is %d, more than %d", c.InlineBelow, maxInline)
+		return c, fmt.Errorf("cache: open: Options.InlineBelow is %d, more than %d",
+			c.InlineBelow, maxInline)
 	}
 	if c.Durability > Always {
-		return c, fmt.Errorf("cache: open: Options.Durability is %d, which is no Durability", c.Durability)
+		return c, fmt.Errorf("cache: open: Options.Durability is %d, which is no Durability",
+			c.Durability)
 	}
 	c.InlineBelow = orDefault(c.InlineBelow, defaultInline)
 	c.Reserve = orDefault(c.Reserve, defaultReserve)

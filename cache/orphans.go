@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -49,7 +50,7 @@ func (s *Store) dropOrphans(ctx context.Context) (int64, error) {
 
 // suspectsIn collects the old files of one folder that have no record.
 func (s *Store) suspectsIn(ctx context.Context, i int, suspects map[Digest]struct{}) error {
-	dir := filepath.Join(s.dir, "blobs", string("0123456789abcdef"[i>>4])+string("0123456789abcdef"[i&15]))
+	dir := filepath.Join(s.dir, "blobs", fmt.Sprintf("%02x", i))
 	entries, err := s.fs.ReadDir(dir)
 	if isNotExist(err) {
 		return nil

@@ -107,7 +107,8 @@ func (p *payload) trusted(fi fs.FileInfo, s *Store) bool {
 		return false
 	}
 	at := int64(p.verified)
-	return at > s.distrustBefore.Load() && (s.opt.VerifyAfter < 0 || s.now().Sub(time.Unix(at, 0)) < s.opt.VerifyAfter)
+	return at > s.distrustBefore.Load() &&
+		(s.opt.VerifyAfter < 0 || s.now().Sub(time.Unix(at, 0)) < s.opt.VerifyAfter)
 }
 
 // believe records that the file's content has just been hashed and was right.

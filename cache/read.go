@@ -108,7 +108,8 @@ func (a *Artifact) readArea() ([]byte, error) {
 	if kept := a.lease.area.Load(); kept != nil {
 		return *kept, nil
 	}
-	if !errors.Is(err, framelog.ErrDamaged) && !errors.Is(err, framelog.ErrNotFound) && !errors.Is(err, errRecord) {
+	if !errors.Is(err, framelog.ErrDamaged) && !errors.Is(err, framelog.ErrNotFound) &&
+		!errors.Is(err, errRecord) {
 		return nil, a.s.wrap("read "+keyText(&a.key), err)
 	}
 	return nil, a.corrupt(Digest{}, "its log frame is damaged: "+err.Error())
@@ -154,7 +155,8 @@ func (a *Artifact) openPayload(it *item) (vfs.File, error) {
 	if err != nil {
 		return nil, a.s.wrap("read "+keyText(&a.key), err)
 	}
-	return nil, a.damaged(it, fmt.Sprintf("its payload file has %d bytes, not %d", fi.Size(), it.size))
+	return nil, a.damaged(it,
+		fmt.Sprintf("its payload file has %d bytes, not %d", fi.Size(), it.size))
 }
 
 // readPayload reads and verifies a payload file whole.
@@ -206,7 +208,8 @@ func (r *verifyingReader) Read(p []byte) (int, error) {
 	switch {
 	case err != nil && err != io.EOF:
 		r.err = r.a.damaged(r.it, "its payload file cannot be read: "+err.Error())
-	case r.n > r.it.size, err == io.EOF && r.n < r.it.size, r.n == r.it.size && r.sum.Sum64() != r.it.xxh:
+	case r.n > r.it.size, err == io.EOF && r.n < r.it.size,
+		r.n == r.it.size && r.sum.Sum64() != r.it.xxh:
 		r.err = r.a.damaged(r.it, "its payload file has wrong bytes")
 		n = 0 // or who asks for no more than the size would never see the error
 	default:

@@ -11,8 +11,9 @@ import (
 	"github.com/larderbuild/larder/internal/framelog"
 )
 
-// An artifact record is what the index holds for a key: a fixed part, the name of a lone output when it is
-// short, and a checksum over the index key and all before it, at most 128 bytes. All numbers are little endian.
+// An artifact record is what the index holds for a key: a fixed part, the name of a lone output
+// when it is short, and a checksum over the index key and all before it, at most 128 bytes. All
+// numbers are little endian.
 //
 //	 0  version, 1          36  blocks u32          76  digest [32]
 //	 1  flags               40  outputs u32        108  name, 0 to 12 bytes
@@ -25,8 +26,8 @@ import (
 //	28  uses u32
 //	32  frame length u32
 //
-// With a table, content is its length and size the bytes of all outputs. A lone output has its own length as content
-// and its xxhash64 where a table has size.
+// With a table, content is its length and size the bytes of all outputs. A lone output has its own
+// length as content and its xxhash64 where a table has size.
 const (
 	recordVersion  = 1
 	recordFixed    = 108
@@ -71,7 +72,8 @@ func (r *record) inline() bool { return r.flags&flagInline != 0 }
 // mayHaveArea reports whether bytes of the artifact may stand in its log frame.
 func (r *record) mayHaveArea() bool { return r.flags != 0 }
 
-// sum covers the index key too: a record that a damaged index shows under another key must not pass.
+// sum covers the index key too: a record that a damaged index shows under another key must not
+// pass.
 func sum(key, value []byte) uint64 {
 	var d xxhash.Digest
 	d.Reset()
@@ -172,7 +174,8 @@ func parseRecordBody(b []byte, r *record) ([]byte, error) {
 // maxBlocks stands for itself and everything above: 16 TiB and more.
 const maxBlocks = 1<<32 - 1
 
-// blocksOf rounds up to the 4 KiB blocks that a file of size bytes takes, counting one for its inode.
+// blocksOf rounds up to the 4 KiB blocks that a file of size bytes takes, counting one for its
+// inode.
 func blocksOf(size int64) uint32 {
 	return uint32(min(size/4096+min(size%4096, 1)+1, maxBlocks))
 }

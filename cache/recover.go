@@ -35,7 +35,9 @@ func (s *Store) recover(ctx context.Context, id [16]byte) error {
 		s.log().Warn("index is damaged and will be rebuilt", "error", err)
 	}
 	dir := filepath.Join(s.dir, "log")
-	s.flog, err = framelog.Open(s.fs, dir, &framelog.Options{ID: id, MinSegment: c.applied.Segment + 1, SegmentBytes: s.segmentBytes})
+	s.flog, err = framelog.Open(s.fs, dir, &framelog.Options{
+		ID: id, MinSegment: c.applied.Segment + 1, SegmentBytes: s.segmentBytes,
+	})
 	if errors.Is(err, framelog.ErrVersion) {
 		return errors.Join(ErrVersion, err)
 	}
@@ -132,7 +134,8 @@ func (s *Store) replay(ctx context.Context, from framelog.Pos) error {
 func (s *Store) redo(fr framelog.Frame) error {
 	var f frame
 	if err := parseFrame(fr.Body, &f); err != nil {
-		s.report(Corruption{Path: "log", Reason: fmt.Sprintf("frame %v: %v", fr.Pos, err), Time: s.now()})
+		reason := fmt.Sprintf("frame %v: %v", fr.Pos, err)
+		s.report(Corruption{Path: "log", Reason: reason, Time: s.now()})
 		return nil
 	}
 	if f.kind == frameRemoved {

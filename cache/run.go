@@ -68,7 +68,9 @@ type upkeep struct {
 
 func newUpkeep(s *Store) *upkeep {
 	now := time.Now()
-	return &upkeep{s: s, compacted: now, touched: now, swept: now, scrubbed: now.Add(scrubFirst - scrubEvery)}
+	return &upkeep{
+		s: s, compacted: now, touched: now, swept: now, scrubbed: now.Add(scrubFirst - scrubEvery),
+	}
 }
 
 // round does what is due and returns how long nothing else will be.

@@ -72,7 +72,8 @@ func (s *Store) current(key *Key, r *record) (bool, error) {
 }
 
 func (s *Store) indexed(key *Key, r *record) (bool, error) {
-	return s.lookup(prefixArtifact, (*[32]byte)(key), func(k, v []byte) error { return parseRecord(k, v, r) })
+	parse := func(k, v []byte) error { return parseRecord(k, v, r) }
+	return s.lookup(prefixArtifact, (*[32]byte)(key), parse)
 }
 
 // payloads holds what is newer than the index for payload records, and which payload files may not
@@ -115,7 +116,8 @@ func (s *Store) payload(d *Digest) (p payload, ok bool, err error) {
 		return p, r != nil, nil
 	}
 	s.pay.mu.Unlock()
-	ok, err = s.lookup(prefixPayload, (*[32]byte)(d), func(k, v []byte) error { return parsePayload(k, v, &p) })
+	parse := func(k, v []byte) error { return parsePayload(k, v, &p) }
+	ok, err = s.lookup(prefixPayload, (*[32]byte)(d), parse)
 	return p, ok, err
 }
 

@@ -36,8 +36,9 @@ func (s *Store) Stats() Stats {
 	st := Stats{
 		Entries: c.entries.Load(), Payloads: c.payloads.Load(), PayloadBytes: c.payloadBytes.Load(),
 		SharedBytes: c.sharedBytes.Load(), LogBytes: s.flog.Size(),
-		Hits: c.hits.Load(), Misses: c.misses.Load(), Puts: c.puts.Load(), Deletes: c.deletes.Load(),
-		Corrupt: c.corrupt.Load(), Orphans: c.orphans.Load(), Rebuilding: s.incomplete(),
+		Hits: c.hits.Load(), Misses: c.misses.Load(), Puts: c.puts.Load(),
+		Deletes: c.deletes.Load(), Corrupt: c.corrupt.Load(), Orphans: c.orphans.Load(),
+		Rebuilding: s.incomplete(),
 	}
 	for _, l := range s.held() {
 		st.Leases += int64(l.Count)

@@ -39,8 +39,11 @@ type Store struct {
 	shards        [shardCount]shard
 	pay           payloads
 
-	committer      committer
-	commitMu       sync.Mutex // one commit, flush, recovery or rebuild step at a time; guards what follows
+	committer committer
+
+	// commitMu lets through one commit, flush, recovery or rebuild step at a time. It guards what
+	// follows.
+	commitMu       sync.Mutex
 	batch          framelog.Batch
 	frameBuf       []byte
 	groupKeys      map[Key]struct{}
@@ -57,7 +60,7 @@ type Store struct {
 	partial        atomic.Bool // rebuild != nil, or the index is damaged
 
 	compactMu     sync.Mutex
-	stuck         map[uint64]struct{} // damaged segments that compaction leaves alone; guarded by compactMu
+	stuck         map[uint64]struct{} // damaged, so left alone; guarded by compactMu
 	rebuildMu     sync.Mutex
 	syncMu        sync.Mutex
 	unsyncedFiles unsyncedFiles

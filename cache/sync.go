@@ -101,7 +101,8 @@ func (s *Store) syncPayload(d *Digest) error {
 	if cerr := f.Close(); err == nil {
 		return cerr
 	}
-	s.report(Corruption{Digest: *d, Path: s.blobName(d), Reason: "fsync failed: " + err.Error(), Time: s.now()})
+	reason := "fsync failed: " + err.Error()
+	s.report(Corruption{Digest: *d, Path: s.blobName(d), Reason: reason, Time: s.now()})
 	if rerr := s.fs.Remove(s.blobPath(d)); rerr != nil && !isNotExist(rerr) {
 		err = errors.Join(err, rerr)
 	}

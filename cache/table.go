@@ -8,7 +8,8 @@ import (
 // An output table lists what an artifact holds when that is more than one output with a short name.
 // It starts with a version byte and a count u32; each item is
 //
-//	kind u8, zero u8, name length u16, target length u16, mode u32, size u64, offset u32, digest [32], xxhash64, name, target
+//	kind u8, zero u8, name length u16, target length u16, mode u32, size u64, offset u32,
+//	digest [32], xxhash64, name, target
 //
 // The offset is where the item's bytes start in the inline area of the log frame, or noOffset when
 // a payload file of its own holds them.

@@ -105,7 +105,8 @@ func parseCheckpoint(value []byte, c *checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if len(b) != checkpointBytes || b[0] != checkpointVersion || b[1]&^(checkpointClean|checkpointRebuilt) != 0 {
+	if len(b) != checkpointBytes || b[0] != checkpointVersion ||
+		b[1]&^(checkpointClean|checkpointRebuilt) != 0 {
 		return errRecord
 	}
 	*c = checkpoint{clean: b[1]&checkpointClean != 0, rebuilt: b[1]&checkpointRebuilt != 0}
