@@ -1,0 +1,156 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestRunTwice refuses a second Run, and takes one again when the first has ended.
+func TestRunTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpkept(t, nil, 0)
+		synctest.Wait()
+		if err := u.Run(t.Context()); !errors.Is(err, ErrRunning) {
+			t.Errorf("second run: %v", err)
+		}
+		u.cancel()
+		if err := <-u.ran; !errors.Is(err, context.Canceled) {
+			t.Errorf("first run: %v", err)
+		}
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errBuild)
+		defer cancel()
+		if err := u.Run(ctx); !errors.Is(err, errBuild) {
+			t.Errorf("third run: %v", err)
+		}
+		go func() { u.ran <- u.Run(context.Background()) }()
+		synctest.Wait()
+		if err := u.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if err := <-u.ran; err != nil {
+			t.Errorf("run of a store that is closed: %v", err)
+		}
+		if err := u.Run(t.Context()); !errors.Is(err, ErrClosed) {
+			t.Errorf("run after close: %v", err)
+		}
+	})
+}
+
+// TestGroupDurable counts fsyncs: with Run each commit is durable within 100 ms, and a burst shares them.
+func TestGroupDurable(t *testing.T) {
+	for _, d := range []Durability{Group, None, Always} {
+		synctest.Test(t, func(t *testing.T) {
+			u := newUpkept(t, &Options{Durability: d}, 0)
+			defer u.stop(t)
+			time.Sleep(5 * time.Second)
+			for i := range 3 {
+				before := u.syncs.Load()
+				for j := range 20 {
+					if err := putText(u.Store, fmt.Sprint("k", j), fmt.Sprint(i)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				atOnce := u.syncs.Load() - before
+				time.Sleep(100 * time.Millisecond)
+				n := u.syncs.Load() - before
+				time.Sleep(10 * time.Second)
+				late := u.syncs.Load() - before - n
+				switch {
+				case d == Group && (atOnce > 1 || n == 0 || n > 5 || late > 0),
+					d == None && n+late > 0, d == Always && atOnce < 20:
+					t.Errorf("durability %d: %d fsyncs at once, %d within 100 ms, %d later", d, atOnce, n, late)
+				}
+			}
+		})
+	}
+}
+
+// TestGroupDurableWithoutRun makes commits durable with the first commit after 100 ms.
+func TestGroupDurableWithoutRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpkept(t, nil, 0)
+		u.cancel()
+		<-u.ran
+		defer u.Close(context.Background())
+		step := func(pause time.Duration) int64 {
+			time.Sleep(pause)
+			before := u.syncs.Load()
+			if err := putText(u.Store, "k", "v"); err != nil {
+				t.Fatal(err)
+			}
+			return u.syncs.Load() - before
+		}
+		if a, b, c, d := step(0), step(90*time.Millisecond), step(20*time.Millisecond), step(0); a+b != 0 || c == 0 || d != 0 {
+			t.Errorf("fsyncs: %d, after 90 ms %d, after 110 ms %d, at once %d", a, b, c, d)
+		}
+	})
+}
+
+// TestRunCompacts replaces the same entries again and again: the log does not grow for ever.
+func TestRunCompacts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpkept(t, nil, 16<<10)
+		defer u.stop(t)
+		for i := range 400 {
+			if err := putText(u.Store, fmt.Sprint("k", i%10), fmt.Sprint(i, " ", strings.Repeat("x", 900))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		full := u.Stats()
+		time.Sleep(3 * time.Second)
+		st := u.Stats()
+		if full.LogBytes < 400*900 || st.LogBytes > 5*16<<10 || st.LiveBytes > 20<<10 || st.Entries != 10 {
+			t.Errorf("log of %d bytes compacted to %d, %d of them live", full.LogBytes, st.LogBytes, st.LiveBytes)
+		}
+		for i := range 10 {
+			if got, err := getText(u.Store, fmt.Sprint("k", i)); err != nil || !strings.HasPrefix(got, fmt.Sprint(390+i, " ")) {
+				t.Errorf("k%d: %.10q, %v", i, got, err)
+			}
+		}
+	})
+}
+
+// TestHeldWhileCompacted reads an inline output whose frame has moved, and one whose entry is gone.
+func TestHeldWhileCompacted(t *testing.T) {
+	s, _ := openMem(t, nil)
+	if err := errors.Join(putText(s, "stays", "small"), putText(s, "goes", "tiny")); err != nil {
+		t.Fatal(err)
+	}
+	var held []*Artifact
+	for _, name := range []string{"stays", "goes"} {
+		a, err := s.Get(t.Context(), nameKey(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Release()
+		held = append(held, a)
+	}
+	if err := s.Delete(t.Context(), nameKey("goes")); err != nil {
+		t.Fatal(err)
+	}
+	first := s.flog.Segments()[0].ID
+	for i := range 100 {
+		if err := putText(s, fmt.Sprint("f", i%3), strings.Repeat("x", 900)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if now := s.flog.Segments()[0].ID; now <= first {
+		t.Fatalf("segment %d is still there", first)
+	}
+	for i, want := range []string{"small", "tiny"} {
+		if b, err := held[i].Bytes("out"); err != nil || string(b) != want {
+			t.Errorf("held artifact: %q, %v, want %q", b, err, want)
+		}
+	}
+	if got, err := getText(s, "stays"); err != nil || got != "small" {
+		t.Errorf("entry that was moved: %q, %v", got, err)
+	}
+}
