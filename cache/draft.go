@@ -167,7 +167,7 @@ func (d *Draft) AddSymlink(name, target string) error {
 // systems have it. The slices are not kept.
 func (d *Draft) SetStreams(stdout, stderr []byte, exitCode int) {
 	d.exitCode = int64(exitCode)
-	if d.exitCode < math.MinInt32 || d.exitCode > math.MaxUint32 {
+	if d.exitCode < minExitCode || d.exitCode > maxExitCode {
 		d.fail(fmt.Errorf("cache: exit code %d: %w", exitCode, ErrTooLarge))
 	}
 	d.setStream(itemStdout, stdout)

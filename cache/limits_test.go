@@ -40,8 +40,8 @@ func TestSizeBounds(t *testing.T) {
 func TestRecordExtremes(t *testing.T) {
 	key := indexKeyOf(prefixArtifact, 1)
 	for name, r := range map[string]record{
-		"least": {exitCode: -1 << 39, cost: math.MinInt64, created: math.MinInt64},
-		"most": {exitCode: 1<<39 - 1, cost: math.MaxInt64, created: math.MaxInt64, lastUse: math.MaxUint32,
+		"least": {exitCode: math.MinInt32, cost: math.MinInt64, created: math.MinInt64},
+		"most": {exitCode: math.MaxUint32, cost: math.MaxInt64, created: math.MaxInt64, lastUse: math.MaxUint32,
 			uses: math.MaxUint32, frameLen: math.MaxUint32, blocks: math.MaxUint32, outputs: math.MaxUint32,
 			mode: math.MaxUint32, size: math.MaxInt64, content: math.MaxInt64, xxh: math.MaxUint64},
 		"table": {flags: flagTable, size: math.MaxInt64, content: 0},

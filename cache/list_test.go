@@ -115,6 +115,7 @@ func TestListEnds(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var last error
 	m := 0
 	for _, err := range k.All(ctx) {

@@ -4,7 +4,7 @@ package cache
 
 const (
 	killRounds    = 300
-	batteryTrials = 400
+	batteryTrials = 80
 	survivorPuts  = 20000
-	modelRounds   = 200
+	modelRounds   = 60
 )

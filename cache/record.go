@@ -35,6 +35,12 @@ const (
 	recordMaxBytes = recordFixed + recordMaxName + 8
 )
 
+// Systems have exit codes of 32 bits, signed or not.
+const (
+	minExitCode = -1 << 31
+	maxExitCode = 1<<32 - 1
+)
+
 // Flags of a record.
 const (
 	// flagTable: digest and content describe the output table, not a lone output.
@@ -165,7 +171,8 @@ func parseRecordBody(b []byte, r *record) ([]byte, error) {
 	}
 	rest := b[recordFixed+int(r.nameLen):]
 	copy(r.name[:], b[recordFixed:recordFixed+int(r.nameLen)])
-	if r.flags&^(flagTable|flagInline) != 0 || r.content < 0 || r.size < 0 {
+	if r.flags&^(flagTable|flagInline) != 0 || r.content < 0 || r.size < 0 ||
+		r.exitCode < minExitCode || r.exitCode > maxExitCode {
 		return nil, errRecord
 	}
 	return rest, nil

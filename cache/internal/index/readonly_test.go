@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/larderbuild/larder/cache/internal/index"
@@ -24,13 +25,13 @@ func listing(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	must(t, err)
-	var s string
+	var s strings.Builder
 	for _, e := range entries {
 		info, err := e.Info()
 		must(t, err)
-		s += info.Name() + " " + info.ModTime().String() + " " + info.Mode().String() + "\n"
+		s.WriteString(info.Name() + " " + info.ModTime().String() + " " + info.Mode().String() + "\n")
 	}
-	return s
+	return s.String()
 }
 
 func TestReadOnlyAfterClose(t *testing.T) {
