@@ -119,12 +119,12 @@ func ExampleStore_Put() {
 		panic(err)
 	}
 	for _, o := range outputs {
-		fmt.Println(o.Name, o.Mode, o.Size, o.Target)
+		fmt.Printf("%v %4d %s -> %q\n", o.Mode, o.Size, o.Name, o.Target)
 	}
 	fmt.Println("cost", art.Cost())
 	// Output:
-	// bin/tool -rwxr-xr-x 10
-	// bin/latest Lrwxrwxrwx 0 tool
+	// -rwxr-xr-x   10 bin/tool -> ""
+	// Lrwxrwxrwx    0 bin/latest -> "tool"
 	// cost 3s
 }
 
