@@ -87,6 +87,8 @@ func (b *Badger) start() (err error) {
 	return nil
 }
 
+const memtableSize = 8 << 20
+
 func (b *Badger) settings() badger.Options {
 	o := badger.DefaultOptions(b.options.Dir)
 	o.ReadOnly = b.options.ReadOnly
@@ -96,12 +98,12 @@ func (b *Badger) settings() badger.Options {
 	o.DetectConflicts = false
 	o.Compression = options.None
 	o.ChecksumVerificationMode = options.OnBlockRead
-	o.MemTableSize = cmp.Or(b.options.memtable, 8<<20)
+	o.MemTableSize = cmp.Or(b.options.memtable, memtableSize)
 	o.NumMemtables = 1
-	o.BaseTableSize = 1 << 20
+	o.BaseTableSize = 2 << 20
 	o.BaseLevelSize = 64 << 20
 	o.NumLevelZeroTables = 4
-	o.NumLevelZeroTablesStall = 12
+	o.NumLevelZeroTablesStall = 6
 	o.NumCompactors = 2
 	o.CompactL0OnClose = b.survey.first() >= compactAtClose
 	o.BlockCacheSize = 0
@@ -109,6 +111,30 @@ func (b *Badger) settings() badger.Options {
 	o.ValueThreshold = 16 << 10 // above MaxValue: nothing goes to the value log
 	o.ValueLogFileSize = 1 << 20
 	return o
+}
+
+// Headroom returns how many bytes of free space the engine's goroutines may take from now on when Apply is not called
+// any more. A compaction writes its result before it takes away what it read, and writes through a mapping: where
+// the space is missing, the process ends by a signal. So Apply must not be called with less free space than that and
+// what its ops need.
+func (b *Badger) Headroom() int64 {
+	if b.enter() != nil {
+		return 0
+	}
+	defer b.reads.RUnlock()
+	if b.options.ReadOnly {
+		return 0
+	}
+	const memtables = 3 * memtableSize * 5 / 4 // being filled, waiting and being written
+	sum := int64(2 * memtables)                // written, and then merged with the base level
+	file := int64(0)
+	for _, level := range b.db.Levels() {
+		if level.Level == 0 || level.IsBaseLevel {
+			sum += level.Size
+		}
+		file = max(file, level.TargetFileSize)
+	}
+	return sum + 12*file // another compaction: a table with some ten of the level below
 }
 
 func (b *Badger) tableSizes() []tableSize {

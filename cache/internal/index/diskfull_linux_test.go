@@ -43,7 +43,11 @@ func TestChildFills(t *testing.T) {
 			n += 2500
 		}
 		grow(t, filler, free(t, *childDir)-reserve)
-		most = max(most, settle(t))
+		bound := x.Headroom()
+		used := settle(t)
+		if most = max(most, used); used > bound {
+			t.Errorf("used %d MiB after it had said %d", used>>20, bound>>20)
+		}
 	}
 	fmt.Printf("\nmost %d MiB, of %d records\n", most>>20, n)
 	must(t, x.Close())
