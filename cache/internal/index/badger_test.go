@@ -177,6 +177,25 @@ func TestDamageSticks(t *testing.T) {
 	}
 }
 
+// TestOpenFindsWhatTheEngineWouldDieOf harms, under unchanged times, what the engine reads of a table to open it.
+func TestOpenFindsWhatTheEngineWouldDieOf(t *testing.T) {
+	base := t.TempDir()
+	closedIndex(t, base)
+	tables, _ := filepath.Glob(filepath.Join(base, "*.sst"))
+	name := filepath.Base(tables[0])
+	ends, err := index.Blocks(tables[0])
+	must(t, err)
+	end := ends[len(ends)-1]
+	for what, at := range map[string]int{"last block": end - 100, "its number of entries": end - 12, "index": end + 100} {
+		dir := copyOf(t, base)
+		must(t, rewrite(name, func(b []byte) []byte { b[at] ^= 0x10; return b })(dir))
+		must(t, index.Bless(dir))
+		if x, err := index.OpenBadger(index.Options{Dir: dir}); !errors.Is(err, index.ErrDamaged) {
+			t.Errorf("%s: %v, %v", what, x, err)
+		}
+	}
+}
+
 func TestVerifyOfASoundIndex(t *testing.T) {
 	dir := t.TempDir()
 	closedIndex(t, dir)

@@ -63,16 +63,18 @@ func (s *survey) checkTable(id uint64, buf **bufio.Reader) (signature, error) {
 	if s.exact() && sig.footer != old.footer {
 		return sig, damagedf("%s is another table than at the last close", tableName(id))
 	}
-	if old.same(sig) && old.fresh == 0 && s.readable && !s.phase.suspicious() {
-		return old, nil
-	}
 	if *buf == nil {
 		*buf = bufio.NewReaderSize(nil, checkBuffer)
 	}
-	if err := t.verify(*buf, keyRange{}); err != nil {
-		return sig, fmt.Errorf("%s: %w", tableName(id), damageOf(err))
+	if old.same(sig) && old.fresh == 0 && s.readable && !s.phase.suspicious() {
+		sig, err = old, t.verifyOpening(*buf)
+	} else {
+		err = t.verify(*buf, keyRange{})
 	}
-	return sig, nil
+	if err != nil {
+		err = fmt.Errorf("%s: %w", tableName(id), damageOf(err))
+	}
+	return sig, err
 }
 
 // verify reads the blocks of these tables that may hold keys of r. A table that is gone is damage: the caller
