@@ -21,6 +21,9 @@ var (
 	errChanged = errors.New("the body does not have its output ID")
 )
 
+// abandonedBy does not wrap: the end of the input must not pass for the end of a body.
+func abandonedBy(err error) error { return fmt.Errorf("%w: %v", errAbandoned, err) }
+
 // body decodes the JSON string that follows a put, as a stream. It ends with io.EOF
 // only when the string was closed, has the announced size and has the SHA-256 that is
 // its output ID. Every other end is one of the errors above, and stays.
@@ -97,7 +100,7 @@ func (b *body) decode(p []byte) (int, error) {
 	window, end, err := b.window()
 	switch {
 	case end < 0 && err != nil:
-		return 0, fmt.Errorf("%w: %w", errAbandoned, err)
+		return 0, abandonedBy(err)
 	case end == 0:
 		b.in.r.Discard(1)
 		return 0, b.check()
@@ -125,7 +128,7 @@ func (b *body) open() error {
 		c, err := b.in.r.ReadByte()
 		switch {
 		case err != nil:
-			return fmt.Errorf("%w: %w", errAbandoned, err)
+			return abandonedBy(err)
 		case c == '"':
 			b.opened = true
 		case c != ' ' && c != '\t' && c != '\r' && c != '\n':
@@ -173,7 +176,7 @@ func (b *body) skip() error {
 			b.in.r.Discard(i + 1)
 			return fmt.Errorf("%w: it is not base64 of %d bytes", errBody, b.size)
 		case err != nil:
-			return fmt.Errorf("%w: %w", errAbandoned, err)
+			return abandonedBy(err)
 		}
 		b.in.r.Discard(len(window))
 	}

@@ -78,7 +78,7 @@ func (p *putting) large(b *body, slot *slot) {
 // store puts a body that ends as said into the store.
 func (p *putting) store(r io.Reader, end error) (Object, error) {
 	switch {
-	case !errors.Is(end, io.EOF):
+	case end != io.EOF:
 		return Object{}, end
 	case p.s.store == nil:
 		return Object{}, errNoStore
@@ -122,7 +122,7 @@ func (p *putting) keep(err, end error, keep func() (string, error)) {
 	}
 	p.s.counters.Kept.Add(1)
 	p.s.counters.PutBytes.Add(p.size)
-	if p.hasID && errors.Is(end, io.EOF) {
+	if p.hasID && end == io.EOF {
 		o := Object{Output: p.output, Size: p.size, Time: p.received, Path: path}
 		p.s.shelf.keep(p.action, o)
 	}

@@ -48,9 +48,13 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, open Opener, o *Option
 		return err
 	}
 	s.out.send(&response{KnownCommands: []string{commandGet, commandPut, commandClose}})
-	s.running.Go(func() { s.open(open) })  // ends when the store is open, or with ctx
-	s.running.Go(s.watch.newReader().read) // ends with r; Serve waits for both
+	ctx, cancel := context.WithCancel(ctx)
+	var opening sync.WaitGroup
+	opening.Go(func() { s.open(ctx, open) }) // ends when the store is open, or with r
+	s.running.Go(s.watch.newReader().read)   // ends with r
 	s.running.Wait()
+	cancel()
+	opening.Wait()
 	s.end()
 	if err := errors.Join(s.readErr, s.out.failure()); err != nil {
 		return fmt.Errorf("gocacheprog: serve: %w", err)
@@ -106,8 +110,8 @@ func newSession(ctx context.Context, r io.Reader, w io.Writer, o *Options) (*ses
 }
 
 // open opens the store, then removes what earlier sessions have left.
-func (s *session) open(open Opener) {
-	store, err := open(s.ctx)
+func (s *session) open(ctx context.Context, open Opener) {
+	store, err := open(ctx)
 	if err != nil {
 		s.trouble.report("no store: outputs are kept for this build only", err)
 		close(s.opened)
@@ -115,14 +119,14 @@ func (s *session) open(open Opener) {
 	}
 	s.store = store
 	close(s.opened)
-	s.sweep(s.options.Sessions)
+	s.sweep(ctx, s.options.Sessions)
 }
 
-func (s *session) sweep(parent string) {
+func (s *session) sweep(ctx context.Context, parent string) {
 	if parent == "" {
 		return
 	}
-	if err := sweep(s.ctx, parent, time.Now()); err != nil {
+	if err := sweep(ctx, parent, time.Now()); err != nil {
 		s.trouble.report("an old session folder stays", err)
 	}
 }
@@ -134,6 +138,6 @@ func (s *session) end() {
 		s.store.Release()
 	}
 	for _, parent := range s.shelf.close() {
-		s.sweep(parent)
+		s.sweep(s.ctx, parent)
 	}
 }

@@ -76,6 +76,17 @@ func TestGetWaitsForOpening(t *testing.T) {
 	}
 }
 
+// A session that never needed the store does not wait for it.
+func TestEndDoesNotWaitForOpening(t *testing.T) {
+	c := begin(t, func(ctx context.Context) (gocacheprog.Store, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}, gocacheprog.Options{})
+	if err := c.end(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A close before the store is open is answered; the go command waits for it.
 func TestCloseDoesNotWaitForOpening(t *testing.T) {
 	closed := make(chan bool)
@@ -154,6 +165,33 @@ func TestEndOfInput(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A body that ends with the input, wherever that is, is not stored.
+func TestHalfABodyIsNotStored(t *testing.T) {
+	over, err := openStore(t, t.TempDir(), 1<<20)(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for name, store := range map[string]gocacheprog.Store{"plain": dirStore{t.TempDir()}, "cache": over} {
+		for _, size := range []int{5, 1000, 2 * gocacheprog.MaxInMemory} {
+			body := bodyLine(content(size))
+			for _, cut := range []int{0, 1, 5, len(body) / 2, len(body) - 6, len(body) - 2} {
+				n++
+				c := begin(t, gocacheprog.Opened(store), gocacheprog.Options{Sessions: t.TempDir()})
+				c.send(c.putLine(action(n), content(size)) + body[:cut])
+				c.w.Close()
+				if err := <-c.done; err != nil {
+					t.Error(err)
+				}
+				if o, err := store.Get(t.Context(), action(n)); !errors.Is(err, gocacheprog.ErrMiss) {
+					t.Errorf("%s: %d of %d characters: stored %+v, %v", name, cut, len(body), o, err)
+				}
+			}
+		}
+	}
+	over.Release()
 }
 
 // A body that the go command gives up half-way gets no answer: it has forgotten the

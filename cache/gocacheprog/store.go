@@ -41,7 +41,8 @@ type Object struct {
 
 // Opener opens the store of one session. [Serve] calls it once, on a goroutine of its
 // own, while the go command is already starting up; when it fails the session goes on
-// without a store. The store is the caller's to close once Serve has returned.
+// without a store. ctx ends when the session does: a session that was too short to need the
+// store does not wait for it. The store is the caller's to close once Serve has returned.
 type Opener func(ctx context.Context) (Store, error)
 
 // ErrMiss is what [Store.Get] returns when nothing is stored under an action.
