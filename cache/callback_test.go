@@ -105,7 +105,7 @@ func TestCallbackOfFailedFsync(t *testing.T) {
 		t.Fatal(err)
 	}
 	faults.SetHook(vfs.When(func(o vfs.Op) bool {
-		return o.Kind == vfs.OpSync && strings.Contains(o.Path, "/blobs/")
+		return o.Kind == vfs.OpSync && strings.Contains(filepath.ToSlash(o.Path), "/blobs/")
 	}, vfs.Fault{Err: errIO}))
 	err = within(t, "a sync that fails", func() error { return s.Sync(t.Context()) })
 	faults.SetHook(nil)

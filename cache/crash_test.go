@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -256,7 +257,7 @@ func TestEachFsyncIsNeeded(t *testing.T) {
 	}
 	for name, match := range cases {
 		t.Run(name, func(t *testing.T) {
-			r := newCrashRun(vfs.Lie(match), Always)
+			r := newCrashRun(vfs.Lie(func(p string) bool { return match(filepath.ToSlash(p)) }), Always)
 			if err := r.scenario(); err != nil {
 				t.Fatal(err)
 			}

@@ -156,8 +156,8 @@ func (a *Artifact) stageFile(
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
 	how, err := d.File(ctx, f, out)
+	f.Close() // before damaged: an open file cannot be removed on Windows
 	_, unreadable := errors.AsType[*place.SourceError](err)
 	switch {
 	case errors.Is(err, place.ErrMismatch) || unreadable:

@@ -72,6 +72,7 @@ func (b *bakery) deliver(o *cache.DeliverOptions) []cache.Delivered {
 
 // TestDeliverModes delivers in each mode, and demands the right bytes, modes and times, and an honest report.
 func TestDeliverModes(t *testing.T) {
+	needsModes(t)
 	for name, mode := range map[string]cache.DeliverMode{"auto": cache.Auto, "copy": cache.Copy, "link": cache.Link} {
 		for _, times := range []cache.Times{cache.TimeNow, cache.TimeStored} {
 			t.Run(name, func(t *testing.T) {
@@ -196,6 +197,7 @@ func TestDeliverLinkModified(t *testing.T) {
 
 // TestDeliverLinkModifiedThenPut puts the content again before anybody finds out.
 func TestDeliverLinkModifiedThenPut(t *testing.T) {
+	needsModes(t)
 	b := newBakery(t, &cache.Options{VerifyAfter: -1})
 	b.deliver(&cache.DeliverOptions{Mode: cache.Link})
 	if runtime.GOOS != "windows" {
@@ -232,6 +234,7 @@ func TestDeliverCorrupt(t *testing.T) {
 
 // TestDeliverCancelled leaves nothing.
 func TestDeliverCancelled(t *testing.T) {
+	needsModes(t)
 	b := newBakery(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	o := &cache.DeliverOptions{Rename: func(name string) (string, bool) {

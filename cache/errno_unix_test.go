@@ -8,3 +8,6 @@ const (
 	errIO   = syscall.EIO
 	errFull = syscall.ENOSPC
 )
+
+// batteryRuns: the damage battery can be run.
+const batteryRuns = true

@@ -89,16 +89,21 @@ func (a *Artifact) checkPayload(it *item) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	return a.rehash(it, f)
+}
+
+// rehash reads a payload file whole and closes it. What was right is believed for a while.
+func (a *Artifact) rehash(it *item, f vfs.File) error {
 	x, err := hashFile(f)
+	if err == nil && x == it.xxh {
+		a.s.believe(&it.digest, f)
+		return f.Close()
+	}
+	f.Close() // before damaged: an open file cannot be removed on Windows
 	if err != nil {
 		return a.damaged(it, "its payload file cannot be read: "+err.Error())
 	}
-	if it.xxh != x {
-		return a.damaged(it, "its payload file has wrong bytes")
-	}
-	s.believe(&it.digest, f)
-	return nil
+	return a.damaged(it, "its payload file has wrong bytes")
 }
 
 // trusted reports whether the record vouches for the file without another hash.

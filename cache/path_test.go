@@ -16,6 +16,7 @@ import (
 
 // TestPath hands out absolute paths of read-only files with the right bytes, inline outputs among them.
 func TestPath(t *testing.T) {
+	needsModes(t)
 	for name, size := range map[string]int{"empty": 0, "inline": 100, "file": 5000} {
 		t.Run(name, func(t *testing.T) {
 			k := newKitchen(t, nil)

@@ -165,9 +165,10 @@ func (a *Artifact) readPayload(it *item) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	b := make([]byte, it.size)
-	if _, err := io.ReadFull(f, b); err != nil {
+	_, err = io.ReadFull(f, b)
+	f.Close() // before damaged: an open file cannot be removed on Windows
+	if err != nil {
 		return nil, a.damaged(it, "its payload file cannot be read: "+err.Error())
 	}
 	if !it.matches(b) {
