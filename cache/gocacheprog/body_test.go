@@ -7,20 +7,23 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 
 	"github.com/larderbuild/larder/cache/gocacheprog"
 )
 
-// content is n bytes that differ from each other.
-func content(n int) []byte {
-	b := make([]byte, n)
+// content is n bytes that differ from each other, which nobody may change.
+func content(n int) []byte { return contents()[:n:n] }
+
+var contents = sync.OnceValue(func() []byte {
+	b := make([]byte, 10_000_000)
 	for i := range b {
 		b[i] = byte(i*i>>3 + i)
 	}
 	return b
-}
+})
 
 // bodyLine is how the go command sends b.
 func bodyLine(b []byte) string {

