@@ -119,14 +119,14 @@ func (s *session) open(ctx context.Context, open Opener) {
 	}
 	s.store = store
 	close(s.opened)
-	s.sweep(ctx, s.options.Sessions)
+	s.sweep(s.options.Sessions)
 }
 
-func (s *session) sweep(ctx context.Context, parent string) {
+func (s *session) sweep(parent string) {
 	if parent == "" {
 		return
 	}
-	if err := sweep(ctx, parent, time.Now()); err != nil {
+	if err := sweep(s.ctx, parent, time.Now()); err != nil {
 		s.trouble.report("an old session folder stays", err)
 	}
 }
@@ -138,6 +138,6 @@ func (s *session) end() {
 		s.store.Release()
 	}
 	for _, parent := range s.shelf.close() {
-		s.sweep(s.ctx, parent)
+		s.sweep(parent)
 	}
 }
