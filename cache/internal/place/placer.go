@@ -65,7 +65,11 @@ type pair struct{ from, to volume }
 
 // volume is what decides whether two files can share blocks or an inode. Two mounts of one device
 // are two volumes: a link between them is refused although links inside each work.
-type volume struct{ device, mount uint64 }
+type volume struct {
+	device uint64
+	//lint:ignore U1000 only Linux tells mounts apart
+	mount uint64
+}
 
 // operation is a set of ways that the kernel may refuse.
 type operation uint8
