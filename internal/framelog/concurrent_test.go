@@ -39,7 +39,7 @@ func TestConcurrent(t *testing.T) {
 			}
 			until := func(f func()) {
 				wg.Go(func() {
-					for !done.Load() {
+					for !done.Load() && !t.Failed() {
 						f()
 					}
 				})

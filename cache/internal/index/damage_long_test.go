@@ -4,7 +4,6 @@ package index_test
 
 import (
 	"flag"
-	"github.com/larderbuild/larder/cache/internal/index"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -47,35 +46,4 @@ func TestHarmThatKeepsTimes(t *testing.T) {
 		}
 	}
 	t.Log(survive(t, dir, some(t, all)))
-}
-
-// TestDeathsEnd hits the trailer of a block under unchanged times, which nothing notices before a compaction
-// of the engine slices by it, on a goroutine of its own, and ends the process. That must not go on for ever: after two
-// deaths the index is found damaged.
-func TestDeathsEnd(t *testing.T) {
-	root := t.TempDir()
-	dir := filepath.Join(root, "0")
-	closedIndex(t, dir)
-	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
-	must(t, err)
-	for _, path := range tables {
-		ends, err := index.Blocks(path)
-		must(t, err)
-		must(t, rewrite(filepath.Base(path), func(b []byte) []byte {
-			b[ends[len(ends)/2]-11] ^= 0xff // the number of entries
-			return b
-		})(dir))
-	}
-	must(t, index.Bless(dir))
-	for deaths := range 3 {
-		out, err := child(t, "TestChildSurvives", root)
-		if err == nil {
-			t.Logf("after %d deaths: %s", deaths, out)
-			if !strings.Contains(out, "damaged at open") {
-				t.Error("the index was not found damaged")
-			}
-			return
-		}
-	}
-	t.Error("the process died three times")
 }
