@@ -5,7 +5,6 @@ package index_test
 import (
 	"flag"
 	"math/rand/v2"
-	"path/filepath"
 	"strings"
 	"testing"
 )
