@@ -149,10 +149,11 @@ func (s *Store) makeRoot() error {
 		return err
 	}
 	for _, e := range entries {
-		if name := e.Name(); name != "LOCK" && name != "log" && name != "blobs" && name != "tmp" &&
-			name != "index" && name != "quarantine" && name != formatTmp {
-			return fmt.Errorf(
-				"the folder is not empty and is not a store (it holds %q): name another root", name)
+		switch name := e.Name(); name {
+		case "LOCK", "log", "blobs", "tmp", "index", "quarantine", formatTmp:
+		case "sessions": // a front end may have kept its own files when an earlier open failed
+		default:
+			return fmt.Errorf("the folder is not empty and is not a store (it holds %q): name another root", name)
 		}
 	}
 	return nil

@@ -88,3 +88,16 @@ func TestOptionsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenBesideSessions makes a store in a folder where a front end has kept files since an open that failed.
+func TestOpenBesideSessions(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "sessions"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close(t.Context())
+}
