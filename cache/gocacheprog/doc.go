@@ -6,9 +6,10 @@
 //
 //	err := gocacheprog.Serve(ctx, os.Stdin, os.Stdout, open, nil)
 //
-// and closes its standard output, then the store. It should ignore interrupts until
-// Serve returns: a terminal sends them to every process of the group, and the go
-// command ends at once, without cleaning up, when its cache dies first.
+// and closes its standard output, then the store. It should ignore interrupts and SIGPIPE
+// until then: a terminal interrupts every process of the group, the go command ends
+// at once, without cleaning up, when its cache dies first, and a response to a go command
+// that is gone would end this process instead of the write.
 //
 // # What holds
 //

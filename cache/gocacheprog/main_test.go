@@ -49,7 +49,7 @@ type report struct {
 
 // cacheProgram is a small host.
 func cacheProgram(args []string) int {
-	signal.Ignore(os.Interrupt, syscall.SIGTERM)
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	var p program
 	text, err := os.ReadFile(args[0])
 	if err == nil {
