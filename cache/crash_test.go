@@ -247,7 +247,7 @@ func TestCrashPoints(t *testing.T) {
 // TestEachFsyncIsNeeded lets one kind of fsync lie and demands that a crash shows it.
 func TestEachFsyncIsNeeded(t *testing.T) {
 	cases := map[string]func(string) bool{
-		"payload file":              func(p string) bool { return strings.Contains(p, "/tmp/") },
+		"payload file":              func(p string) bool { return len(p) > len(crashRoot+"/blobs/ab/") && strings.Contains(p, "/blobs/") },
 		"payload folder":            func(p string) bool { return len(p) == len(crashRoot+"/blobs/ab") && strings.Contains(p, "/blobs/") },
 		"folder of payload folders": func(p string) bool { return p == crashRoot+"/blobs" },
 		"log segment":               func(p string) bool { return strings.HasSuffix(p, ".log") },

@@ -83,8 +83,7 @@ type Delivered struct {
 // leave root, through symbolic links neither.
 //
 // Cancelling ctx stops between and inside files. Wrong bytes are [ErrCorrupt] and a miss; any other
-// error is the destination's or an [*place.TargetError] for a symbolic link that would lead
-// outside.
+// error is the destination's, or names a symbolic link that would lead outside.
 func (a *Artifact) Deliver(
 	ctx context.Context, root *os.Root, o *DeliverOptions,
 ) ([]Delivered, error) {

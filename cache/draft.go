@@ -248,6 +248,7 @@ func (d *Draft) add(name string, fill func(*item) error) error {
 	}
 	defer d.s.end()
 	it := item{name: name, offset: noOffset}
+	d.failed = errAddEnded // stands when fill panics
 	err := checkName(name)
 	if err == nil {
 		err = d.names.add(name)
@@ -262,12 +263,15 @@ func (d *Draft) add(name string, fill func(*item) error) error {
 		if _, named := errors.AsType[*NameError](err); !named {
 			err = fmt.Errorf("output %q: %w", name, err)
 		}
-		d.fail(d.s.wrap("put", err))
+		d.failed = d.s.wrap("put", err)
 		return d.failed
 	}
+	d.failed = nil
 	d.items = append(d.items, it)
 	return nil
 }
+
+var errAddEnded = errors.New("cache: put: the reader of an output ended its goroutine or panicked")
 
 func (d *Draft) inlineLimit() int {
 	if d.noInline || len(d.area) >= maxInlineTotal {

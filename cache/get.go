@@ -55,16 +55,14 @@ func (s *Store) find(ctx context.Context, a *Artifact) (bool, error) {
 func (s *Store) leaseRecord(a *Artifact) (bool, error) {
 	sh := s.shard(&a.key)
 	for {
-		l, r, pending := sh.acquire(&a.key)
+		l, v, epoch := sh.acquire(&a.key, &a.rec)
 		a.lease = l
-		ok := r != nil
+		ok := v == present
 		var err error
-		if pending {
-			if ok {
-				a.rec = *r
+		if v == unknown {
+			if ok, err = s.indexed(&a.key, &a.rec); ok {
+				sh.remember(&a.key, &a.rec, epoch)
 			}
-		} else {
-			ok, err = s.indexed(&a.key, &a.rec)
 		}
 		if ok {
 			l.rec.CompareAndSwap(nil, &a.rec) // unless compaction has told a newer place

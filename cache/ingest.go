@@ -21,7 +21,7 @@ const (
 	// chunk is the unit in which content is read, hashed and written.
 	chunk = 256 << 10
 	// overlapFrom is the size from which hashing runs on a goroutine of its own.
-	overlapFrom = 1 << 20
+	overlapFrom = chunk
 )
 
 // hasher computes both names of a content: the digest that identifies it and the checksum that
@@ -83,6 +83,13 @@ func (s *Store) ingest(head []byte, r io.Reader) (fact, error) {
 		return fact{}, err
 	}
 	h := newHasher()
+	err = errAddEnded
+	defer func() {
+		if err == errAddEnded { // fill panics
+			f.Close()
+			s.abandon(tmp, nil)
+		}
+	}()
 	err = s.fill(f, h, head, r)
 	fa := h.fact()
 	if err != nil {
@@ -190,12 +197,8 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 		s.fs.Remove(tmp)
 		return nil
 	}
-	var err error
-	if s.opt.Durability == Always {
-		err = f.Sync()
-	}
-	fi, serr := f.Stat()
-	if err = errors.Join(err, serr, f.Close()); err != nil {
+	fi, err := f.Stat()
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	if fi.Size() != fa.size {
@@ -204,19 +207,27 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 	fa.identify(fi)
 	final := s.blobPath(&fa.digest)
 	if err := s.renameIn(tmp, final); err != nil {
-		return s.adopt(err, tmp, final, fa)
-	}
-	if s.opt.Durability == Always {
-		// Here and not once for a group: fsyncs of many putters at a time share what the file
-		// system does for them.
-		if err := s.fs.SyncDir(filepath.Dir(final)); err != nil {
+		if err = s.adopt(err, tmp, final, fa); err != nil {
 			return err
 		}
-	} else {
+	}
+	if s.opt.Durability != Always {
 		s.markUnsynced(&fa.digest)
+	} else if err := s.syncPlaced(&fa.digest); err != nil {
+		return err
 	}
 	s.notePlaced(p, fa)
 	return nil
+}
+
+// syncPlaced forces a payload file and its name to disk. That comes after the rename: a file system
+// with a journal then writes the bytes and the name with one commit of it, not two. Here and
+// not once for a group: fsyncs of many putters at a time share what the file system does for them.
+func (s *Store) syncPlaced(d *Digest) error {
+	if err := s.syncPayload(d); err != nil {
+		return err
+	}
+	return s.fs.SyncDir(filepath.Dir(s.blobPath(d)))
 }
 
 // adopt takes the file that stands where tmp could not be renamed to, if it holds the same: on

@@ -14,6 +14,7 @@ type shard struct {
 	mu       sync.Mutex
 	fresh    map[Key]*record // committed, not yet in the index
 	flushing map[Key]*record // being written to the index
+	recent   recent[record]  // in the index
 	leases   map[Key]*lease  // of the current version of each key
 	detached map[*lease]struct{}
 }
@@ -40,9 +41,45 @@ func (sh *shard) pending(key *Key) (r *record, ok bool) {
 	return r, ok
 }
 
-// acquire takes a lease on key's current version, which may turn out to be absent, and returns its
-// record if it is not in the index yet.
-func (sh *shard) acquire(key *Key) (l *lease, r *record, ok bool) {
+// version is what can be said of a key without the index.
+type version uint8
+
+const (
+	unknown version = iota
+	absent
+	present
+)
+
+// look reads key's record without the index. The caller holds the lock.
+func (sh *shard) look(key *Key, r *record) version {
+	p, ok := sh.pending(key)
+	if !ok {
+		p = sh.recent.get((*[32]byte)(key))
+		ok = p != nil
+	}
+	switch {
+	case !ok:
+		return unknown
+	case p == nil:
+		return absent
+	}
+	*r = *p
+	return present
+}
+
+// remember keeps what the index said of key, unless the index has changed since epoch. What the index
+// does not have yet hides it.
+func (sh *shard) remember(key *Key, r *record, epoch uint64) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.recent.epoch == epoch {
+		sh.recent.put((*[32]byte)(key), r)
+	}
+}
+
+// acquire takes a lease on key's current version, which may turn out to be absent, and reads its
+// record as look does. With epoch the caller may remember what the index says.
+func (sh *shard) acquire(key *Key, r *record) (l *lease, v version, epoch uint64) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	l = sh.leases[*key]
@@ -51,8 +88,7 @@ func (sh *shard) acquire(key *Key) (l *lease, r *record, ok bool) {
 		sh.leases[*key] = l
 	}
 	l.n++
-	r, ok = sh.pending(key)
-	return l, r, ok
+	return l, sh.look(key, r), sh.recent.epoch
 }
 
 // release gives one hold back and returns the payloads that the last holder must unpin.

@@ -110,10 +110,12 @@ func newStore(dir string, opt Options, se seams) *Store {
 	s.unsyncedFiles.files = map[Digest]struct{}{}
 	s.pay = payloads{
 		fresh: map[Digest]*payload{}, flushing: map[Digest]*payload{}, pins: map[Digest]*pin{},
+		recent: recent[payload]{limit: recentPayloads},
 	}
 	for i := range s.shards {
 		s.shards[i] = shard{fresh: map[Key]*record{}, flushing: map[Key]*record{},
-			leases: map[Key]*lease{}, detached: map[*lease]struct{}{}}
+			leases: map[Key]*lease{}, detached: map[*lease]struct{}{},
+			recent: recent[record]{limit: recentRecords}}
 	}
 	return s
 }

@@ -135,6 +135,17 @@ func (s *Store) believe(d *Digest, f vfs.File) {
 	s.pendingOps++
 }
 
+// disbelieve has the payload file hashed at its next hand-out, whatever it looks like.
+func (s *Store) disbelieve(d *Digest) {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	if p, ok, err := s.payload(d); err == nil && ok {
+		p.verified = 0
+		s.setPayload(d, &p)
+		s.pendingOps++
+	}
+}
+
 func hashFile(f io.Reader) (uint64, error) {
 	var x xxhash.Digest
 	x.Reset()
@@ -168,6 +179,7 @@ func (s *Store) removeDamaged(it *item) {
 	}
 	if err := s.fs.Remove(path); err != nil && !isNotExist(err) {
 		s.log().Warn("damaged payload file cannot be removed", "path", path, "error", err)
+		s.disbelieve(&it.digest)
 	}
 	s.pay.mu.Lock()
 	p.placed = nil

@@ -165,9 +165,12 @@ func (u *upkeep) sync() time.Duration {
 	return syncInterval
 }
 
-// park writes the index out, closes it and gives memory back, unless a verb came in between. The
-// next verb opens it again.
+// park writes out what waits, closes the index and gives memory back, unless a verb came in between.
+// The next verb opens it again.
 func (s *Store) park() bool {
+	if s.space.low(0) || s.logTouches() != nil {
+		return false
+	}
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
 	if s.life.active.Load() > 0 || s.incomplete() || s.space.low(0) {
@@ -187,6 +190,7 @@ func (s *Store) park() bool {
 	}
 	s.idx = nil
 	s.durable = s.lastCheckpoint.applied
+	s.forgetRecent()
 	debug.FreeOSMemory()
 	return true
 }

@@ -60,15 +60,12 @@ func (s *Store) lookup(prefix byte, k *[32]byte, parse func(key, val []byte) err
 func (s *Store) current(key *Key, r *record) (bool, error) {
 	sh := s.shard(key)
 	sh.mu.Lock()
-	p, ok := sh.pending(key)
+	v := sh.look(key, r)
 	sh.mu.Unlock()
-	if ok {
-		if p != nil {
-			*r = *p
-		}
-		return p != nil, nil
+	if v == unknown {
+		return s.indexed(key, r)
 	}
-	return s.indexed(key, r)
+	return v == present, nil
 }
 
 func (s *Store) indexed(key *Key, r *record) (bool, error) {
@@ -82,6 +79,7 @@ type payloads struct {
 	mu       sync.Mutex
 	fresh    map[Digest]*payload // nil: no record any more
 	flushing map[Digest]*payload
+	recent   recent[payload] // in the index
 	pins     map[Digest]*pin
 	closed   bool // the root may have another owner: nothing is unlinked any more
 }
@@ -104,21 +102,41 @@ type pin struct {
 // payload reads the record of a digest.
 func (s *Store) payload(d *Digest) (p payload, ok bool, err error) {
 	s.pay.mu.Lock()
-	r, known := s.pay.fresh[*d]
+	r, known := s.pay.pending(d)
 	if !known {
-		r, known = s.pay.flushing[*d]
+		r = s.pay.recent.get((*[32]byte)(d))
+		known = r != nil
 	}
+	if r != nil {
+		p = *r
+	}
+	epoch := s.pay.recent.epoch
+	s.pay.mu.Unlock()
 	if known {
-		if r != nil {
-			p = *r
-		}
-		s.pay.mu.Unlock()
 		return p, r != nil, nil
 	}
-	s.pay.mu.Unlock()
 	parse := func(k, v []byte) error { return parsePayload(k, v, &p) }
-	ok, err = s.lookup(prefixPayload, (*[32]byte)(d), parse)
+	if ok, err = s.lookup(prefixPayload, (*[32]byte)(d), parse); ok {
+		s.pay.remember(d, &p, epoch)
+	}
 	return p, ok, err
+}
+
+// pending looks a digest up among what the index does not have yet. A nil record means removed.
+func (p *payloads) pending(d *Digest) (r *payload, ok bool) {
+	if r, ok = p.fresh[*d]; !ok {
+		r, ok = p.flushing[*d]
+	}
+	return r, ok
+}
+
+// remember keeps what the index said of d, unless the index has changed since epoch.
+func (p *payloads) remember(d *Digest, r *payload, epoch uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.recent.epoch == epoch {
+		p.recent.put((*[32]byte)(d), r)
+	}
 }
 
 func (s *Store) setPayload(d *Digest, p *payload) {

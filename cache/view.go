@@ -124,11 +124,9 @@ func (s *Store) flush(clean bool) error {
 	if s.pendingOps == 0 && !clean && s.lastCheckpoint.applied == s.flog.End() {
 		return nil
 	}
-	if s.space.low(int64(s.pendingOps) * 512) {
-		return nil // the index is not written on a full disk; the log has everything
-	}
-	if err := s.reopenIndex(); err != nil {
-		return fmt.Errorf("cache: reopen index: %w", err)
+	roomy, err := s.roomToFlush()
+	if err != nil || !roomy {
+		return err
 	}
 	s.swap()
 	s.opsBuf.reset()
@@ -139,7 +137,7 @@ func (s *Store) flush(clean bool) error {
 	s.opsBuf.segments(s.live, s.liveDirty)
 	c := s.checkpoint(clean)
 	last := index.Op{Key: checkpointKey, Value: appendCheckpoint(nil, &c)}
-	err := s.withIndex(func(ix index.Index) error { return ix.Apply(s.opsBuf.list(), last) })
+	err = s.withIndex(func(ix index.Index) error { return ix.Apply(s.opsBuf.list(), last) })
 	if err != nil {
 		s.unswap()
 		s.distrust(err)
@@ -150,6 +148,23 @@ func (s *Store) flush(clean bool) error {
 	clear(s.liveDirty)
 	s.settle()
 	return nil
+}
+
+// roomToFlush reports whether the index may be written, and makes it writable. It is not written on a full
+// disk: the log has everything.
+func (s *Store) roomToFlush() (bool, error) {
+	need := int64(s.pendingOps) * 512
+	if s.space.low(need) {
+		return false, nil
+	}
+	if err := s.reopenIndex(); err != nil {
+		return false, fmt.Errorf("cache: reopen index: %w", err)
+	}
+	err := s.withIndex(func(ix index.Index) error {
+		need += max(0, ix.Headroom()-s.opt.Reserve)
+		return nil
+	})
+	return err == nil && !s.space.low(need), err
 }
 
 func (s *Store) checkpoint(clean bool) checkpoint {
@@ -178,16 +193,37 @@ func (s *Store) swap() {
 	s.pay.mu.Unlock()
 }
 
-// settle forgets the flushed changes: the index has them.
+// settle lets go of the flushed changes: the index has them.
 func (s *Store) settle() {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
+		for k, r := range sh.flushing {
+			sh.recent.settle((*[32]byte)(&k), r)
+		}
+		sh.recent.epoch++
 		clear(sh.flushing)
 		sh.mu.Unlock()
 	}
 	s.pay.mu.Lock()
+	for d, p := range s.pay.flushing {
+		s.pay.recent.settle((*[32]byte)(&d), p)
+	}
+	s.pay.recent.epoch++
 	clear(s.pay.flushing)
+	s.pay.mu.Unlock()
+}
+
+// forgetRecent gives up what is remembered of the index.
+func (s *Store) forgetRecent() {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		sh.recent.clear()
+		sh.mu.Unlock()
+	}
+	s.pay.mu.Lock()
+	s.pay.recent.clear()
 	s.pay.mu.Unlock()
 }
 

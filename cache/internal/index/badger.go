@@ -113,10 +113,8 @@ func (b *Badger) settings() badger.Options {
 	return o
 }
 
-// Headroom returns how many bytes of free space the engine's goroutines may take from now on when Apply is not called
-// any more. A compaction writes its result before it takes away what it read, and writes through a mapping: where
-// the space is missing, the process ends by a signal. So Apply must not be called with less free space than that and
-// what its ops need.
+// Headroom implements [Index]. A compaction writes its result before it takes away what it read, and writes through
+// a mapping: where the space is missing, the process ends by a signal.
 func (b *Badger) Headroom() int64 {
 	if b.enter() != nil {
 		return 0

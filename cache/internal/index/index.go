@@ -66,6 +66,10 @@ type Index interface {
 	// what did.
 	Sync() error
 
+	// Headroom returns how many bytes of the volume must be free when Apply is called, beside what its
+	// ops take: the engine may go on writing by itself, and cannot be told that the disk is full.
+	Headroom() int64
+
 	// Close releases everything. It is idempotent.
 	Close() error
 }
