@@ -10,9 +10,10 @@ import (
 type OS struct{}
 
 // OpenFile calls [os.OpenFile]. On Windows an open file can be neither renamed nor
-// removed, and nothing can be renamed over it.
+// removed, and nothing can be renamed over it; a file that somebody is just renaming or removing
+// is asked for again, for an eighth of a second at most.
 func (OS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
-	f, err := os.OpenFile(name, flag, perm)
+	f, err := openFile(name, flag, perm)
 	if err != nil {
 		return nil, err // not a File that holds a nil *os.File
 	}

@@ -10,6 +10,10 @@ import (
 
 func sysID(fs.FileInfo) ID { return ID{} }
 
+func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	return os.OpenFile(name, flag, perm)
+}
+
 func rename(oldname, newname string) error { return os.Rename(oldname, newname) }
 
 func syncDir(name string) error {

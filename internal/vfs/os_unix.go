@@ -15,6 +15,10 @@ func sysID(fi fs.FileInfo) ID {
 	return ID{}
 }
 
+func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	return os.OpenFile(name, flag, perm)
+}
+
 func rename(oldname, newname string) error { return os.Rename(oldname, newname) }
 
 // syncDir uses os.File.Sync, which on macOS asks for F_FULLFSYNC: a plain fsync there

@@ -5,12 +5,25 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/windows"
 )
 
 // sysID is zero: the identity would take an open handle for each file asked about.
 func sysID(fs.FileInfo) ID { return ID{} }
+
+// openFile waits for those who hold a file for a moment without sharing it, as the system's own rename and
+// remove do.
+func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	for wait := time.Millisecond; ; wait *= 2 {
+		f, err := os.OpenFile(name, flag, perm)
+		if wait > 64*time.Millisecond || !errors.Is(err, windows.ERROR_SHARING_VIOLATION) {
+			return f, err
+		}
+		time.Sleep(wait)
+	}
+}
 
 // rename replaces a read-only file too, as it does elsewhere; the system call refuses that.
 func rename(oldname, newname string) error {
