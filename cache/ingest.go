@@ -2,6 +2,7 @@ package cache
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -60,12 +61,17 @@ func (h *hasher) fact() (f fact) {
 var chunks = sync.Pool{New: func() any { b := make([]byte, chunk); return &b }}
 
 // blobPath is where the payload file of a digest stands.
-func (s *Store) blobPath(d *Digest) string { return filepath.Join(s.dir, s.blobName(d)) }
+func (s *Store) blobPath(d *Digest) string {
+	return s.dir + string(filepath.Separator) + s.blobName(d)
+}
 
 // blobName is blobPath relative to the root.
 func (s *Store) blobName(d *Digest) string {
-	name := d.String()
-	return filepath.Join("blobs", name[:2], name)
+	const root, sep = "blobs", filepath.Separator
+	b := append(make([]byte, 0, len(root)+4+2*len(d)), root...)
+	b = hex.AppendEncode(append(b, sep), d[:1])
+	b = hex.AppendEncode(append(b, sep), d[:])
+	return string(b)
 }
 
 func (s *Store) tmpPath() string {

@@ -110,12 +110,12 @@ func newStore(dir string, opt Options, se seams) *Store {
 	s.unsyncedFiles.files = map[Digest]struct{}{}
 	s.pay = payloads{
 		fresh: map[Digest]*payload{}, flushing: map[Digest]*payload{}, pins: map[Digest]*pin{},
-		recent: recent[payload]{limit: recentPayloads},
+		recent: recent[payload]{limit: recentPayloads, idle: recentPayloadsIdle},
 	}
 	for i := range s.shards {
 		s.shards[i] = shard{fresh: map[Key]*record{}, flushing: map[Key]*record{},
 			leases: map[Key]*lease{}, detached: map[*lease]struct{}{},
-			recent: recent[record]{limit: recentRecords}}
+			recent: recent[record]{limit: recentRecords, idle: recentRecordsIdle}}
 	}
 	return s
 }
@@ -327,11 +327,12 @@ func (s *Store) emptyTmp() error {
 }
 
 // openBadger opens the index below the root. On a full disk it is opened for reading only: a page
-// of a mapped file that finds no space kills the process. The caller holds gate or is alone.
+// of a mapped file that finds no space kills the process. So is one that was closed, until there is
+// something to write, since most builds change nothing. The caller holds gate or is alone.
 func (s *Store) openBadger() (index.Index, error) {
 	o := index.Options{
 		Dir: filepath.Join(s.dir, "index"), Logger: s.opt.Logger, OnDamage: s.distrust,
-		ReadOnly: s.space.low(0),
+		ReadOnly: s.space.low(0), Lazy: !s.indexWanted,
 	}
 	ix, err := index.OpenBadger(o)
 	if o.ReadOnly && errors.Is(err, errors.ErrUnsupported) {
@@ -344,11 +345,11 @@ func (s *Store) openBadger() (index.Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.indexReadOnly = o.ReadOnly
+	s.indexReadOnly = ix.ReadOnly()
 	return ix, nil
 }
 
-// reopenIndex makes an index that was opened on a full disk writable.
+// reopenIndex makes an index that was opened for reading only writable.
 func (s *Store) reopenIndex() error {
 	s.gate.Lock()
 	defer s.gate.Unlock()
@@ -360,6 +361,8 @@ func (s *Store) reopenIndex() error {
 	if err != nil {
 		return err
 	}
+	s.indexWanted = true
 	s.idx, err = s.openIndex()
+	s.indexWanted = false
 	return err
 }

@@ -3,10 +3,12 @@ package cache
 // recent remembers what the index was lately asked for or given, so that a key which is used again
 // costs no look-up: a table without pointers, which the garbage collector passes over. Two entries
 // share a place, and the older one goes. The table grows while entries would go, up to limit
-// places. The lock of what it belongs to guards it.
+// places; it begins after the index was asked idle times, as a process that asks little ends before it asks again.
+// The lock of what it belongs to guards it.
 type recent[V any] struct {
 	places [][2]remembered[V] // a power of two
 	limit  int
+	idle   int
 	epoch  uint64 // counts the changes of the index, for who asks it without the lock
 }
 
@@ -20,6 +22,9 @@ const (
 	recentStart    = 8    // places
 	recentRecords  = 2048 // in each shard: 55 MB in all
 	recentPayloads = 1 << 15
+
+	recentRecordsIdle  = 64 // in each shard
+	recentPayloadsIdle = 4096
 )
 
 // place is where key may be. The first byte of a key has chosen its shard.
@@ -49,6 +54,9 @@ func (c *recent[V]) put(key *[32]byte, v *V) {
 		return
 	}
 	if c.places == nil {
+		if c.idle--; c.idle >= 0 {
+			return
+		}
 		c.places = make([][2]remembered[V], recentStart)
 	}
 	p := c.place(key)

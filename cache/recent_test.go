@@ -53,6 +53,18 @@ func TestRecentTable(t *testing.T) {
 	}
 }
 
+// TestRecentBegins demands that nothing is kept for a process that asks little.
+func TestRecentBegins(t *testing.T) {
+	c := recent[int]{limit: 8, idle: 10}
+	var key [32]byte
+	for i := range 12 {
+		c.put(&key, &i)
+		if has := c.get(&key) != nil; has != (i >= 10) {
+			t.Errorf("remembers %v after %d times", has, i+1)
+		}
+	}
+}
+
 // countingIndex counts the look-ups and may need much free space.
 type countingIndex struct {
 	keepOpen
@@ -76,6 +88,10 @@ func openCounting(t *testing.T, fsys vfs.FS, o *Options) (*Store, *countingIndex
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close(t.Context()) })
+	for i := range s.shards {
+		s.shards[i].recent.idle = 0
+	}
+	s.pay.recent.idle = 0
 	return s, ix
 }
 

@@ -36,6 +36,7 @@ type Store struct {
 	openIndex func() (index.Index, error)
 
 	indexReadOnly bool // guarded by gate
+	indexWanted   bool // for writing; guarded by gate
 	shards        [shardCount]shard
 	pay           payloads
 

@@ -22,6 +22,9 @@ type Options struct {
 	Logger *slog.Logger // nil is silent
 	// ReadOnly writes nothing but takes away what a killed process left. On Windows it is errors.ErrUnsupported.
 	ReadOnly bool
+	// Lazy starts the engine for reading only when the index was closed and not killed, which takes a third of the time:
+	// see [Badger.ReadOnly]. On Windows it does nothing.
+	Lazy bool
 	// OnDamage is called once, on any goroutine and with no lock held, when an open index is found damaged.
 	// It must not call the index. Nil is fine: the methods report the damage too.
 	OnDamage func(error)
@@ -37,6 +40,7 @@ type Options struct {
 type Badger struct {
 	db      *badger.DB
 	options Options
+	reading bool // the engine writes nothing
 	home    home
 	survey  *survey
 	ledger  ledger
@@ -91,7 +95,7 @@ const memtableSize = 8 << 20
 
 func (b *Badger) settings() badger.Options {
 	o := badger.DefaultOptions(b.options.Dir)
-	o.ReadOnly = b.options.ReadOnly
+	o.ReadOnly = b.reading
 	o.BypassLockGuard = true // the store holds a lock of its own
 	o.Logger = &engineLog{out: b.options.Logger, counted: b.ledger.reads, ended: b.ended, stuck: b.flushes.failed}
 	o.MetricsEnabled = false
@@ -120,7 +124,7 @@ func (b *Badger) Headroom() int64 {
 		return 0
 	}
 	defer b.reads.RUnlock()
-	if b.options.ReadOnly {
+	if b.reading {
 		return 0
 	}
 	const memtables = 3 * memtableSize * 5 / 4 // being filled, waiting and being written
@@ -134,6 +138,10 @@ func (b *Badger) Headroom() int64 {
 	}
 	return sum + 12*file // another compaction: a table with some ten of the level below
 }
+
+// ReadOnly reports whether Apply is errors.ErrUnsupported. An index that was opened with Lazy takes changes after Close and
+// another open without it.
+func (b *Badger) ReadOnly() bool { return b.reading }
 
 func (b *Badger) tableSizes() []tableSize {
 	tables := b.db.Tables()
@@ -199,7 +207,7 @@ func (b *Badger) apply(ops []Op, last Op) error {
 	switch {
 	case b.closed:
 		return ErrClosed
-	case b.options.ReadOnly:
+	case b.reading:
 		return errors.ErrUnsupported
 	}
 	if err := cmp.Or(b.damaged(), b.flushes.err(), checkOps(ops, last)); err != nil {

@@ -48,6 +48,9 @@ func (b *Badger) settle() error {
 	if err := b.damaged(); err != nil {
 		return err
 	}
+	if b.reading {
+		return b.survey.enter(phaseClean)
+	}
 	err := b.survey.after()
 	if errors.Is(err, ErrDamaged) {
 		b.report(err)

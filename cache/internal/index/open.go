@@ -36,6 +36,7 @@ func openBadger(o Options) (*Badger, error) {
 		return nil, err
 	}
 	b := &Badger{options: o, survey: s, committed: make(chan error, 1)}
+	b.reading = o.ReadOnly || o.Lazy && canReadOnly && s.phase == phaseClean
 	b.flushes.restart()
 	if o.ReadOnly {
 		err = b.start()

@@ -80,3 +80,34 @@ func TestReadOnlyOfNothing(t *testing.T) {
 		t.Error("the folder was made")
 	}
 }
+
+// TestLazy opens for reading only after a close, and for writing after a kill, and notes a kill in both.
+func TestLazy(t *testing.T) {
+	dir := t.TempDir()
+	lazy := func(reading bool) *index.Badger {
+		t.Helper()
+		x, err := index.OpenBadger(index.Options{Dir: dir, Lazy: true})
+		must(t, err)
+		if x.ReadOnly() != reading {
+			t.Errorf("read-only %v", x.ReadOnly())
+		}
+		return x
+	}
+	must(t, lazy(false).Close())
+	dir = t.TempDir()
+	closedIndex(t, dir)
+	before := listing(t, dir)
+	x := lazy(true)
+	if during := listing(t, dir); !strings.Contains(during, "state.open") {
+		t.Errorf("a kill would not be seen:\n%s", during)
+	}
+	checkReadOnly(t, x)
+	if after := listing(t, dir); after != before {
+		t.Errorf("files changed from\n%sto\n%s", before, after)
+	}
+	dir = t.TempDir()
+	killedIndex(t, dir)
+	x = lazy(false)
+	must(t, x.Apply(small.batch(1)))
+	must(t, x.Close())
+}
