@@ -11,8 +11,8 @@ import (
 // compactBelow: a segment whose live part is smaller than 1/compactBelow is emptied and removed.
 const compactBelow = 2
 
-// compact moves what is live out of segments that are mostly dead, and removes them. A damaged one
-// stays, is reported once, and does not keep the others from their turn.
+// compact moves what is live out of segments that are mostly dead, and removes them. One in which
+// something live is damaged stays, is reported once, and does not keep the others from their turn.
 func (s *Store) compact(ctx context.Context) error {
 	s.compactMu.Lock()
 	defer s.compactMu.Unlock()
@@ -51,20 +51,21 @@ func (s *Store) sparse(seg framelog.Segment) bool {
 }
 
 // compactSegment moves the live frames of a segment to the log's end, notes there that the segment
-// is gone, and removes it. A damaged segment stays: what could not be read may be live.
+// is gone, and removes it. Damage in it is passed over: logRemoved tells whether that hid a live frame.
 func (s *Store) compactSegment(ctx context.Context, id uint64) error {
 	for fr, err := range s.flog.ScanSegment(id) {
+		if err == nil {
+			err = s.moveFrame(fr, s.oldest(id))
+		}
+		if d, ok := errors.AsType[*framelog.Damage](err); ok && d.Reason != framelog.Unreadable {
+			s.log().Warn("compaction passes over damage", "error", err)
+			continue
+		}
 		if err != nil {
-			if d, ok := errors.AsType[*framelog.Damage](err); ok && d.Reason == framelog.Torn {
-				continue
-			}
 			return err
 		}
 		if ctx.Err() != nil {
 			return nil
-		}
-		if err := s.moveFrame(fr, s.oldest(id)); err != nil {
-			return err
 		}
 	}
 	if err := s.logRemoved(id); err != nil {
@@ -130,12 +131,16 @@ func (s *Store) moveDelete(fr framelog.Frame, f *frame, oldest bool) error {
 	return s.makeDurable()
 }
 
-// logRemoved notes that nothing of the segment counts any more.
+// logRemoved notes that nothing of the segment counts any more. That is an error while the index knows
+// of live frames there, whether they are damaged or were cut off with the segment's end.
 func (s *Store) logRemoved(id uint64) error {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
 	if s.partial.Load() {
 		return errRebuilding
+	}
+	if n := s.live[id]; n > 0 {
+		return fmt.Errorf("%d bytes that the index knows of are not there: %w", n, framelog.ErrDamaged)
 	}
 	s.batch.Reset()
 	s.frameBuf = appendRemoved(s.frameBuf[:0], id)

@@ -1,10 +1,12 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/larderbuild/larder/internal/framelog"
@@ -58,5 +60,97 @@ func TestCompactBesideDamage(t *testing.T) {
 	}
 	if lost > 2 {
 		t.Errorf("%d entries are lost", lost)
+	}
+}
+
+// TestCompactDeadDamage removes a segment in which only dead frames are damaged.
+func TestCompactDeadDamage(t *testing.T) {
+	ctx := t.Context()
+	root := t.TempDir()
+	s, err := open(ctx, root, mustDefaults(t, nil), osSeams(4<<10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(ctx)
+	for version := range 2 {
+		for i := range 40 {
+			if version == 1 && i == 0 {
+				continue // the first frame of the log stays live
+			}
+			if err := putText(s, fmt.Sprint("k", i), fmt.Sprint("version ", version, " of ", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	first := s.flog.Segments()[0]
+	name := filepath.Join(root, "log", fmt.Sprintf("%016x.log", first.ID))
+	if err := (harm{Kind: "zero", File: ".", Off: first.Size / 2, Len: 200}).apply(name, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.compact(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(name); !isNotExist(err) {
+		t.Errorf("the segment stays: %v", err)
+	}
+	if got, err := getText(s, "k0"); got != "version 0 of 0" || err != nil {
+		t.Errorf("the live entry: %q, %v", got, err)
+	}
+}
+
+// TestCompactCutSegment keeps a segment whose end was cut off between two frames: what stood there may be needed.
+func TestCompactCutSegment(t *testing.T) {
+	ctx := t.Context()
+	root := t.TempDir()
+	var s *Store
+	reopen := func() {
+		t.Helper()
+		var err error
+		if s, err = open(ctx, root, mustDefaults(t, nil), osSeams(4<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeIt := func() {
+		t.Helper()
+		if err := s.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reopen()
+	var cut int64
+	for i := range 40 {
+		if i == 5 {
+			cut = int64(s.flog.End().Offset)
+		}
+		text := fmt.Sprint("text ", i)
+		if i == 5 {
+			text = strings.Repeat(text, 500) // a payload file, which needs no frame
+		}
+		if err := putText(s, fmt.Sprint("k", i), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := filepath.Join(root, "log", fmt.Sprintf("%016x.log", s.flog.Segments()[0].ID))
+	closeIt()
+	if err := os.Truncate(name, cut); err != nil {
+		t.Fatal(err)
+	}
+	reopen()
+	defer closeIt()
+	for i := range 40 {
+		if i != 5 {
+			if err := s.Delete(ctx, nameKey(fmt.Sprint("k", i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.compact(ctx); !errors.Is(err, framelog.ErrDamaged) {
+		t.Errorf("compact: %v", err)
+	}
+	if _, err := os.Lstat(name); err != nil {
+		t.Error(err)
+	}
+	if got, err := getText(s, "k5"); got == "" || err != nil {
+		t.Errorf("the entry behind the cut: %.20q, %v", got, err)
 	}
 }
