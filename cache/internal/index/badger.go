@@ -174,10 +174,11 @@ func (b *Badger) Get(key, dst []byte) ([]byte, bool, error) {
 	return value, ok, nil
 }
 
-func (b *Badger) get(key, dst []byte) ([]byte, bool, error) {
+func (b *Badger) get(key, dst []byte) (value []byte, ok bool, err error) {
 	if err := b.enter(); err != nil {
 		return nil, false, err
 	}
+	defer b.rescue(&err)
 	defer b.reads.RUnlock()
 	item, err := b.snapshot.Load().Get(key)
 	if errors.Is(err, badger.ErrKeyNotFound) {
@@ -191,6 +192,14 @@ func (b *Badger) get(key, dst []byte) ([]byte, bool, error) {
 		return nil
 	})
 	return dst, true, err
+}
+
+// rescue is deferred around reads: what a damaged block makes the engine panic with on this goroutine is an error.
+func (b *Badger) rescue(err *error) {
+	if r := recover(); r != nil {
+		*err = damagedf("engine panic: %v", r)
+		b.report(*err)
+	}
 }
 
 // Apply implements [Index].
@@ -345,7 +354,7 @@ func (s *scan) close() {
 
 // run reports whether the body stopped the scan.
 func (s *scan) run(prefix, start []byte, yield func(Op, error) bool) (stopped bool, err error) {
-	for s.it.Seek(start); s.it.ValidForPrefix(prefix); s.it.Next() {
+	for err = s.step(func() { s.it.Seek(start) }); err == nil && s.it.ValidForPrefix(prefix); err = s.step(s.it.Next) {
 		item := s.it.Item()
 		err := item.Value(func(v []byte) error {
 			stopped = !yield(Op{Key: item.Key(), Value: v}, nil)
@@ -355,7 +364,17 @@ func (s *scan) run(prefix, start []byte, yield func(Op, error) bool) (stopped bo
 			return stopped, err
 		}
 	}
+	if err != nil {
+		return false, err
+	}
 	return false, s.verify(keyRange{start, prefixEnd(prefix)})
+}
+
+// step moves the engine's iterator; a panic of the scan's body is none of the engine's.
+func (s *scan) step(move func()) (err error) {
+	defer s.b.rescue(&err)
+	move()
+	return nil
 }
 
 // verify reads what the scan went through.
