@@ -55,6 +55,16 @@ func (e Endpoint) dial(ctx context.Context) (*os.File, error) {
 	}
 }
 
+// Listening reports whether somebody listens at the endpoint now. It says nothing about who that is
+// and whether it answers; a claim uses it so as not to cut off a server whose lock file was deleted.
+func (e Endpoint) Listening() bool {
+	f, err := e.connect()
+	if err == nil {
+		f.Close()
+	}
+	return err == nil || errors.Is(err, errFull)
+}
+
 // expected reports whether somebody listens at the endpoint or is on the way to.
 func (e Endpoint) expected() bool {
 	return filelock.Held(e.Beside(claimSuffix)) || filelock.Held(e.Beside(startSuffix))

@@ -7,8 +7,7 @@ import (
 	"os"
 )
 
-// Listener takes connections at an endpoint. There are none on this system.
-type Listener struct{ ep Endpoint }
+type system struct{}
 
 func userFolder() (string, error)                       { return "", errors.ErrUnsupported }
 func address(string) (string, error)                    { return "", errors.ErrUnsupported }
@@ -17,6 +16,6 @@ func (e Endpoint) connect() (*os.File, error)           { return nil, errors.Err
 func listen(Endpoint, bool) (*Listener, error)          { return nil, errors.ErrUnsupported }
 func adopt(Endpoint, *os.File) (*Listener, error)       { return nil, errors.ErrUnsupported }
 func Activated(func(string) string) ([]*os.File, error) { return nil, errors.ErrUnsupported }
-func (l *Listener) Accept() (*os.File, error)           { return nil, errors.ErrUnsupported }
-func (l *Listener) Refuse() error                       { return errors.ErrUnsupported }
-func (l *Listener) Close() error                        { return errors.ErrUnsupported }
+func (l *Listener) accept() (*os.File, error)           { return nil, errors.ErrUnsupported }
+func (l *Listener) refuse() error                       { return errors.ErrUnsupported }
+func (l *Listener) end() error                          { return errors.ErrUnsupported }

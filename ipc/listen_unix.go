@@ -10,18 +10,16 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 )
 
-// Listener takes connections at an endpoint. It is safe for concurrent use.
-type Listener struct {
-	ep      Endpoint
+// system is what a listener has of this system.
+type system struct {
 	f       *os.File
 	own     fs.FileInfo // the socket's name as we made it; nil if somebody else did
 	refused atomic.Bool
-	ended   func() error
+	closed  atomic.Bool
 }
 
 // backlog is how many clients may wait to be accepted; the system may cut it.
@@ -58,9 +56,7 @@ func listen(ep Endpoint, owned bool) (*Listener, error) {
 }
 
 func newListener(ep Endpoint, f *os.File, own fs.FileInfo) *Listener {
-	l := &Listener{ep: ep, f: f, own: own}
-	l.ended = sync.OnceValue(l.end)
-	return l
+	return &Listener{ep: ep, system: system{f: f, own: own}}
 }
 
 // bind makes a listening socket. The permissions are there before it listens.
@@ -98,46 +94,44 @@ func removeTemporary(ep Endpoint) {
 	}
 }
 
-// Accept waits for the next client. The file is non-blocking, takes deadlines, and programs that
-// are started do not get it. After [Listener.Refuse] Accept returns the clients that were
-// waiting, and then, as after [Listener.Close], an [fs.ErrClosed].
-func (l *Listener) Accept() (*os.File, error) {
+func (l *Listener) accept() (*os.File, error) {
 	raw, err := l.f.SyscallConn()
 	if err != nil {
-		return nil, listenError(l.ep, err)
+		return nil, err
 	}
 	fd := -1
 	var failed error
-	accept := func(s uintptr) bool {
+	once := func(s uintptr) bool {
 		fd, failed = acceptSocket(int(s))
-		return failed != syscall.EAGAIN && failed != syscall.EINTR && failed != syscall.ECONNABORTED
+		return failed != syscall.EAGAIN || l.refused.Load()
 	}
-	if err = raw.Read(accept); l.refused.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
-		err = raw.Control(func(s uintptr) { accept(s) })
+	if err = raw.Read(once); l.refused.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = raw.Control(func(s uintptr) { once(s) })
 	}
 	switch {
+	case err != nil && l.closed.Load():
+		return nil, fs.ErrClosed
 	case err != nil:
-		return nil, listenError(l.ep, err)
+		return nil, err
 	case failed == nil:
 		return connection(fd, l.ep.addr), nil
-	case l.refused.Load() && (failed == syscall.EINVAL || failed == syscall.EAGAIN):
-		return nil, listenError(l.ep, fs.ErrClosed)
+	case failed == syscall.EAGAIN:
+		return nil, fs.ErrClosed // nobody is left and nobody can come
+	case failed == syscall.EINTR || failed == syscall.ECONNABORTED:
+		return l.accept() // this client is gone
 	}
-	return nil, listenError(l.ep, os.NewSyscallError("accept", failed))
+	return nil, os.NewSyscallError("accept", failed)
 }
 
-// Refuse lets no further client connect. Those who wait already are still handed out by
-// [Listener.Accept].
-func (l *Listener) Refuse() error {
+func (l *Listener) refuse() error {
 	l.refused.Store(true)
 	return l.refuseNew()
 }
 
-// Close ends the listener and every call of [Listener.Accept], and removes its name unless the
-// name has come to be somebody else's.
-func (l *Listener) Close() error { return l.ended() }
-
 func (l *Listener) end() error {
+	if l.closed.Swap(true) {
+		return nil
+	}
 	l.removeName()
 	return l.f.Close()
 }

@@ -18,9 +18,8 @@ const (
 	mostPending   = 16
 )
 
-// Listener takes connections at an endpoint. It is safe for concurrent use.
-type Listener struct {
-	ep   Endpoint
+// system is what a listener has of this system.
+type system struct {
 	stop syscall.Handle // event: Refuse or Close was called
 
 	accepting sync.Mutex // held by the one call of Accept that waits
@@ -53,8 +52,9 @@ func listen(ep Endpoint, owned bool) (*Listener, error) {
 		first.close()
 		return nil, listenError(ep, os.NewSyscallError("CreateEventW", errno))
 	}
-	l := &Listener{ep: ep, stop: syscall.Handle(stop), want: fewestPending}
-	l.pending = append(l.pending, first)
+	l := &Listener{ep: ep, system: system{
+		stop: syscall.Handle(stop), want: fewestPending, pending: []*instance{first},
+	}}
 	l.fill()
 	return l, nil
 }
@@ -86,10 +86,7 @@ func (l *Listener) fill() error {
 	return nil
 }
 
-// Accept waits for the next client. The file takes deadlines, and programs that are started do
-// not get it. After [Listener.Refuse] Accept returns the clients that were waiting, and then, as
-// after [Listener.Close], an [fs.ErrClosed].
-func (l *Listener) Accept() (*os.File, error) {
+func (l *Listener) accept() (*os.File, error) {
 	l.accepting.Lock()
 	defer l.accepting.Unlock()
 	for {
@@ -113,7 +110,7 @@ func (l *Listener) take() (*os.File, []syscall.Handle, error) {
 		return i.file(l.ep.addr), nil, nil
 	}
 	if l.refused || l.closed {
-		return nil, nil, listenError(l.ep, fs.ErrClosed)
+		return nil, nil, fs.ErrClosed
 	}
 	var got *instance
 	kept := l.pending[:0]
@@ -145,7 +142,7 @@ func (l *Listener) replaced(got *instance) (*os.File, []syscall.Handle, error) {
 		return got.file(l.ep.addr), nil, nil
 	}
 	if len(l.pending) == 0 {
-		return nil, nil, listenError(l.ep, err)
+		return nil, nil, err
 	}
 	events := []syscall.Handle{l.stop}
 	for _, i := range l.pending {
@@ -154,15 +151,14 @@ func (l *Listener) replaced(got *instance) (*os.File, []syscall.Handle, error) {
 	return nil, events, nil
 }
 
-// Refuse lets no further client connect. Those who wait already are still handed out by
-// [Listener.Accept].
-func (l *Listener) Refuse() error {
+func (l *Listener) refuse() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.refuse()
+	return l.cancelPending()
 }
 
-func (l *Listener) refuse() error {
+// cancelPending makes every instance that has no client go away. The caller holds the lock.
+func (l *Listener) cancelPending() error {
 	if l.refused {
 		return nil
 	}
@@ -178,15 +174,13 @@ func (l *Listener) refuse() error {
 	return call(setEvent, uintptr(l.stop))
 }
 
-// Close ends the listener and every call of [Listener.Accept]. The pipe's name is gone with the
-// last client.
-func (l *Listener) Close() error {
+func (l *Listener) end() error {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
 		return nil
 	}
-	err := l.refuse()
+	err := l.cancelPending()
 	l.closed = true
 	for _, i := range l.queued {
 		i.close()
