@@ -42,6 +42,8 @@ var arrows = map[string][]string{
 	"ipc":                   {"ipc/internal/filelock"},
 	"ipc/internal/filelock": nil,
 	"ipc/lifecycle":         {"ipc", "ipc/internal/filelock"},
+	"ipc/ipctest":           {"ipc"},
+	"ipc/ipcjson":           {"ipc"},
 }
 
 // outside says which modules the rooms may reach, over any number of imports, beside the standard library. The
