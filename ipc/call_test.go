@@ -24,6 +24,16 @@ func echo(_ context.Context, req *ipc.Request) (*ipc.Response, error) {
 // newServer returns a server that echoes and ends with the test.
 func newServer(t testing.TB, o *ipc.ServerOptions) *ipc.Server {
 	t.Helper()
+	if o == nil {
+		o = new(ipc.ServerOptions)
+	}
+	if o.Events == nil {
+		o.Events = func(e ipc.Event) {
+			if e.Kind == ipc.EventBroken {
+				t.Errorf("a connection broke: %v", e.Err)
+			}
+		}
+	}
 	s := ipc.NewServer(o)
 	s.Handle(opEcho, echo)
 	s.HandleFast(opFast, echo)

@@ -188,6 +188,11 @@ func (l *link) lead(w *waiter, d *deadline) error {
 func (l *link) interrupt(w *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.nudge(w)
+}
+
+// nudge is interrupt for a caller that holds mu.
+func (l *link) nudge(w *waiter) {
 	if l.leader == w {
 		l.wire.f.SetReadDeadline(longAgo)
 	}

@@ -42,6 +42,7 @@ type outbox struct {
 	// With the turn:
 	rest  []byte // of what a write has left unfinished; goes out before all else
 	spare []byte
+	head  [headerSize]byte // of a large frame
 }
 
 func (o *outbox) open(w *wire, stall time.Duration, wg *sync.WaitGroup) {
@@ -117,8 +118,7 @@ func (o *outbox) sendLarge(h header, payload []byte, d *deadline) (at int64, err
 	if err := o.take(d); err != nil {
 		return notSent, err
 	}
-	var head [headerSize]byte
-	at, err = o.write(d, appendHeader(head[:0], h), payload)
+	at, err = o.write(d, appendHeader(o.head[:0], h), payload)
 	if err != nil {
 		o.settle(err)
 		return at, err
@@ -254,8 +254,8 @@ func (o *outbox) write(d *deadline, head, payload []byte) (at int64, err error) 
 	o.mu.Unlock()
 	if n < len(batch)+len(head)+len(payload) {
 		o.keep(n, batch, head, payload)
-	} else if cap(batch) <= keptOutbox {
-		o.spare = batch[:0]
+	} else if len(batch) > 0 && cap(batch) <= keptOutbox {
+		o.spare = batch[:0] // an empty batch was not taken: it is still the buffer
 	}
 	return at, err
 }

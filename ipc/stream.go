@@ -211,6 +211,8 @@ func (s *Stream) Close() error {
 	s.link.mu.Lock()
 	s.closed = true
 	s.finish(ErrClosed)
+	s.link.nudge(&s.reader)
+	s.link.nudge(&s.writer)
 	end := s.end
 	s.end = nil
 	s.link.mu.Unlock()
