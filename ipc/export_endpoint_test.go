@@ -1,9 +1,6 @@
 package ipc
 
-import (
-	"context"
-	"os"
-)
+import "os"
 
 // What the tests of endpoints see of the rest of the package.
 const (
@@ -11,7 +8,5 @@ const (
 	ClaimSuffix = claimSuffix
 	StartSuffix = startSuffix
 )
-
-func (e Endpoint) DialFile(ctx context.Context) (*os.File, error) { return e.dial(ctx) }
 
 func PeerOf(f *os.File) (Peer, error) { return peerOf(f) }

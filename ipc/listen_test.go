@@ -25,7 +25,7 @@ func listen(t testing.TB, ep ipc.Endpoint) *ipc.Listener {
 
 func dial(t testing.TB, ep ipc.Endpoint) *os.File {
 	t.Helper()
-	f, err := ep.DialFile(t.Context())
+	f, err := ep.Dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestListenEndsWithClose(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Errorf("second close: %v", err)
 	}
-	if _, err := ep.DialFile(t.Context()); !errors.Is(err, ipc.ErrNotRunning) {
+	if _, err := ep.Dial(t.Context()); !errors.Is(err, ipc.ErrNotRunning) {
 		t.Errorf("dial after close: %v", err)
 	}
 	if !errors.Is(ipc.ErrNotRunning, fs.ErrNotExist) {
@@ -166,7 +166,7 @@ func TestRefuse(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel() // a pipe stays busy for as long as it has clients
-	f, err := ep.DialFile(ctx)
+	f, err := ep.Dial(ctx)
 	if !errors.Is(err, ipc.ErrNotRunning) && !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("dial of a listener that refuses: %v, %v", f, err)
 	}
@@ -228,7 +228,7 @@ func TestListening(t *testing.T) {
 }
 
 func TestDialNobody(t *testing.T) {
-	if _, err := newEndpoint(t, "a").DialFile(t.Context()); !errors.Is(err, ipc.ErrNotRunning) {
+	if _, err := newEndpoint(t, "a").Dial(t.Context()); !errors.Is(err, ipc.ErrNotRunning) {
 		t.Errorf("dial: %v", err)
 	}
 }
@@ -241,12 +241,12 @@ func TestDialWaitsForStarter(t *testing.T) {
 			free := hold(t, ep.Beside(suffix))
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 			defer cancel()
-			if _, err := ep.DialFile(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := ep.Dial(ctx); !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("dial while the lock is held: %v", err)
 			}
 			dialled := make(chan error)
 			go func() {
-				f, err := ep.DialFile(t.Context())
+				f, err := ep.Dial(t.Context())
 				if err == nil {
 					f.Close()
 				}
@@ -258,7 +258,7 @@ func TestDialWaitsForStarter(t *testing.T) {
 			}
 			l.Close()
 			free()
-			if _, err := ep.DialFile(t.Context()); !errors.Is(err, ipc.ErrNotRunning) {
+			if _, err := ep.Dial(t.Context()); !errors.Is(err, ipc.ErrNotRunning) {
 				t.Errorf("dial when the lock is free: %v", err)
 			}
 		})

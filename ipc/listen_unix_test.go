@@ -35,12 +35,12 @@ func TestSocketNeverHalfMade(t *testing.T) {
 		connected := make(chan error)
 		go func() {
 			for {
-				f, err := ep.DialFile(t.Context())
+				f, err := ep.Dial(t.Context())
 				if errors.Is(err, ipc.ErrNotRunning) {
 					if _, err := os.Lstat(ep.String()); err != nil {
 						continue // not there yet
 					}
-					f, err = ep.DialFile(t.Context())
+					f, err = ep.Dial(t.Context())
 				}
 				if err == nil {
 					f.Close()
@@ -127,7 +127,7 @@ func TestBacklogFull(t *testing.T) {
 	var wg sync.WaitGroup
 	for range clients {
 		wg.Go(func() {
-			f, err := ep.DialFile(t.Context())
+			f, err := ep.Dial(t.Context())
 			if err != nil {
 				t.Error(err)
 				return

@@ -171,7 +171,7 @@ func (l *Listener) cancelPending() error {
 		}
 	}
 	l.pending = nil
-	return call(setEvent, uintptr(l.stop))
+	return invoke(setEvent, uintptr(l.stop))
 }
 
 func (l *Listener) end() error {

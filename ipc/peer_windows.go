@@ -32,14 +32,14 @@ func peerOf(f *os.File) (Peer, error) {
 
 func peerPID(pipe uintptr) (pid uint32, err error) {
 	var flags uint32
-	if err := call(getNamedPipeInfo, pipe, uintptr(unsafe.Pointer(&flags)), 0, 0, 0); err != nil {
+	if err := invoke(getNamedPipeInfo, pipe, uintptr(unsafe.Pointer(&flags)), 0, 0, 0); err != nil {
 		return 0, err
 	}
 	other := pipeServerProcessID
 	if flags&pipeServerEnd != 0 {
 		other = pipeClientProcessID
 	}
-	err = call(other, pipe, uintptr(unsafe.Pointer(&pid)))
+	err = invoke(other, pipe, uintptr(unsafe.Pointer(&pid)))
 	return pid, err
 }
 

@@ -45,8 +45,8 @@ const (
 	errOperationAbort = syscall.ERROR_OPERATION_ABORTED
 )
 
-// call runs a function of the system that returns 0 to say that it failed.
-func call(proc *syscall.LazyProc, args ...uintptr) error {
+// invoke runs a function of the system that returns 0 to say that it failed.
+func invoke(proc *syscall.LazyProc, args ...uintptr) error {
 	if ok, _, errno := proc.Call(args...); ok == 0 {
 		return os.NewSyscallError(proc.Name, errno)
 	}
@@ -72,7 +72,7 @@ func ownerOnly() (*syscall.SecurityAttributes, func(), error) {
 	const revision = 1
 	attributes := new(syscall.SecurityAttributes)
 	attributes.Length = uint32(unsafe.Sizeof(*attributes))
-	err = call(descriptorFromString, uintptr(unsafe.Pointer(text)), revision,
+	err = invoke(descriptorFromString, uintptr(unsafe.Pointer(text)), revision,
 		uintptr(unsafe.Pointer(&attributes.SecurityDescriptor)), 0)
 	if err != nil {
 		return nil, nil, err
@@ -126,12 +126,12 @@ func (i *instance) wait() error {
 		case ok != 0 || errno == errIOPending:
 			return nil
 		case errno == errPipeConnected:
-			return call(setEvent, uintptr(i.waiting.HEvent))
+			return invoke(setEvent, uintptr(i.waiting.HEvent))
 		case errno != errNoData:
 			return os.NewSyscallError("ConnectNamedPipe", errno)
 		}
 		// A client came and went: the instance is good for the next one.
-		if err := call(disconnectNamedPipe, uintptr(i.pipe)); err != nil {
+		if err := invoke(disconnectNamedPipe, uintptr(i.pipe)); err != nil {
 			return err
 		}
 	}
@@ -195,7 +195,7 @@ func (e Endpoint) connect() (*os.File, error) {
 
 // again makes an instance whose client came and went wait for the next one.
 func (i *instance) again() error {
-	if err := call(disconnectNamedPipe, uintptr(i.pipe)); err != nil {
+	if err := invoke(disconnectNamedPipe, uintptr(i.pipe)); err != nil {
 		return err
 	}
 	*i.waiting = syscall.Overlapped{HEvent: i.waiting.HEvent}
