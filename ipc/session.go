@@ -30,7 +30,7 @@ type session struct {
 }
 
 // ServeConn serves one open connection, which it owns: a non-blocking socket or an overlapped
-// pipe. It returns when the connection has ended and its calls too.
+// pipe. It returns when the connection has ended: nil if the client went away, else the reason.
 func (s *Server) ServeConn(f *os.File) error {
 	peer, err := checkedPeer(f, s.o.Allow)
 	if err != nil {
@@ -115,11 +115,18 @@ func (ses *session) serve() error {
 	ses.fail(err)
 	ses.abandon()
 	ses.background.Wait()
-	if err := ses.endError(err); err != nil {
-		ses.server.event(Event{Kind: EventBroken, Peer: ses.peer.PID, Err: err})
-		return err
+	if err = ses.why(); isGone(err) {
+		return nil
 	}
-	return nil
+	ses.server.event(Event{Kind: EventBroken, Peer: ses.peer.PID, Err: err})
+	return err
+}
+
+// why returns the first reason for the end.
+func (ses *session) why() error {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	return ses.err
 }
 
 // limitHeader sets a deadline while a header is incomplete.
@@ -284,12 +291,4 @@ func (ses *session) end() error {
 		ses.dispatch(c)
 	}
 	return nil
-}
-
-// endError returns the error that is worth a word: not that a client went away.
-func (ses *session) endError(err error) error {
-	if isGone(err) {
-		return nil
-	}
-	return err
 }
