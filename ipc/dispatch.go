@@ -14,13 +14,13 @@ import (
 const idleWorkers = 64
 
 // dispatch runs the handler of a complete request, on the goroutine that reads if it is fast.
-func (ses *session) dispatch(c *serverCall) {
+func (ses *session) dispatch(c *serverCall) error {
 	c.Payload = c.buf
 	if c.op.fast {
-		ses.runFast(c)
-		return
+		return ses.runFast(c)
 	}
 	ses.server.start(c)
+	return nil
 }
 
 // start gives the call to a goroutine that has nothing to do, or to a new one.
@@ -53,7 +53,10 @@ func (s *Server) worker(c *serverCall) {
 // serve runs the handler and writes its answer.
 func (c *serverCall) serve() {
 	ses := c.ses
-	response, err := c.invoke()
+	response, err := c.ready, error(nil)
+	if response == nil {
+		response, err = c.invoke()
+	}
 	ses.handled(c, err)
 	c.answer(response, err)
 	ses.mu.Lock()
@@ -63,14 +66,12 @@ func (c *serverCall) serve() {
 
 // runFast runs the handler on the goroutine that reads. A large answer is written by another: who
 // reads never waits for a write.
-func (ses *session) runFast(c *serverCall) {
+func (ses *session) runFast(c *serverCall) (broken error) {
 	response, err := c.invoke()
 	if err == nil && response != nil && (response.File != nil || len(response.Payload) > largeFrame) {
-		c.op = operation{handler: func(ctx context.Context, _ *Request) (*Response, error) {
-			return response, nil
-		}}
+		c.ready = response
 		ses.server.start(c)
-		return
+		return nil
 	}
 	ses.handled(c, err)
 	if !c.unwanted.Load() {
@@ -79,12 +80,13 @@ func (ses *session) runFast(c *serverCall) {
 			h.kind, payload = frameError, appendRemote(nil, remoteOf(err))
 		}
 		h.length = uint32(len(payload))
-		ses.out.add(h, payload) // fails only with the connection
+		_, broken = ses.out.add(h, payload)
 		ses.added = true
 	}
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
 	c.release()
+	return broken
 }
 
 func (*serverCall) payload(r *Response) []byte {

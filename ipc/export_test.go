@@ -118,3 +118,6 @@ func Running(c *Client) int {
 
 // Writing reports whether somebody has the turn to write.
 func Writing(c *Client) bool { return len(c.current.Load().out.turn) > 0 }
+
+// Held returns the calls whose answer is not yet written, and the bytes of their requests.
+func Held(s *Server) (calls, memory int64) { return s.held.Load(), s.memory.Load() }

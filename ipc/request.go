@@ -53,6 +53,7 @@ type serverCall struct {
 	op        operation
 	ctx       *callContext
 	response  Response
+	ready     *Response // the handler has returned; nil if not
 	scratch   []byte
 	buf       []byte // of the payload
 	size      int64  // of the request, as it is accounted for
@@ -69,7 +70,7 @@ func (c *serverCall) reset(ses *session, h header) {
 	c.Request = Request{Op: h.op, call: c}
 	c.receiving, c.takesFile = true, h.flags&flagFile != 0
 	c.unwanted.Store(false)
-	c.stream, c.response = nil, Response{}
+	c.stream, c.ready, c.response = nil, nil, Response{}
 	c.buf = c.buf[:0]
 	if c.ctx.used {
 		c.ctx = new(callContext) // what was derived from it may still ask it

@@ -288,7 +288,7 @@ func (ses *session) end() error {
 		ses.stream.endFrame(ses.head)
 	case c != nil && ses.head.flags&flagMore == 0:
 		c.receiving = false
-		ses.dispatch(c)
+		return ses.dispatch(c)
 	}
 	return nil
 }
