@@ -43,6 +43,11 @@ func (t *tally) quantile(q float64) time.Duration {
 
 // load calls without pause from many clients, each with a connection of its own.
 func (a *app) load(ctx context.Context, _ []string) error {
+	c, err := lifecycle.Ensure(ctx, a.ep, a.options(nil))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
 	period, cancel := context.WithTimeout(ctx, a.period)
 	defer cancel()
 	began := time.Now()

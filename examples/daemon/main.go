@@ -53,7 +53,10 @@ type app struct {
 	period  time.Duration
 }
 
-var errUsage = errors.New("usage: daemon call|status|stop|replace|load|serve [FLAG...] [TEXT]")
+var (
+	errUsage = errors.New("usage: daemon call|status|stop|replace|load|serve [FLAG...] [TEXT]")
+	errFlags = errors.New("wrong flags")
+)
 
 // run returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
@@ -61,8 +64,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, flag.ErrHelp):
-		return 2
+	case errors.Is(err, errFlags):
+		return 2 // package flag has said why
 	}
 	if a.json {
 		a.print(map[string]any{"error": err.Error()}, "")
@@ -83,10 +86,10 @@ func (a *app) command(ctx context.Context, args []string) error {
 		return errUsage
 	}
 	flags := a.flags(args[0])
-	if err := flags.Parse(args[1:]); err != nil {
-		return err
+	err := flags.Parse(args[1:])
+	if err != nil {
+		return errFlags
 	}
-	var err error
 	if a.dir == "" {
 		a.ep, err = ipc.NewEndpoint("larder-daemon", a.scope)
 	} else {

@@ -19,6 +19,9 @@ func (a *app) serve(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if err := lifecycle.CloseInherited(); err != nil {
+		return err
+	}
 	srv := ipc.NewServer(&ipc.ServerOptions{Version: a.version, IdleAfter: a.idle, Events: a.log})
 	srv.Handle(opEcho, func(_ context.Context, r *ipc.Request) (*ipc.Response, error) {
 		return r.Reply(r.Payload), nil
