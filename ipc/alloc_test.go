@@ -69,4 +69,3 @@ func TestCallAllocations(t *testing.T) {
 		t.Errorf("%v allocations per call", n)
 	}
 }
-

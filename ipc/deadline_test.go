@@ -200,4 +200,3 @@ func TestHandlerContext(t *testing.T) {
 		})
 	}
 }
-

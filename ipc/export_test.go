@@ -29,7 +29,9 @@ const (
 )
 
 // Append appends the frame as it is on the wire.
-func (f RawFrame) Append(b []byte) []byte { return append(f.AppendHeader(b, len(f.Payload)), f.Payload...) }
+func (f RawFrame) Append(b []byte) []byte {
+	return append(f.AppendHeader(b, len(f.Payload)), f.Payload...)
+}
 
 // AppendHeader appends the header, with any length.
 func (f RawFrame) AppendHeader(b []byte, length int) []byte {
@@ -121,3 +123,5 @@ func Writing(c *Client) bool { return len(c.current.Load().out.turn) > 0 }
 
 // Held returns the calls whose answer is not yet written, and the bytes of their requests.
 func Held(s *Server) (calls, memory int64) { return s.held.Load(), s.memory.Load() }
+
+const PassesFiles = passesFiles

@@ -38,7 +38,7 @@ type inbound struct {
 	r, w    int // buf[r:w] was read and not yet used
 	greeted bool
 	rest    int   // bytes of the payload that are still to come
-	grow    bool  // the last read filled the buffer
+	grow    bool  // more would have come with the last read
 	passed  int64 // bytes of the connection that were passed on
 }
 
@@ -52,7 +52,10 @@ func (in *inbound) pump() error {
 	if err := in.fill(); err != nil {
 		return err
 	}
-	return in.pass()
+	full := in.w == len(in.buf)
+	err := in.pass()
+	in.grow = full && in.rest < directRead // many small frames, not a large one
+	return err
 }
 
 func (in *inbound) readInto(p []byte) error {
@@ -81,7 +84,6 @@ func (in *inbound) fill() error {
 		return in.readError(err)
 	}
 	in.w += n
-	in.grow = in.w == len(in.buf)
 	return nil
 }
 

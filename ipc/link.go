@@ -221,6 +221,7 @@ func (l *link) read(w *waiter, d *deadline) error {
 			armed = false
 		default:
 			l.fail(err)
+			l.wire.closeFiles()
 			return err
 		}
 		l.mu.Lock()

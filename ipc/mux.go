@@ -331,6 +331,9 @@ func (m *mux) room(n int) []byte {
 
 // end comes after the last part of the current frame.
 func (m *mux) end() error {
+	if m.in.r == m.in.w {
+		m.wire.closeFiles() // all that was announced is claimed
+	}
 	if m.head.kind == frameGoAway {
 		return m.goAway()
 	}

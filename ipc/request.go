@@ -10,7 +10,7 @@ import (
 )
 
 // keptRequest is the largest buffer that is kept for the next request.
-const keptRequest = 1 << 20
+const keptRequest = 2 << 20
 
 // Request is one call as a handler sees it. It and all that it gives are valid until the handler
 // returns.
