@@ -91,23 +91,29 @@ func (h *host) serve(starter *lifecycle.Readiness) <-chan error {
 		return r.Reply(r.Payload), nil
 	})
 	exited := make(chan error, 1)
-	listening := make(chan struct{})
 	claim, err := lifecycle.Claim(context.Background(), h.ep, &lifecycle.ClaimOptions{
 		Version: h.version, Instance: srv.Info().Instance, Starter: starter,
-		Events: func(e ipc.Event) {
-			if e.Kind == lifecycle.EventListening {
-				close(listening)
-			}
-		},
 	})
 	if err != nil {
 		srv.Close()
 		exited <- err
 		return exited
 	}
-	h.servers.Go(func() { exited <- srv.Serve(context.Background(), claim) })
-	<-listening
+	up := &upSource{claim, make(chan struct{})}
+	h.servers.Go(func() { exited <- srv.Serve(context.Background(), up) })
+	<-up.up
 	return exited
+}
+
+// upSource is a claim that tells when it has begun to listen and has told its starter so.
+type upSource struct {
+	*lifecycle.Held
+	up chan struct{}
+}
+
+func (s *upSource) Listen() (*ipc.Listener, error) {
+	defer close(s.up)
+	return s.Held.Listen()
 }
 
 // wedge claims and listens, and never answers anybody.
