@@ -174,7 +174,7 @@ func (m *mux) callError(k *call, out *outgoing, phase Phase, err error) error {
 		e.Phase = PhaseRead
 	}
 	switch {
-	case k.at == notSent || errors.Is(err, ErrVersion):
+	case k.at == notSent:
 	case m.away != nil && k.at >= m.processed:
 		if !over(err) {
 			e.Err = m.away

@@ -126,6 +126,7 @@ const (
 	codeTooLarge   = 18
 	codeRefused    = 19
 	codeStarting   = 20
+	codeVersion    = 21
 	CodeHost       = 256 // the first code of the host
 	codeNotRunLow  = codeBusy
 	codeNotRunHigh = 31
@@ -153,6 +154,8 @@ func (e *RemoteError) Is(target error) bool {
 		return target == context.Canceled
 	case codeBusy, codeStarting:
 		return target == ErrBusy
+	case codeVersion:
+		return target == ErrVersion || target == errors.ErrUnsupported
 	case codeDraining:
 		return target == ErrDraining
 	case codeTooLarge:

@@ -125,3 +125,14 @@ func Writing(c *Client) bool { return len(c.current.Load().out.turn) > 0 }
 func Held(s *Server) (calls, memory int64) { return s.held.Load(), s.memory.Load() }
 
 const PassesFiles = passesFiles
+
+// RawWholeAck is an acknowledgement as a server sends it.
+func RawWholeAck(info ServerInfo, version uint16, features uint32, message, calls uint64) []byte {
+	return appendAck(nil, ackHead{version: version, features: features}, &info, message, calls)
+}
+
+// AppendRawStatus appends the answer to a status request.
+func AppendRawStatus(b []byte, s Status) []byte { return appendStatus(b, &s) }
+
+// ParseRawStatus reads it.
+func ParseRawStatus(b []byte) (Status, error) { return parseStatus(b) }

@@ -2,7 +2,10 @@ package ipc
 
 // A field is a tag of one byte, a length of two and its contents. Acknowledgement, status and the
 // control operations are lists of fields; one whose tag is unknown is skipped.
-const fieldHead = 3
+const (
+	fieldHead = 3
+	maxText   = 1 << 10 // longer ones are cut
+)
 
 // Tags that acknowledgement and status share. A tag never changes its meaning.
 const (
@@ -29,7 +32,7 @@ const (
 )
 
 func appendField(b []byte, tag byte, contents string) []byte {
-	contents = contents[:min(len(contents), 1<<16-1)]
+	contents = contents[:min(len(contents), maxText)]
 	b = append(b, tag, byte(len(contents)), byte(len(contents)>>8))
 	return append(b, contents...)
 }

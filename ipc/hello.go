@@ -96,3 +96,12 @@ func parseAckHead(b []byte) (ackHead, error) {
 	}
 	return a, nil
 }
+
+// appendAck appends a whole acknowledgement.
+func appendAck(b []byte, a ackHead, info *ServerInfo, maxMessage, maxCalls uint64) []byte {
+	fields := appendInfo(nil, info)
+	fields = appendNumber(fields, tagMaxMessage, maxMessage)
+	fields = appendNumber(fields, tagMaxCalls, maxCalls)
+	a.length = uint16(len(fields))
+	return append(appendAckHead(b, a), fields...)
+}

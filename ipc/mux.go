@@ -229,8 +229,9 @@ func (m *mux) greet(p []byte) (int, error) {
 			m.info.field(tag, contents)
 		}
 	})
-	if err == nil && head.version == 0 {
-		err = ErrVersion
+	if head.version == 0 { // calls that were sent are refused, control operations go on
+		m.away, m.processed = ErrVersion, 0
+		m.spent.Store(true)
 	}
 	return n, err
 }

@@ -136,18 +136,35 @@ func checkCall(t *testing.T, err, want error, phase ipc.Phase, outcome ipc.Outco
 }
 
 func TestNoCommonVersion(t *testing.T) {
-	client, server := ipctest.Pair(t)
-	defer server.Close()
-	c, err := ipc.NewConn(client, nil)
+	near, far := ipctest.Pair(t) // between them is somebody who changes the hello
+	c, err := ipc.NewConn(near, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	server.Write(ipc.RawAck(0, 1))
-	_, err = c.Call(t.Context(), 1, nil)
-	checkCall(t, err, ipc.ErrVersion, ipc.PhaseWait, ipc.NotProcessed)
-	if !errors.Is(err, errors.ErrUnsupported) {
-		t.Errorf("%v is no ErrUnsupported", err)
+	up, server := ipctest.Pair(t)
+	s := newServer(t, nil)
+	go s.ServeConn(server) // ends with the connections, as the others do
+	go func() {
+		ipc.ReadRawHello(far)
+		hello := ipc.RawHello(1)
+		hello[4], hello[6] = 200, 201
+		up.Write(hello)
+		io.Copy(up, far)
+		up.Close()
+	}()
+	go func() {
+		io.Copy(far, up)
+		far.Close()
+	}()
+	for range 2 {
+		_, err = c.Call(t.Context(), opEcho, nil)
+		if !errors.Is(err, ipc.ErrVersion) || !errors.Is(err, errors.ErrUnsupported) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+			t.Errorf("the call says %v", err)
+		}
+		if st, err := c.Status(t.Context()); err != nil || st.State != ipc.Ready || st.Protocol != 0 {
+			t.Errorf("status %+v, %v", st, err)
+		}
 	}
 }
 

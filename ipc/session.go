@@ -166,24 +166,24 @@ func (ses *session) greet(p []byte) (int, error) {
 		return 0, err
 	}
 	ses.role, ses.piece = h.role, pieceSize
-	slots := ses.server.o.Limits.CallsPerConnection
 	if h.role == roleLockstep {
 		ses.piece = 1<<31 - 1
 	}
 	info := ses.server.Info()
-	fields := appendInfo(nil, &info)
-	fields = appendNumber(fields, tagMaxMessage, uint64(ses.server.o.Limits.MaxMessage))
-	fields = appendNumber(fields, tagMaxCalls, uint64(slots))
-	a := ackHead{version: commonVersion(h), length: uint16(len(fields))}
+	a := ackHead{version: commonVersion(h)}
 	if passesFiles {
 		a.features = featureFiles & h.features
 	}
-	ses.out.addRaw(append(appendAckHead(nil, a), fields...))
+	limits := &ses.server.o.Limits
+	ses.out.addRaw(appendAck(nil, a, &info, uint64(limits.MaxMessage), uint64(limits.CallsPerConnection)))
 	ses.added = true
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
 	ses.greeted = true
-	if ses.refusal != nil {
+	switch {
+	case a.version == 0:
+		ses.refusal = &RemoteError{codeVersion, "no common protocol version"}
+	case ses.refusal != nil:
 		ses.addGoAway()
 	}
 	return helloSize, nil
