@@ -2,7 +2,6 @@ package ipc
 
 import (
 	"context"
-	"errors"
 	"os"
 	"slices"
 	"time"
