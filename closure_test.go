@@ -29,16 +29,22 @@ const (
 // arrows says which packages of this module each package may import. A package that
 // is not listed has no place in the architecture yet.
 var arrows = map[string][]string{
-	"":                     nil,
-	"cache":                {"cache/internal/index", "cache/internal/place", "internal/framelog", "internal/vfs"},
-	"cache/cachetest":      {"cache"},
-	"cache/gocacheprog":    {"cache"},
-	"cache/internal/index": nil,
-	"cache/internal/place": {"internal/vfs"},
-	"examples/gobuild":     {"cache", "cache/gocacheprog"},
-	"internal/framelog":    {"internal/vfs"},
-	"internal/testkit":     nil,
-	"internal/vfs":         nil,
+	"":                      nil,
+	"cache":                 {"cache/internal/index", "cache/internal/place", "internal/framelog", "internal/vfs"},
+	"cache/cachetest":       {"cache"},
+	"cache/gocacheprog":     {"cache"},
+	"cache/internal/index":  nil,
+	"cache/internal/place":  {"internal/vfs"},
+	"examples/daemon":       {"ipc", "ipc/lifecycle"},
+	"examples/gobuild":      {"cache", "cache/gocacheprog"},
+	"internal/framelog":     {"internal/vfs"},
+	"internal/testkit":      nil,
+	"internal/vfs":          nil,
+	"ipc":                   {"ipc/internal/filelock"},
+	"ipc/internal/filelock": nil,
+	"ipc/lifecycle":         {"ipc", "ipc/internal/filelock"},
+	"ipc/ipctest":           {"ipc"},
+	"ipc/ipcjson":           {"ipc"},
 }
 
 // outside says which modules the rooms may reach, over any number of imports, beside the standard library. The

@@ -1,0 +1,12 @@
+//go:build long && !windows
+
+package main
+
+// Bounds of the tests with many processes in the long run.
+const (
+	herdTrialsDefault   = 100
+	herdClientsDefault  = 64
+	killClientsDefault  = 64
+	upgradesDefault     = 50
+	upgradeCallsDefault = 64
+)

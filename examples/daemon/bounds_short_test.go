@@ -1,0 +1,12 @@
+//go:build !long && !windows
+
+package main
+
+// Bounds of the tests with many processes in the short run.
+const (
+	herdTrialsDefault   = 20
+	herdClientsDefault  = 32
+	killClientsDefault  = 8
+	upgradesDefault     = 8
+	upgradeCallsDefault = 16
+)

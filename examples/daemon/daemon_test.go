@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/lifecycle"
+)
+
+func TestCommands(t *testing.T) {
+	s := newSite(t)
+	if _, err := s.run("status"); err == nil {
+		t.Error("status of a server that does not run")
+	}
+	first := s.mustRun("call", "hello", "world")
+	if first.Answer != "hello world" || !first.Started || first.PID == 0 || len(first.Instance) != 32 {
+		t.Errorf("first call: %+v", first)
+	}
+	second := s.mustRun("call", "again")
+	if second.Started || second.PID != first.PID || second.Instance != first.Instance {
+		t.Errorf("second call: %+v", second)
+	}
+	status := s.mustRun("status")
+	if status.PID != first.PID || status.Instance != first.Instance || status.Version != "1" {
+		t.Errorf("status: %+v", status)
+	}
+	replaced := s.mustRun("replace")
+	if replaced.PID == first.PID || replaced.Instance == first.Instance || !replaced.Started {
+		t.Errorf("replaced: %+v", replaced)
+	}
+	for _, want := range []string{"drained", "not running"} {
+		out, err := s.command("stop").Output()
+		var got struct{ Outcome string }
+		if json.Unmarshal(out, &got); got.Outcome != want || err != nil {
+			t.Errorf("stop: %s, %v; want %s", out, err, want)
+		}
+	}
+	for name, args := range map[string][]string{
+		"no verb": {}, "unknown verb": {"dance"}, "unknown flag": {"call", "-loud"},
+	} {
+		var said bytes.Buffer
+		a := newApp()
+		a.errors = &said
+		if code := a.run(t.Context(), args); code != 2 || said.Len() == 0 {
+			t.Errorf("%s: exit code %d, %q", name, code, said.String())
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	s := newSite(t)
+	out, err := s.command("load", "-callers", "4", "-for", "200ms").Output()
+	var got struct {
+		Calls  int
+		Errors map[string]int
+	}
+	if json.Unmarshal(out, &got); err != nil || got.Calls < 10 || len(got.Errors) > 0 {
+		t.Errorf("load: %s, %v", out, err)
+	}
+	if s.count(lifecycle.EventSpawnAttempt) != 1 {
+		t.Errorf("%d servers started", s.count(lifecycle.EventSpawnAttempt))
+	}
+}
+
+// TestIdleExit has the server end for lack of use under a client: the next call starts another.
+func TestIdleExit(t *testing.T) {
+	s := newSite(t)
+	a := s.app(t, "1")
+	a.idle = 20 * time.Millisecond
+	c, err := lifecycle.Ensure(t.Context(), s.ep, a.options(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for range 3 {
+		before := s.server(t)
+		for before.Alive() { // its calls are long over: it ends by itself
+		}
+		if _, err := c.Call(t.Context(), opEcho, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.count(ipc.EventDiedIdle); n < 3 {
+		t.Errorf("%d servers ended for lack of use", n)
+	}
+}
+
+// TestPipelineEnds reads what a command prints, to its end, as in "daemon call | cat": that comes
+// although the server, which the command has started, goes on. The same holds for a descriptor that
+// the command was given without knowing, such as one of a jobserver.
+func TestPipelineEnds(t *testing.T) {
+	s := newSite(t)
+	extra, theirs, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer extra.Close()
+	cmd := s.command("call", "hello")
+	passOn(cmd, theirs)
+	out, err := parse(cmd.CombinedOutput())
+	theirs.Close()
+	if err != nil || !out.Started {
+		t.Fatalf("call: %+v, %v", out, err)
+	}
+	extra.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if n, err := extra.Read(make([]byte, 1)); n != 0 || os.IsTimeout(err) {
+		t.Errorf("the server holds a descriptor of its starter: %d, %v", n, err)
+	}
+	if got := s.server(t); got.PID != out.PID {
+		t.Errorf("served by %d, now by %d", out.PID, got.PID)
+	}
+}
+
+// TestTwoVersionsAtOnce upgrades a server to two versions at the same time: the newest wins, every
+// call is answered, and nobody goes back.
+func TestTwoVersionsAtOnce(t *testing.T) {
+	s := newSite(t)
+	s.mustRun("call", "-version", "1", "up")
+	results := make(chan error)
+	const each = 6
+	for i := range 2 * each {
+		version := []string{"2", "3"}[i%2]
+		cmd := s.command("call", "-version", version, "up")
+		go func() {
+			got, err := parse(cmd.Output())
+			if err == nil && got.Version < version {
+				t.Errorf("a client of version %s was served by %s", version, got.Version)
+			}
+			results <- err
+		}()
+	}
+	for range 2 * each {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	if now := s.mustRun("call", "-version", "3", "up"); now.Version != "3" || now.Started {
+		t.Errorf("afterwards: %+v", now)
+	}
+	if n := s.count(lifecycle.EventSpawnAttempt); n > 3 {
+		t.Errorf("%d servers started", n)
+	}
+	if alive := s.servers(); len(alive) != 1 {
+		t.Errorf("servers that live: %v", alive)
+	}
+}

@@ -1,0 +1,77 @@
+package ipc
+
+import (
+	"context"
+	"time"
+)
+
+// probeTimeout bounds a control operation whose context has no deadline.
+const probeTimeout = 2 * time.Second
+
+// Ping asks the server for a sign of life, which it gives whatever its limits say. Without a
+// deadline of ctx it waits 2 s, as [Client.Status] and [Client.Shutdown] do.
+func (c *Client) Ping(ctx context.Context) error {
+	_, err := c.ask(ctx, controlPing, nil)
+	return err
+}
+
+// Status asks the server what it does. A server that is starting, busy or draining answers too.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	b, err := c.ask(ctx, controlStatus, nil)
+	if err != nil {
+		return Status{}, err
+	}
+	s, err := parseStatus(b)
+	if err != nil {
+		return Status{}, &CallError{0, PhaseRead, Answered, err}
+	}
+	s.Protocol = c.Info().Protocol
+	return s, nil
+}
+
+// Shutdown asks the server to drain and returns when it has begun to.
+func (c *Client) Shutdown(ctx context.Context, reason string) error {
+	_, err := c.ask(ctx, controlShutdown, appendField(nil, tagReason, reason))
+	return err
+}
+
+// ask makes a control call, which has a slot of its own. A connection that takes no other calls
+// will do.
+func (c *Client) ask(ctx context.Context, what byte, fields []byte) ([]byte, error) {
+	d := deadlineOf(ctx, probeTimeout)
+	m := c.current.Load()
+	if m.failed() {
+		var err error
+		if m, err = c.connected(&d); err != nil {
+			return nil, &CallError{0, PhaseConnect, NotProcessed, err}
+		}
+	}
+	out := &outgoing{payload: append([]byte{what}, fields...)}
+	k, err := m.acquireControl(&d)
+	if err == nil {
+		if err = m.enter(k, out); err == nil {
+			defer func() { <-m.control }()
+			defer m.exit(k)
+			b, _, err := m.complete(k, &d)
+			return b, err
+		}
+		<-m.control
+	}
+	return nil, m.callError(nil, out, PhaseQueue, err)
+}
+
+// acquireControl waits for the slot of control operations.
+func (m *mux) acquireControl(d *deadline) (*call, error) {
+	timer := time.NewTimer(time.Until(d.at))
+	defer timer.Stop()
+	select {
+	case m.control <- struct{}{}:
+		return &m.controlled, nil
+	case <-m.gone:
+		return nil, m.reason()
+	case <-timer.C:
+		return nil, ErrTimeout
+	case <-d.done():
+		return nil, context.Cause(d.ctx)
+	}
+}

@@ -1,0 +1,205 @@
+package ipc
+
+import (
+	"context"
+	"os"
+	"slices"
+	"time"
+)
+
+const (
+	growStep    = 1 << 20  // a larger message gets its memory as it comes
+	errorLength = 64 << 10 // of an error's text that is kept
+)
+
+// outgoing is a request.
+type outgoing struct {
+	op      uint16
+	payload []byte
+	file    bool // a descriptor is welcome as the answer
+	stream  bool
+}
+
+// call is a slot of a connection and the call that has it.
+type call struct {
+	waiter
+	id  callID // guarded by mu: late frames carry another generation
+	out outgoing
+	at  int64 // where the request lies in the connection
+
+	// Guarded by mu until the answer is complete:
+	active   bool // frames are taken
+	begun    bool // an answer has begun
+	failed   bool // it is an error
+	tooLarge bool
+	dst      []byte
+	base     int // of dst: what was there before
+	file     *os.File
+	stream   *Stream
+}
+
+func (k *call) begin(out *outgoing) {
+	k.out, k.at = *out, notSent
+	k.active, k.begun, k.failed, k.tooLarge, k.news = true, false, false, false, false
+	k.file, k.base = nil, len(k.dst)
+}
+
+// expect makes room for n more bytes of the answer, within limits that hold until they come.
+func (k *call) expect(n, most int) {
+	if k.failed {
+		return
+	}
+	if k.tooLarge = k.tooLarge || len(k.dst)-k.base+n > most; !k.tooLarge {
+		k.dst = slices.Grow(k.dst, min(n, growStep))
+	}
+}
+
+func (k *call) take(p []byte) {
+	switch {
+	case k.failed:
+		k.dst = append(k.dst, p[:min(len(p), max(0, k.base+errorLength-len(k.dst)))]...)
+	case k.tooLarge:
+	case cap(k.dst)-len(k.dst) >= len(p) && len(p) > 0 && &p[0] == &k.dst[:len(k.dst)+1][len(k.dst)]:
+		k.dst = k.dst[:len(k.dst)+len(p)] // was read in place
+	default:
+		k.dst = append(k.dst, p...)
+	}
+}
+
+// room returns free space of dst.
+func (k *call) room(n int) []byte {
+	if k.tooLarge {
+		return nil
+	}
+	if len(k.dst) == cap(k.dst) {
+		k.dst = slices.Grow(k.dst, min(n, max(len(k.dst), growStep)))
+	}
+	return k.dst[len(k.dst):min(cap(k.dst), len(k.dst)+n)]
+}
+
+// call makes one call. The answer is appended to dst.
+func (m *mux) call(dst []byte, out *outgoing, d *deadline) ([]byte, *os.File, error) {
+	k, err := m.acquire(d)
+	if err != nil {
+		return nil, nil, m.callError(nil, out, PhaseQueue, err)
+	}
+	k.dst = dst
+	if err := m.enter(k, out); err != nil {
+		k.dst = nil
+		m.free <- k
+		return nil, nil, m.callError(nil, out, PhaseQueue, err)
+	}
+	defer m.exit(k)
+	return m.complete(k, d)
+}
+
+// complete sends the request of k and waits for the answer.
+func (m *mux) complete(k *call, d *deadline) ([]byte, *os.File, error) {
+	phase := PhaseWait
+	err := m.sendRequest(k, d)
+	if over(err) || err != nil && k.at == notSent {
+		phase = PhaseWrite
+	} else {
+		// After another failure to write, what the server has sent before says more.
+		err = m.await(&k.waiter, d)
+	}
+	if err == nil {
+		return m.answer(k)
+	}
+	if k.at != notSent {
+		m.cancel(k)
+	}
+	err = m.callError(k, &k.out, phase, err)
+	if k.file != nil {
+		k.file.Close()
+	}
+	return nil, nil, err
+}
+
+// over reports whether err says that the caller waits no longer.
+func over(err error) bool { return err == ErrTimeout || err == context.Canceled }
+
+func (m *mux) sendRequest(k *call, d *deadline) (err error) {
+	h := header{kind: frameRequest, op: k.out.op, id: k.id, extra: d.budget(time.Now())}
+	if k.out.file {
+		h.flags |= flagFile
+	}
+	if k.out.stream {
+		h.flags |= flagStream
+	}
+	k.at, err = m.sendMessage(h, k.out.payload, m.piece, d, m.crowd())
+	return err
+}
+
+// crowd reports whether other calls are under way, so that to wait a moment joins their frames.
+func (m *mux) crowd() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.running > 1
+}
+
+// cancel tells the server that nobody waits for k any more.
+func (m *mux) cancel(k *call) {
+	m.mu.Lock()
+	k.active = false
+	dead := m.err != nil
+	m.mu.Unlock()
+	if !dead {
+		m.out.add(header{kind: frameCancel, id: k.id}, nil) // if it fails, the connection does
+		m.out.push()
+	}
+}
+
+// answer returns what the answer to k says.
+func (m *mux) answer(k *call) ([]byte, *os.File, error) {
+	switch {
+	case k.tooLarge:
+		return nil, nil, &CallError{k.out.op, PhaseRead, Answered, ErrTooLarge}
+	case !k.failed:
+		return k.dst, k.file, nil
+	}
+	return nil, nil, k.failure()
+}
+
+// callError says what became of a request; k is nil if it had no slot.
+func (m *mux) callError(k *call, out *outgoing, phase Phase, err error) error {
+	e := &CallError{Op: out.op, Phase: phase, Outcome: NotProcessed, Err: err}
+	if k == nil {
+		return e
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if phase == PhaseWait && k.begun {
+		e.Phase = PhaseRead
+	}
+	switch {
+	case k.at == notSent:
+	case m.away != nil && k.at >= m.processed:
+		if !over(err) {
+			e.Err = m.away
+		}
+	case m.err != nil && !m.out.left(k.at):
+	default:
+		e.Outcome = MaybeProcessed
+	}
+	return e
+}
+
+// failure returns what an error answer says.
+func (k *call) failure() error {
+	remote, err := parseRemote(k.dst[k.base:])
+	if err != nil {
+		return &CallError{k.out.op, PhaseRead, Answered, err}
+	}
+	return &CallError{k.out.op, PhaseWait, remote.outcome(), remote}
+}
+
+func (k *call) endStream() {
+	switch {
+	case k.stream == nil:
+	case k.failed:
+		k.stream.finish(k.failure())
+	default:
+		k.stream.finish(nil)
+	}
+}

@@ -1,0 +1,90 @@
+package ipc_test
+
+import (
+	"bytes"
+	"context"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/larderbuild/larder/internal/testkit"
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/ipctest"
+)
+
+const (
+	opEcho = 1 + iota
+	opFast
+)
+
+func echo(_ context.Context, req *ipc.Request) (*ipc.Response, error) {
+	return req.Reply(req.Payload), nil
+}
+
+// newServer returns a server that echoes and ends with the test.
+func newServer(t testing.TB, o *ipc.ServerOptions) *ipc.Server {
+	t.Helper()
+	if o == nil {
+		o = new(ipc.ServerOptions)
+	}
+	if o.Events == nil {
+		o.Events = func(e ipc.Event) {
+			if e.Kind == ipc.EventBroken {
+				t.Errorf("a connection broke: %v", e.Err)
+			}
+		}
+	}
+	s := ipc.NewServer(o)
+	s.Handle(opEcho, echo)
+	s.HandleFast(opFast, echo)
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+var sizes = []int{0, 1, 255, 4 << 10, 16<<10 + 1, 64 << 10, 256<<10 - 1, 256 << 10, 256<<10 + 1, 1 << 20, 3<<20 + 7}
+
+// caller is what Conn and Client have in common.
+type caller interface {
+	Call(ctx context.Context, op uint16, payload []byte) ([]byte, error)
+}
+
+func TestCallSizes(t *testing.T) {
+	s := newServer(t, nil)
+	for name, c := range map[string]caller{
+		"lockstep":    ipctest.Conn(t, s, nil),
+		"multiplexed": ipctest.Client(t, s, nil),
+	} {
+		for _, op := range []uint16{opEcho, opFast} {
+			for _, n := range sizes {
+				t.Run(name+"/"+strconv.Itoa(int(op))+"/"+strconv.Itoa(n), func(t *testing.T) {
+					want := testkit.Bytes(testkit.Rand(t), n)
+					got, err := c.Call(t.Context(), op, want)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !bytes.Equal(got, want) {
+						t.Fatalf("%d bytes came back, of %d", len(got), n)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestCallsAtOnce(t *testing.T) {
+	s := newServer(t, nil)
+	c := ipctest.Client(t, s, nil)
+	var all sync.WaitGroup
+	for i := range 400 { // more than there are slots
+		all.Go(func() {
+			want := bytes.Repeat([]byte{byte(i)}, 10*i)
+			for range 20 {
+				if got, err := c.Call(t.Context(), opEcho, want); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("call %d: %d bytes, %v", i, len(got), err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}

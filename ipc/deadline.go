@@ -1,0 +1,83 @@
+package ipc
+
+import (
+	"context"
+	"time"
+)
+
+// longAgo is a deadline that interrupts a read or a write at once.
+var longAgo = time.Unix(1, 0)
+
+// deadline is until when something may wait. The zero value waits for ever.
+type deadline struct {
+	at  time.Time
+	ctx context.Context // nil if it can never be cancelled
+}
+
+// deadlineOf returns that of ctx; fallback counts from now if it has none, 0 is for ever.
+func deadlineOf(ctx context.Context, fallback time.Duration) deadline {
+	d := deadline{}
+	if ctx.Done() != nil {
+		d.ctx = ctx
+	}
+	if at, ok := ctx.Deadline(); ok {
+		d.at = at
+	} else if fallback > 0 {
+		d.at = time.Now().Add(fallback)
+	}
+	return d
+}
+
+// done is closed when the wait is cancelled; nil if it never is.
+func (d *deadline) done() <-chan struct{} {
+	if d.ctx == nil {
+		return nil
+	}
+	return d.ctx.Done()
+}
+
+// cancelled reports whether the context ended otherwise than by its deadline, which is ours.
+func (d *deadline) cancelled() bool {
+	return d.ctx != nil && d.ctx.Err() == context.Canceled
+}
+
+func (d *deadline) passed() bool { return !d.at.IsZero() && !time.Now().Before(d.at) }
+
+// err returns why the wait must end, nil if it need not.
+func (d *deadline) err() error {
+	switch {
+	case d.cancelled():
+		return context.Canceled
+	case d.passed():
+		return ErrTimeout
+	}
+	return nil
+}
+
+// onCancel calls f when the wait is cancelled. The function it returns ends that, without
+// waiting for an f that runs.
+func (d *deadline) onCancel(f func()) (stop func() bool) {
+	if d.ctx == nil {
+		return never
+	}
+	return context.AfterFunc(d.ctx, f)
+}
+
+func never() bool { return false }
+
+// budget is the time left in whole milliseconds, rounded up, as it travels in a request.
+func (d *deadline) budget(now time.Time) uint32 {
+	if d.at.IsZero() {
+		return 0
+	}
+	left := max(d.at.Sub(now)+time.Millisecond-1, time.Millisecond) / time.Millisecond
+	return uint32(min(left, 1<<32-1))
+}
+
+// earlier returns the earlier of two times, of which the zero time is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

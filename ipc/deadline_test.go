@@ -1,0 +1,202 @@
+package ipc_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/ipctest"
+)
+
+// phases are the waits of a call, each with a server that never ends it.
+var phases = []struct {
+	name    string
+	size    int // of the request
+	busy    bool
+	play    script
+	phase   ipc.Phase
+	outcome ipc.Outcome
+}{
+	{"queue", 1, true, untilClosed, ipc.PhaseQueue, ipc.NotProcessed},
+	{"write", 8 << 20, false, nil, ipc.PhaseWrite, ipc.MaybeProcessed},
+	{"turn", 8 << 20, true, nil, ipc.PhaseWrite, ipc.NotProcessed},
+	{"wait", 1, false, untilClosed, ipc.PhaseWait, ipc.MaybeProcessed},
+	{"read", 1, false, func(f *os.File) {
+		for {
+			request, err := ipc.ReadRawFrame(f)
+			if err != nil {
+				return
+			}
+			if request.Kind == ipc.KindRequest {
+				first := answer(request, "part")
+				first.Flags, first.Extra = ipc.FlagMore, 100
+				f.Write(first.Append(nil))
+			}
+		}
+	}, ipc.PhaseRead, ipc.MaybeProcessed},
+}
+
+func TestDeadlineInEveryPhase(t *testing.T) {
+	const timeout = 20 * time.Millisecond
+	calls, rank := 8, 4 // on a machine that does other things too
+	if long {
+		calls, rank = 200, 197 // all but one in a hundred
+	}
+	for _, tc := range phases {
+		for _, how := range []string{"timeout", "context", "cancel"} {
+			t.Run(tc.name+"/"+how, func(t *testing.T) {
+				end := make(chan struct{})
+				defer close(end)
+				c := against(t, nil, func(f *os.File) {
+					if tc.play == nil {
+						<-end // reads nothing
+						return
+					}
+					tc.play(f)
+				})
+				if tc.busy {
+					occupy(t, c, tc.name)
+				}
+				over, payload := make([]time.Duration, calls), make([]byte, tc.size)
+				for i := range over {
+					start := time.Now()
+					err := callFor(t, c, how, payload, timeout)
+					over[i] = time.Since(start) - timeout
+					want := error(ipc.ErrTimeout)
+					if how == "cancel" {
+						want = context.Canceled
+					}
+					if tc.name != "write" || i == 0 {
+						checkCall(t, err, want, tc.phase, tc.outcome)
+					} else if !errors.Is(err, want) {
+						t.Errorf("call %d says %v", i, err)
+					}
+				}
+				slices.Sort(over)
+				t.Logf("half of the calls took at most %v longer, all at most %v", over[calls/2], over[calls-1])
+				if late := over[rank]; late > 5*time.Millisecond && !raceEnabled {
+					t.Errorf("%d calls of %d took %v or more longer than their deadline", calls-rank, calls, late)
+				}
+				if over[0] < -time.Millisecond {
+					t.Errorf("a call ended %v before its deadline", -over[0])
+				}
+			})
+		}
+	}
+}
+
+func callFor(t *testing.T, c *ipc.Client, how string, payload []byte, timeout time.Duration) error {
+	ctx := t.Context()
+	switch how {
+	case "timeout":
+		_, err := c.CallAppend(nil, 1, payload, timeout)
+		return err
+	case "context":
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	case "cancel":
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer time.AfterFunc(timeout, cancel).Stop()
+	}
+	_, err := c.Call(ctx, 1, payload)
+	return err
+}
+
+// occupy makes calls that never end: of all slots, or one that fills the connection.
+func occupy(t *testing.T, c *ipc.Client, what string) {
+	t.Helper()
+	n, size := 256, 1
+	if what == "turn" {
+		n, size = 1, 8<<20
+	}
+	for range n {
+		started := make(chan struct{})
+		go func() { // ends when the client is closed
+			close(started)
+			c.Call(context.Background(), 1, make([]byte, size))
+		}()
+		<-started
+	}
+	for { // until the last one is on its way
+		if ipc.Running(c) >= n && (what != "turn" || ipc.Writing(c)) {
+			return
+		}
+		<-time.After(time.Millisecond) // no event tells of it
+	}
+}
+
+// TestBudgetTravels holds that the handler's deadline is the caller's.
+func TestBudgetTravels(t *testing.T) {
+	s := newServer(t, nil)
+	s.Handle(5, func(ctx context.Context, _ *ipc.Request) (*ipc.Response, error) {
+		at, ok := ctx.Deadline()
+		if left := time.Until(at); !ok || left > 40*time.Millisecond || left < 10*time.Millisecond {
+			return nil, errors.New("deadline in " + left.String())
+		}
+		<-ctx.Done()
+		if ctx.Err() != context.DeadlineExceeded {
+			return nil, ctx.Err()
+		}
+		return nil, nil
+	})
+	client, server := ipctest.Pair(t)
+	done := make(chan struct{})
+	go func() { // ends with the connection
+		defer close(done)
+		s.ServeConn(server)
+	}()
+	defer func() { <-done }()
+	defer client.Close()
+	client.Write(append(ipc.RawHello(1), ipc.RawFrame{Kind: ipc.KindRequest, Op: 5, Extra: 40}.Append(nil)...))
+	if _, err := ipc.ReadRawAck(client); err != nil {
+		t.Fatal(err)
+	}
+	f, err := ipc.ReadRawFrame(client)
+	if err != nil || f.Kind != ipc.KindResponse {
+		t.Errorf("frame %d %q, %v", f.Kind, f.Payload, err)
+	}
+}
+
+// TestHandlerContext holds that a handler learns when its caller gives up, and when it dies.
+func TestHandlerContext(t *testing.T) {
+	s := newServer(t, nil)
+	began, ended := make(chan struct{}), make(chan error, 1)
+	s.Handle(5, func(ctx context.Context, _ *ipc.Request) (*ipc.Response, error) {
+		derived, cancel := context.WithCancel(ctx)
+		defer cancel()
+		began <- struct{}{}
+		<-derived.Done()
+		ended <- ctx.Err()
+		return nil, nil
+	})
+	for _, how := range []string{"gives up", "dies"} {
+		t.Run(how, func(t *testing.T) {
+			c := ipctest.Client(t, s, nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			called := make(chan error)
+			go func() { // ends when the call does
+				_, err := c.Call(ctx, 5, nil)
+				called <- err
+			}()
+			<-began
+			if how == "dies" {
+				c.Close()
+			} else {
+				cancel()
+			}
+			if err := <-called; ipc.OutcomeOf(err) != ipc.MaybeProcessed {
+				t.Errorf("the call says %v", err)
+			}
+			if err := <-ended; err != context.Canceled {
+				t.Errorf("the handler's context says %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,218 @@
+package ipc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/bits"
+	"os"
+	"runtime/debug"
+	"time"
+)
+
+// idleWorkers is how many goroutines of a server may wait for the next request.
+const idleWorkers = 64
+
+// dispatch runs the handler of a complete request, on the goroutine that reads if it is fast.
+func (ses *session) dispatch(c *serverCall) error {
+	c.Payload = c.buf
+	if c.op.fast {
+		return ses.runFast(c)
+	}
+	ses.server.start(c)
+	return nil
+}
+
+// start gives the call to a goroutine that has nothing to do, or to a new one.
+func (s *Server) start(c *serverCall) {
+	select {
+	case s.work <- c:
+	default:
+		s.workers.Add(1)
+		go s.worker(c) // ends when many others wait or the server ends, which waits for it
+	}
+}
+
+func (s *Server) worker(c *serverCall) {
+	defer s.workers.Done()
+	for {
+		c.serve()
+		if s.idle.Add(1) > idleWorkers {
+			s.idle.Add(-1)
+			return
+		}
+		select {
+		case c = <-s.work:
+			s.idle.Add(-1)
+		case <-s.done:
+			return
+		}
+	}
+}
+
+// serve runs the handler and writes its answer.
+func (c *serverCall) serve() {
+	ses := c.ses
+	response, err := c.ready, error(nil)
+	if response == nil {
+		response, err = c.invoke()
+	}
+	ses.handled(c, err)
+	c.answer(response, err)
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	c.release()
+}
+
+// runFast runs the handler on the goroutine that reads. A large answer is written by another: who
+// reads never waits for a write.
+func (ses *session) runFast(c *serverCall) (broken error) {
+	response, err := c.invoke()
+	if err == nil && response != nil && (response.File != nil || len(response.Payload) > largeFrame) {
+		c.ready = response
+		ses.server.start(c)
+		return nil
+	}
+	ses.handled(c, err)
+	if !c.unwanted.Load() {
+		h, payload := header{kind: frameResponse, id: c.id}, c.payload(response)
+		if err != nil {
+			h.kind, payload = frameError, appendRemote(nil, remoteOf(err))
+		}
+		h.length = uint32(len(payload))
+		_, broken = ses.out.add(h, payload)
+		ses.added = true
+	}
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	c.release()
+	return broken
+}
+
+func (*serverCall) payload(r *Response) []byte {
+	if r == nil {
+		return nil
+	}
+	return r.Payload
+}
+
+// invoke runs the handler; a panic of it is an error.
+func (c *serverCall) invoke() (response *Response, err error) {
+	start := time.Now()
+	s := c.ses.server
+	returned := false
+	defer func() {
+		if !returned {
+			response, err = nil, s.panicked(c, recover())
+		}
+		took := time.Since(start)
+		s.latency[min(bits.Len64(uint64(took/time.Microsecond)), len(s.latency)-1)].Add(1)
+		s.touched.Store(int64(start.Sub(s.started) + took))
+		c.ctx.cancel(context.Canceled)
+	}()
+	if c.op.stream != nil {
+		err = c.op.stream(c.ctx, &c.Request, c.stream)
+	} else {
+		response, err = c.op.handler(c.ctx, &c.Request)
+	}
+	returned = true
+	return response, err
+}
+
+// panicked reports what a handler panicked with; nil is a runtime.Goexit.
+func (s *Server) panicked(c *serverCall, value any) error {
+	s.panics.Add(1)
+	s.event(Event{Kind: EventPanic, Peer: c.ses.peer.PID,
+		Err: &PanicError{Op: c.Op, Value: value, Stack: debug.Stack()}})
+	return &RemoteError{CodeInternal, "the handler panicked"}
+}
+
+// PanicError is the error of an [EventPanic].
+type PanicError struct {
+	Op    uint16
+	Value any // of the panic
+	Stack []byte
+}
+
+// Error names the operation; what a panic's value says may be of any size.
+func (e *PanicError) Error() string { return "ipc: handler panicked" }
+
+// handled takes the call from the active ones, so that its slot can be used as soon as the answer
+// is read.
+func (ses *session) handled(c *serverCall, err error) {
+	s := ses.server
+	if err != nil {
+		s.failed.Add(1)
+	}
+	s.running.Add(-1)
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	ses.running--
+	if ses.calls[c.id.slot] == c {
+		ses.calls[c.id.slot] = nil
+	}
+	if c.stream != nil {
+		c.stream.closed = true
+		c.stream.finish(io.ErrClosedPipe)
+	}
+}
+
+// answer writes the answer, unless nobody waits for it.
+func (c *serverCall) answer(r *Response, err error) {
+	if r != nil && r.File != nil {
+		defer r.File.Close()
+	}
+	if c.unwanted.Load() {
+		return
+	}
+	ses, d := c.ses, &deadline{}
+	h := header{kind: frameResponse, id: c.id}
+	switch {
+	case err != nil:
+		h.kind = frameError
+		ses.sendMessage(h, appendRemote(nil, remoteOf(err)), ses.piece, d, ses.crowd())
+	case r != nil && r.File != nil:
+		c.answerFile(h, r.File, d)
+	default:
+		ses.sendMessage(h, c.payload(r), ses.piece, d, ses.crowd())
+	}
+}
+
+// crowd reports whether other answers will follow soon.
+func (ses *session) crowd() bool {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	return ses.held > 1
+}
+
+// answerFile sends the open file if the caller takes it and it is worth it, else its bytes.
+func (c *serverCall) answerFile(h header, f *os.File, d *deadline) {
+	ses := c.ses
+	info, err := f.Stat()
+	if err == nil && c.takesFile && info.Size() >= fileMin {
+		h.flags, h.length = flagFile, 8
+		ses.out.sendFile(h, append64(nil, uint64(info.Size())), f, d)
+		return
+	}
+	var b []byte
+	if err == nil {
+		b, err = readWhole(f, info.Size())
+	}
+	if err != nil {
+		h.kind = frameError
+		b = appendRemote(nil, remoteOf(err))
+	}
+	ses.sendMessage(h, b, ses.piece, d, ses.crowd())
+}
+
+// readWhole reads a file of a size that fits into a message of any client.
+func readWhole(f *os.File, size int64) ([]byte, error) {
+	if size > defaultMaxMessage {
+		return nil, &RemoteError{codeTooLarge, "file too large to travel as bytes"}
+	}
+	b := make([]byte, size)
+	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return b, nil
+}

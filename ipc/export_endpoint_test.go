@@ -1,0 +1,12 @@
+package ipc
+
+import "os"
+
+// What the tests of endpoints see of the rest of the package.
+const (
+	MaxPath     = maxPath
+	ClaimSuffix = claimSuffix
+	StartSuffix = startSuffix
+)
+
+func PeerOf(f *os.File) (Peer, error) { return peerOf(f) }

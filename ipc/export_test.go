@@ -1,0 +1,138 @@
+package ipc
+
+import (
+	"io"
+	"os"
+)
+
+// What tests of the wire need to be the other end.
+
+type RawFrame struct {
+	Kind, Flags byte
+	Op          uint16
+	Slot, Gen   uint32
+	Extra       uint32
+	Payload     []byte
+}
+
+const (
+	KindRequest, KindResponse, KindError = byte(frameRequest), byte(frameResponse), byte(frameError)
+	KindPiece, KindChunk, KindCredit     = byte(framePiece), byte(frameChunk), byte(frameCredit)
+	KindCancel, KindGoAway               = byte(frameCancel), byte(frameGoAway)
+
+	FlagMore, FlagStream = byte(flagMore), byte(flagStream)
+	FlagEnd, FlagFile    = byte(flagEnd), byte(flagFile)
+
+	HeaderSize = headerSize
+	PingSlot   = pingSlot
+	CodeBusy   = codeBusy
+)
+
+// Append appends the frame as it is on the wire.
+func (f RawFrame) Append(b []byte) []byte {
+	return append(f.AppendHeader(b, len(f.Payload)), f.Payload...)
+}
+
+// AppendHeader appends the header, with any length.
+func (f RawFrame) AppendHeader(b []byte, length int) []byte {
+	return appendHeader(b, header{uint32(length), frameKind(f.Kind), frameFlags(f.Flags), f.Op,
+		callID{f.Slot, f.Gen}, f.Extra})
+}
+
+// ReadRawFrame reads one frame.
+func ReadRawFrame(r io.Reader) (RawFrame, error) {
+	var head [headerSize]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return RawFrame{}, err
+	}
+	h, err := parseHeader(head[:])
+	if err != nil {
+		return RawFrame{}, err
+	}
+	f := RawFrame{byte(h.kind), byte(h.flags), h.op, h.id.slot, h.id.gen, h.extra, make([]byte, h.length)}
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
+}
+
+// RawHello is a hello of a role: 1 lockstep, 2 multiplexed.
+func RawHello(r byte) []byte {
+	return appendHello(nil, hello{lowest: versionLowest, highest: versionHighest, role: role(r)})
+}
+
+// ReadRawHello reads a hello.
+func ReadRawHello(r io.Reader) error {
+	var b [helloSize]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return err
+	}
+	_, err := parseHello(b[:])
+	return err
+}
+
+// RawAck is an acknowledgement that allows some calls at a time.
+func RawAck(version uint16, calls int) []byte {
+	fields := appendNumber(nil, tagMaxCalls, uint64(calls))
+	return append(appendAckHead(nil, ackHead{version: version, length: uint16(len(fields))}), fields...)
+}
+
+// ReadRawAck reads an acknowledgement and returns its fields.
+func ReadRawAck(r io.Reader) ([]byte, error) {
+	b := make([]byte, ackHeadSize)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return nil, err
+	}
+	head, err := parseAckHead(b)
+	if err != nil {
+		return nil, err
+	}
+	fields := make([]byte, head.length)
+	_, err = io.ReadFull(r, fields)
+	return fields, err
+}
+
+// RawGoAway is the payload of a go-away.
+func RawGoAway(code uint32, reason string, admitted int64) []byte {
+	return appendGoAway(nil, &RemoteError{code, reason}, admitted)
+}
+
+// SendRights writes p with the descriptor of other beside it.
+func SendRights(f *os.File, p []byte, other *os.File) error {
+	var w wire
+	if err := w.open(f, false); err != nil {
+		return err
+	}
+	if err := w.attach(other); err != nil {
+		return err
+	}
+	_, err := w.write(true, p, nil, nil)
+	return err
+}
+
+var ErrUnread = errUnread
+
+// Running returns the calls of c that have a slot.
+func Running(c *Client) int {
+	m := c.current.Load()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.running
+}
+
+// Writing reports whether somebody has the turn to write.
+func Writing(c *Client) bool { return len(c.current.Load().out.turn) > 0 }
+
+// Held returns the calls whose answer is not yet written, and the bytes of their requests.
+func Held(s *Server) (calls, memory int64) { return s.held.Load(), s.memory.Load() }
+
+const PassesFiles = passesFiles
+
+// RawWholeAck is an acknowledgement as a server sends it.
+func RawWholeAck(info ServerInfo, version uint16, features uint32, message, calls uint64) []byte {
+	return appendAck(nil, ackHead{version: version, features: features}, &info, message, calls)
+}
+
+// AppendRawStatus appends the answer to a status request.
+func AppendRawStatus(b []byte, s Status) []byte { return appendStatus(b, &s) }
+
+// ParseRawStatus reads it.
+func ParseRawStatus(b []byte) (Status, error) { return parseStatus(b) }

@@ -1,0 +1,274 @@
+package lifecycle_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/lifecycle"
+)
+
+// wantHeld demands that the endpoint is held by a process.
+func wantHeld(t testing.TB, ep ipc.Endpoint, pid int, version string) {
+	t.Helper()
+	h, err := lifecycle.Claim(t.Context(), ep, nil)
+	if err == nil {
+		h.Close()
+	}
+	held, ok := errors.AsType[*lifecycle.HeldError](err)
+	if !ok || !errors.Is(err, lifecycle.ErrHeld) {
+		t.Fatalf("claim of an endpoint that process %d holds: %v", pid, err)
+	}
+	if held.Holder.Process.PID != pid || held.Holder.Version != version || held.Holder.Instance == "" {
+		t.Errorf("holder %+v, want process %d of version %s", held.Holder, pid, version)
+	}
+}
+
+func TestClaimHeldByOther(t *testing.T) {
+	for _, what := range []string{"claim", "serve"} {
+		t.Run(what, func(t *testing.T) {
+			ep, dir := newEndpoint(t)
+			c := startHolder(t, dir, what)
+			wantHeld(t, ep, c.Cmd.Process.Pid, "7")
+			c.Kill()
+			claim(t, ep)
+		})
+	}
+}
+
+func TestClaimHeldByUs(t *testing.T) {
+	ep, _ := newEndpoint(t)
+	h := claim(t, ep)
+	wantHeld(t, ep, os.Getpid(), "1")
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Close(); err != nil {
+		t.Errorf("second close: %v", err)
+	}
+	if _, err := h.Listen(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("listen after close: %v", err)
+	}
+	again := claim(t, ep)
+	if again.Info().Instance == h.Info().Instance || len(h.Info().Instance) != 32 {
+		t.Errorf("instances %s and %s", again.Info().Instance, h.Info().Instance)
+	}
+}
+
+// TestClaimOne has many claim at once: one gets it, the others learn who.
+func TestClaimOne(t *testing.T) {
+	ep, _ := newEndpoint(t)
+	var wg sync.WaitGroup
+	got := make(chan *lifecycle.Held, 32)
+	for range cap(got) {
+		wg.Go(func() {
+			h, err := lifecycle.Claim(t.Context(), ep, nil)
+			if err == nil {
+				got <- h
+			} else if !errors.Is(err, lifecycle.ErrHeld) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(got) != 1 {
+		t.Errorf("%d claims of one endpoint", len(got))
+	}
+	(<-got).Close()
+}
+
+// TestClaimLockFileDeleted deletes the lock file of a server that goes on.
+func TestClaimLockFileDeleted(t *testing.T) {
+	ep, dir := newEndpoint(t)
+	c := startHolder(t, dir, "serve")
+	if err := os.Remove(ep.Beside(lifecycle.ClaimSuffix)); err != nil {
+		t.Skip("this system keeps a file that is open:", err)
+	}
+	wantHeld(t, ep, c.Cmd.Process.Pid, "7")
+	c.Kill()
+	claim(t, ep)
+}
+
+// TestClaimCopiedFolder copies the files beside an endpoint, the record of a live holder included.
+func TestClaimCopiedFolder(t *testing.T) {
+	ep, dir := newEndpoint(t)
+	startHolder(t, dir, "serve")
+	_, copied := newEndpoint(t)
+	record, err := os.ReadFile(ep.Beside(lifecycle.ClaimSuffix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Base(ep.Beside(lifecycle.ClaimSuffix))
+	if err := os.WriteFile(filepath.Join(copied, name), record, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other, err := ipc.NewEndpointIn(copied, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := claim(t, other)
+	if h.Info().Process.PID != os.Getpid() {
+		t.Errorf("claim of %+v", h.Info())
+	}
+}
+
+// TestClaimReusedPID finds the record of a dead holder whose number another process has: this one.
+func TestClaimReusedPID(t *testing.T) {
+	ep, _ := newEndpoint(t)
+	own, err := ipc.ProcessOf(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]ipc.Process{
+		"number of another": {PID: own.PID, Start: own.Start - 1}, "the process itself": own,
+		"unknown start": {PID: own.PID}, "nonsense": {PID: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := lifecycle.FormatRecord(lifecycle.Info{Process: p, Instance: "x", Version: "9"})
+			if err := os.WriteFile(ep.Beside(lifecycle.ClaimSuffix), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			claim(t, ep).Close()
+		})
+	}
+}
+
+// TestClaimZombie kills the holder and does not wait for it.
+func TestClaimZombie(t *testing.T) {
+	ep, dir := newEndpoint(t)
+	c := startHolder(t, dir, "serve")
+	p, err := ipc.ProcessOf(c.Cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Cmd.Process.Kill()
+	if err := lifecycle.WaitGone(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	claim(t, ep)
+}
+
+// TestClaimClockJump moves the times of the lock file: nothing depends on them.
+func TestClaimClockJump(t *testing.T) {
+	ep, _ := newEndpoint(t)
+	for _, years := range []int{-50, 50} {
+		h := claim(t, ep)
+		at := time.Now().AddDate(years, 0, 0)
+		if err := os.Chtimes(ep.Beside(lifecycle.ClaimSuffix), at, at); err != nil {
+			t.Fatal(err)
+		}
+		wantHeld(t, ep, os.Getpid(), "1")
+		h.Close()
+		claim(t, ep).Close()
+	}
+}
+
+func TestClaimFolderGone(t *testing.T) {
+	ep, dir := newEndpoint(t)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lifecycle.Claim(t.Context(), ep, nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("claim without a folder: %v", err)
+	}
+}
+
+func TestClaimLimits(t *testing.T) {
+	ep, _ := newEndpoint(t)
+	o := &lifecycle.ClaimOptions{Version: strings.Repeat("v", 1025)}
+	if _, err := lifecycle.Claim(t.Context(), ep, o); err == nil {
+		t.Error("a version of 1025 bytes was accepted")
+	}
+	o = &lifecycle.ClaimOptions{Version: strings.Repeat("\x00", 1024)}
+	h, err := lifecycle.Claim(t.Context(), ep, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	_, err = lifecycle.Claim(t.Context(), ep, nil)
+	if held, ok := errors.AsType[*lifecycle.HeldError](err); !ok || held.Holder != h.Info() {
+		t.Errorf("claim: %v", err)
+	}
+}
+
+// TestClaimEvents serves and drains: the record and the events tell of every step.
+func TestClaimEvents(t *testing.T) {
+	ep, _ := newEndpoint(t)
+	var kinds []string
+	var stages []string
+	stage := func() {
+		b, err := os.ReadFile(ep.Beside(lifecycle.ClaimSuffix))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, s, _ := lifecycle.ParseRecord(b)
+		stages = append(stages, s)
+	}
+	h, err := lifecycle.Claim(t.Context(), ep, &lifecycle.ClaimOptions{
+		Instance: "me", Version: "5",
+		Events: func(e ipc.Event) {
+			if e.PID != os.Getpid() || e.Server != os.Getpid() || e.Instance != "me" || e.Version != "5" || e.Time.IsZero() ||
+				e.Endpoint != ep.String() {
+				t.Errorf("event %+v", e)
+			}
+			kinds = append(kinds, e.Kind)
+			stage()
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := h.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Refuse(); err != nil {
+		t.Fatal(err)
+	}
+	h.Close()
+	want := []string{lifecycle.EventClaimed, lifecycle.EventListening, lifecycle.EventRefusing,
+		lifecycle.EventReleased}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("events %v, want %v", kinds, want)
+	}
+	if want := []string{"claimed", "listening", "draining", ""}; !slices.Equal(stages, want) {
+		t.Errorf("stages %q, want %q", stages, want)
+	}
+	if ep.Listening() {
+		t.Error("somebody listens")
+	}
+}
+
+func TestRecordDamaged(t *testing.T) {
+	whole := lifecycle.FormatRecord(lifecycle.Info{
+		Process: ipc.Process{PID: 1, Start: 2}, Instance: "i", Version: "a\nb",
+	})
+	info, stage, err := lifecycle.ParseRecord(whole)
+	if err != nil || info.Version != "a\nb" || info.Process.Start != 2 || stage != "listening" {
+		t.Fatalf("record %+v, %s, %v", info, stage, err)
+	}
+	for n := range whole {
+		if info, _, err := lifecycle.ParseRecord(whole[:n]); err == nil {
+			t.Errorf("the first %d bytes make %+v", n, info)
+		}
+	}
+	for name, damage := range map[string][2]string{
+		"head": {"holder 1", "holder 2"}, "pid": {"pid 1", "pid one"}, "start": {"start 2", "start -2"},
+		"quotes": {`"i"`, `"i`}, "end": {"end", "and"},
+	} {
+		b := strings.Replace(string(whole), damage[0], damage[1], 1)
+		if info, _, err := lifecycle.ParseRecord([]byte(b)); err == nil {
+			t.Errorf("%s: damaged record gives %+v", name, info)
+		}
+	}
+	newer := strings.Replace(string(whole), "pid 1", "mood fine\npid 1", 1)
+	if info, _, err := lifecycle.ParseRecord([]byte(newer)); err != nil || info.Process.PID != 1 {
+		t.Errorf("record with one more field: %+v, %v", info, err)
+	}
+}

@@ -1,0 +1,128 @@
+package lifecycle
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/larderbuild/larder/ipc"
+)
+
+// Info is what a claim's holder, or who starts a server, says of itself in the file that it has
+// locked. It tells people and programs whom to wait for; the lock alone decides.
+type Info struct {
+	Process  ipc.Process
+	Instance string // one run of a server
+	Version  string
+}
+
+// stage is how far a holder has come.
+type stage string
+
+const (
+	claimed   stage = "claimed"   // does not listen yet
+	listening stage = "listening" // takes connections
+	draining  stage = "draining"  // takes none any more
+)
+
+// record is the contents of a locked file: lines of a name and a value, the last one "end".
+type record struct {
+	Info
+	stage stage
+}
+
+const (
+	recordHead = "larder-holder 1"
+	recordEnd  = "end"
+	maxRecord  = 16 << 10
+	maxVersion = 1024
+)
+
+func (r record) append(b []byte) []byte {
+	for _, line := range [][2]string{
+		{recordHead, ""},
+		{"stage ", string(r.stage)},
+		{"pid ", strconv.Itoa(r.Process.PID)},
+		{"start ", strconv.FormatUint(r.Process.Start, 10)},
+		{"instance ", strconv.Quote(r.Instance)},
+		{"version ", strconv.Quote(r.Version)},
+		{recordEnd, ""},
+	} {
+		b = append(append(append(b, line[0]...), line[1]...), '\n')
+	}
+	return b
+}
+
+var errRecord = errors.New("no record of a holder")
+
+func parseRecord(b []byte) (record, error) {
+	lines := strings.Split(string(b), "\n")
+	last := len(lines) - 2
+	if last < 1 || lines[0] != recordHead || lines[last] != recordEnd || lines[last+1] != "" {
+		return record{}, errRecord
+	}
+	var r record
+	for _, line := range lines[1:last] {
+		if !r.set(strings.Cut(line, " ")) {
+			return record{}, errRecord
+		}
+	}
+	return r, nil
+}
+
+// set skips names that it does not know: a newer holder may say more.
+func (r *record) set(name, value string, _ bool) bool {
+	var err error
+	switch name {
+	case "stage":
+		r.stage = stage(value)
+	case "pid":
+		r.Process.PID, err = strconv.Atoi(value)
+	case "start":
+		r.Process.Start, err = strconv.ParseUint(value, 10, 64)
+	case "instance":
+		r.Instance, err = strconv.Unquote(value)
+	case "version":
+		r.Version, err = strconv.Unquote(value)
+	}
+	return err == nil
+}
+
+// write replaces what the file says. Readers see the old, the new, or nothing that they take
+// for a record.
+func (r record) write(f *os.File) error {
+	b := r.append(make([]byte, 0, 256))
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if len(b) < int(info.Size()) {
+		if err := f.Truncate(0); err != nil {
+			return err
+		}
+	}
+	_, err = f.WriteAt(b, 0)
+	return err
+}
+
+// readRecord reads what the holder of a locked file says. An empty record means that it says
+// nothing, or is just writing.
+func readRecord(path string) record {
+	f, err := os.Open(path)
+	if err != nil {
+		return record{}
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxRecord))
+	if err != nil {
+		return record{}
+	}
+	r, err := parseRecord(bytes.TrimRight(b, "\x00"))
+	if err != nil {
+		return record{}
+	}
+	return r
+}

@@ -1,0 +1,144 @@
+package lifecycle
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/larderbuild/larder/ipc"
+)
+
+// Reasons to start a server.
+const (
+	ReasonNotRunning = "not running"
+	ReasonReplace    = "replaces an older server"
+	ReasonWedged     = "replaces a server that does not answer"
+	ReasonAsked      = "replaces a server on request"
+)
+
+// SpawnInfo tells the host's Spawn what to start, and how the started process tells that it is ready.
+//
+// The process must get the handle that [SpawnInfo.Inherit] adds, and call [OpenReadiness] with the
+// text that Inherit returns, which mostly is one of its arguments. It must get nothing else of its
+// starter: no terminal, no output or input, no other descriptor, because whoever reads such
+// a pipe waits for the server's end; no session or process group, or Ctrl-C ends the server; no current
+// folder, which could not be removed. All descriptors of this library stay behind by themselves.
+type SpawnInfo struct {
+	Endpoint ipc.Endpoint
+	Reason   string
+	// Replaced is the server that has made room; zero if there was none.
+	Replaced Info
+
+	ready *os.File // the end that the process writes to
+}
+
+// Readiness is the end of a started process that tells its starter how the start went. The zero
+// value, and nil, tell nobody.
+type Readiness struct{ f *os.File }
+
+// OpenReadiness takes what [SpawnInfo.Inherit] returned; "" is a process that nobody waits for. Call it
+// early: until then the handle would be passed on to what this process starts.
+func OpenReadiness(text string) (*Readiness, error) {
+	if text == "" {
+		return nil, nil
+	}
+	handle, err := strconv.ParseUint(text, 10, 32)
+	if err == nil {
+		err = keepHere(uintptr(handle))
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "lifecycle: open readiness handle", Path: text, Err: err}
+	}
+	return &Readiness{os.NewFile(uintptr(handle), "readiness")}, nil
+}
+
+const (
+	readyLine = "ready"
+	failedTag = "failed: "
+	maxReply  = 4096
+)
+
+// Ready tells the starter that the server answers. Errors are of no interest: the starter
+// may have gone.
+func (r *Readiness) Ready() { r.tell(readyLine) }
+
+// Fail tells the starter why there will be no server. nil tells that the process ends without one.
+func (r *Readiness) Fail(err error) {
+	text := "ended before it was ready"
+	if err != nil {
+		text = strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
+	r.tell(failedTag + text[:min(len(text), maxReply-len(failedTag)-1)])
+}
+
+func (r *Readiness) tell(line string) {
+	if r != nil && r.f != nil {
+		r.f.WriteString(line + "\n")
+		r.f.Close()
+		r.f = nil
+	}
+}
+
+var errSilent = errors.New("the process ended, or closed its handle, before it was ready")
+
+// readReply reads what the started process tells. It returns when that has told, has closed its
+// handle or has ended, or when f is closed.
+func readReply(f *os.File) error {
+	line, err := bufio.NewReader(io.LimitReader(f, maxReply)).ReadString('\n')
+	line = strings.TrimSuffix(line, "\n")
+	if cause, failed := strings.CutPrefix(line, failedTag); failed {
+		return errors.New(cause)
+	}
+	if err != nil || line != readyLine {
+		return errSilent
+	}
+	return nil
+}
+
+// awaitReady waits for the first news of a started process: nil if it is ready.
+func awaitReady(ctx context.Context, f *os.File, exited <-chan error) error {
+	reply := make(chan error, 1)
+	go func() { reply <- readReply(f) }() // ended by closing f, below, and waited for
+	var err error
+	select {
+	case err = <-reply:
+		f.Close()
+		if err == errSilent {
+			return exitOf(ctx, exited)
+		}
+		return err
+	case err = <-exited:
+		err = exitError(err)
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	f.Close()
+	if told := <-reply; told != errSilent {
+		return told // it told just before
+	}
+	return err
+}
+
+// exitOf waits for the exit that the silence announces.
+func exitOf(ctx context.Context, exited <-chan error) error {
+	if exited == nil {
+		return errSilent
+	}
+	select {
+	case err := <-exited:
+		return exitError(err)
+	case <-ctx.Done():
+		return errors.Join(errSilent, context.Cause(ctx))
+	}
+}
+
+func exitError(err error) error {
+	if err == nil {
+		return errors.New("the process exited before it was ready")
+	}
+	return errors.Join(errors.New("the process exited before it was ready"), err)
+}

@@ -1,0 +1,13 @@
+//go:build !unix && !windows
+
+package lifecycle
+
+import (
+	"errors"
+	"os"
+)
+
+// Inherit does nothing: there are no endpoints on this system.
+func (s *SpawnInfo) Inherit(*os.ProcAttr) string { return "" }
+
+func keepHere(uintptr) error { return errors.ErrUnsupported }

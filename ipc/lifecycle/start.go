@@ -1,0 +1,193 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/internal/filelock"
+)
+
+// lockStart makes this process the only one that starts or stops a server at the endpoint, until
+// the function that it returns is called. The error is an [ErrHeld] if another one does.
+func (e *effort) lockStart(ctx context.Context) (unlock func(), err error) {
+	f, err := lockAlone(ctx, e.ep, startSuffix)
+	if err != nil {
+		return nil, err
+	}
+	var r record
+	r.Process, _ = ipc.ProcessOf(os.Getpid())
+	r.Version = e.o.Version
+	if err := r.write(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	e.alone = true
+	if e.o.Alone != nil {
+		e.o.Alone()
+	}
+	return func() {
+		e.alone = false
+		f.Truncate(0) // a record that stays is of no holder, and so of no consequence
+		f.Close()
+	}, nil
+}
+
+// occupied reports whether a server owns the endpoint or listens there.
+func occupied(ep ipc.Endpoint) bool {
+	return filelock.Held(ep.Beside(claimSuffix)) || ep.Listening()
+}
+
+// start starts a server unless another process is faster.
+func (e *effort) start(ctx context.Context, info SpawnInfo) error {
+	if e.o.Spawn == nil {
+		return &os.PathError{Op: "lifecycle: find server", Path: e.ep.String(), Err: ipc.ErrNotRunning}
+	}
+	unlock, err := e.lockStart(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if occupied(e.ep) {
+		return nil
+	}
+	return e.spawn(ctx, info)
+}
+
+// replace stops the server that was found, if it still is there and still to be replaced, and
+// starts another.
+func (e *effort) replace(ctx context.Context) error {
+	unlock, err := e.lockStart(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if !occupied(e.ep) {
+		return nil
+	}
+	s, c, err := e.look(ctx)
+	if err != nil {
+		return err
+	}
+	if c != nil {
+		defer c.Close()
+	}
+	if e.decide(s) != ReplaceIt {
+		return nil
+	}
+	old, reason := e.replaced(s)
+	if _, err := e.stopper(reason).stop(ctx, c, old, s.Err != nil); err != nil {
+		return err
+	}
+	if e.o.Spawn == nil {
+		return nil
+	}
+	e.report(ipc.Event{Kind: EventReplacing, Old: old.Process.PID, Instance: old.Instance,
+		Reason: reason, Link: old.Instance})
+	return e.spawn(ctx, SpawnInfo{Reason: reason, Replaced: old})
+}
+
+// replaced says which server is replaced and why.
+func (e *effort) replaced(s ServerInfo) (Info, string) {
+	switch {
+	case s.Err != nil:
+		return s.Holder, ReasonWedged
+	case e.forced:
+		return Info{s.Process, s.Instance, s.Version}, ReasonAsked
+	}
+	return Info{s.Process, s.Instance, s.Version}, ReasonReplace
+}
+
+// spawn starts a server and waits until it is ready. The caller holds the start lock.
+func (e *effort) spawn(ctx context.Context, info SpawnInfo) error {
+	remembered := readFailures(e.ep.Beside(failureSuffix))
+	if wait := remembered.wait(time.Now()); wait > 0 {
+		err := &BackoffError{e.ep, remembered.count, remembered.cause, wait}
+		e.report(ipc.Event{Kind: EventBackoff, Count: int64(remembered.count), Err: err})
+		return err
+	}
+	began, logged := time.Now(), sizeOf(e.o.Log)
+	err := e.launch(ctx, info)
+	switch {
+	case err == nil:
+		e.started++
+		e.ready(info, time.Since(began))
+		return clearFailures(e.ep.Beside(failureSuffix))
+	case occupied(e.ep):
+		if ctx.Err() != nil {
+			return e.timeout(ctx, err) // it is late, not dead
+		}
+		return nil // another one was faster, and what we started has noticed
+	case ctx.Err() != nil && time.Since(began) < e.o.Timeout/2:
+		return e.timeout(ctx, err) // the caller gave up; nothing is known against the server
+	}
+	err = &StartError{e.ep, err, tailOf(e.o.Log, logged)}
+	e.report(ipc.Event{Kind: EventSpawnFailed, Reason: info.Reason, Err: err,
+		Count: int64(remembered.count) + 1})
+	return errors.Join(err, remembered.add(time.Now(), err).write(e.ep.Beside(failureSuffix)))
+}
+
+// launch has the host start a process and waits for its news.
+func (e *effort) launch(ctx context.Context, info SpawnInfo) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	info.Endpoint, info.ready = e.ep, w
+	e.report(ipc.Event{Kind: EventSpawnAttempt, Reason: info.Reason,
+		Old: info.Replaced.Process.PID})
+	exited, err := e.o.Spawn(ctx, info)
+	w.Close()
+	if err != nil {
+		r.Close()
+		return err
+	}
+	e.report(ipc.Event{Kind: EventSpawned, Reason: info.Reason})
+	return awaitReady(ctx, r, exited)
+}
+
+// ready reports the new server.
+func (e *effort) ready(info SpawnInfo, took time.Duration) {
+	now := readRecord(e.ep.Beside(claimSuffix)).Info
+	event := ipc.Event{Kind: EventReady, Server: now.Process.PID, Instance: now.Instance,
+		Old: info.Replaced.Process.PID, Reason: info.Reason, Took: took}
+	e.report(event)
+	if info.Replaced != (Info{}) {
+		event.Kind, event.Link = EventReplaced, info.Replaced.Instance
+		e.report(event)
+	}
+}
+
+// maxTail is how much of a log goes into an error.
+const maxTail = 2048
+
+func sizeOf(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// tailOf is the end of what was written to a log after its first bytes.
+func tailOf(path string, after int64) string {
+	f, err := os.Open(path)
+	if path == "" || err != nil {
+		return ""
+	}
+	defer f.Close()
+	if size := sizeOf(path); size < after {
+		after = 0 // it was rotated
+	} else {
+		after = max(after, size-maxTail)
+	}
+	b, err := io.ReadAll(io.NewSectionReader(f, after, maxTail))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}

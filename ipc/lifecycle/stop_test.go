@@ -1,0 +1,166 @@
+package lifecycle_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/lifecycle"
+)
+
+func wantStop(t testing.TB, h *host, o *lifecycle.StopOptions, want lifecycle.Outcome) {
+	t.Helper()
+	if got, err := lifecycle.Stop(t.Context(), h.ep, o); got != want || err != nil {
+		t.Errorf("stop: %v, %v; want %v", got, err, want)
+	}
+	if h.ep.Listening() {
+		t.Error("somebody still listens")
+	}
+}
+
+func TestStop(t *testing.T) {
+	h := newHost(t, "1")
+	wantStop(t, h, nil, lifecycle.NotRunning)
+	exited := h.serve(nil)
+	o := &lifecycle.StopOptions{Reason: "test", Events: h.note}
+	wantStop(t, h, o, lifecycle.Drained)
+	if err := <-exited; err != nil {
+		t.Errorf("server: %v", err)
+	}
+	wantStop(t, h, o, lifecycle.NotRunning)
+	if asked := h.noted(lifecycle.EventStopAsked); len(asked) != 1 || asked[0].Reason != "test" ||
+		asked[0].Server != os.Getpid() {
+		t.Errorf("asked: %+v", asked)
+	}
+}
+
+func TestStopProcess(t *testing.T) {
+	h := newHost(t, "7")
+	dir, _ := os.MkdirTemp("", "life")
+	defer os.RemoveAll(dir)
+	ep, err := ipc.NewEndpointIn(dir, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.ep = ep
+	c := startHolder(t, dir, "claim") // never listens
+	p, err := ipc.ProcessOf(c.Cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kill := func(_ context.Context, target ipc.Process) error {
+		if target != p {
+			t.Errorf("kill of %+v, want %+v", target, p)
+		}
+		return c.Cmd.Process.Kill()
+	}
+	short := &lifecycle.StopOptions{ProbeTimeout: 10 * time.Millisecond, DrainTimeout: 10 * time.Millisecond,
+		StopTimeout: 10 * time.Millisecond}
+	_, err = lifecycle.Stop(t.Context(), ep, short)
+	timeout, ok := errors.AsType[*lifecycle.TimeoutError](err)
+	if !ok || timeout.Who.Process != p {
+		t.Errorf("stop of a server that does not go: %v", err)
+	}
+	short.Kill, short.StopTimeout = kill, time.Second
+	wantStop(t, h, short, lifecycle.Killed)
+	if p.Alive() {
+		t.Error("the process lives")
+	}
+}
+
+func TestStopWedged(t *testing.T) {
+	h := newHost(t, "1")
+	h.wedge("1")
+	o := &lifecycle.StopOptions{Kill: h.kill, ProbeTimeout: 20 * time.Millisecond, Events: h.note}
+	began := time.Now()
+	wantStop(t, h, o, lifecycle.Killed)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %v: a wedged server was given time to drain", took)
+	}
+}
+
+// TestStopCallRuns stops a server while a call runs: that is finished first.
+func TestStopCallRuns(t *testing.T) {
+	h := newHost(t, "1")
+	srv := ipc.NewServer(nil)
+	running, finish := make(chan bool), make(chan bool)
+	srv.Handle(opEcho, func(_ context.Context, r *ipc.Request) (*ipc.Response, error) {
+		running <- true
+		<-finish
+		return r.Reply(r.Payload), nil
+	})
+	claim := claim(t, h.ep)
+	h.servers.Go(func() { srv.Serve(context.Background(), claim) })
+	c, err := ipc.Dial(t.Context(), h.ep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	called := make(chan error, 1)
+	go func() {
+		_, err := c.Call(t.Context(), opEcho, []byte("hello"))
+		called <- err
+	}()
+	<-running
+	stopped := make(chan error, 1)
+	go func() {
+		outcome, err := lifecycle.Stop(t.Context(), h.ep, nil)
+		if outcome != lifecycle.Drained {
+			t.Errorf("stop: %v, %v", outcome, err)
+		}
+		stopped <- err
+	}()
+	select {
+	case err := <-stopped:
+		t.Fatalf("stopped while a call ran: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	finish <- true
+	if err := errors.Join(<-called, <-stopped); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStopCancelled(t *testing.T) {
+	h := newHost(t, "1")
+	h.wedge("1")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := lifecycle.Stop(ctx, h.ep, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+func TestReplace(t *testing.T) {
+	h := newHost(t, "1")
+	var last string
+	for i := range 3 {
+		c, err := lifecycle.Replace(t.Context(), h.ep, h.options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.echo(c)
+		if now := c.Info().Instance; now == last || h.spawns() != i+1 {
+			t.Errorf("served by %s after %s, %d servers started", now, last, h.spawns())
+		}
+		last = c.Info().Instance
+		c.Close()
+	}
+	if to := h.noted(lifecycle.EventReplaced); len(to) != 2 || to[0].Reason != lifecycle.ReasonAsked {
+		t.Errorf("take-overs: %+v", to)
+	}
+}
+
+func TestReplaceWedged(t *testing.T) {
+	h := newHost(t, "1")
+	h.wedge("1")
+	c, err := lifecycle.Replace(t.Context(), h.ep, h.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	h.echo(c)
+}

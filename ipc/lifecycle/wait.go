@@ -1,0 +1,30 @@
+package lifecycle
+
+import (
+	"context"
+	"time"
+
+	"github.com/larderbuild/larder/ipc"
+)
+
+// pollGone looks again and again whether the process has ended.
+func pollGone(ctx context.Context, p ipc.Process, pause time.Duration) error {
+	for p.Alive() {
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sleep returns the cause of ctx's end if that comes before the time has passed.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

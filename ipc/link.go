@@ -1,0 +1,294 @@
+package ipc
+
+import (
+	"context"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// readGrace is how long a leader reads at least before a silence counts.
+const readGrace = 10 * time.Millisecond
+
+// link is what both ends of a connection have in common: frames in and out, and goroutines that
+// wait for what comes in. Where nobody reads for good, one of those that wait does: the leader.
+//
+// Lock order: mu comes before the outbox's.
+type link struct {
+	wire wire
+	out  outbox
+	in   inbound
+	peer Peer
+
+	background sync.WaitGroup
+	gone       chan struct{} // closed when the connection is dead
+	spent      atomic.Bool   // no call should begin
+
+	mu      sync.Mutex
+	err     error // why the connection is dead
+	reading bool
+	leader  *waiter   // nil if the reader is no waiter
+	waiting []*waiter // for news, or to lead
+
+	// Of the leader:
+	pingEvery time.Duration // 0: the peer is not pinged
+	pumps     uint64
+	pumpsSeen uint64
+	pingAt    time.Time
+	missed    int
+}
+
+// waiter is one goroutine that waits for something to come in.
+type waiter struct {
+	wake  chan struct{} // has room for one
+	timer *time.Timer
+	place int  // in link.waiting, -1 if not there
+	news  bool // guarded by link.mu: what it waits for may have come
+}
+
+func newWaiter() waiter { return waiter{wake: make(chan struct{}, 1), place: -1} }
+
+func (l *link) open(f *os.File, s sink, takeFiles bool, stall time.Duration) error {
+	if err := l.wire.open(f, takeFiles); err != nil {
+		return err
+	}
+	l.gone = make(chan struct{})
+	l.in = inbound{wire: &l.wire, sink: s}
+	l.out.open(&l.wire, stall, &l.background)
+	return nil
+}
+
+// fail ends the connection; the first reason counts.
+func (l *link) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return
+	}
+	l.err = err
+	l.spent.Store(true)
+	l.out.close(err)
+	l.wire.f.Close()
+	close(l.gone)
+	for _, w := range l.waiting {
+		w.ring()
+	}
+}
+
+// close ends the connection and waits for the goroutines that belong to it.
+func (l *link) close() {
+	l.fail(ErrClosed)
+	l.background.Wait()
+}
+
+// tell gives w something to look at. The caller holds mu.
+func (l *link) tell(w *waiter) {
+	w.news = true
+	if w != l.leader {
+		w.ring()
+	}
+}
+
+func (w *waiter) ring() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// await waits until there is news for w. Meanwhile it reads the connection if nobody else does.
+func (l *link) await(w *waiter, d *deadline) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.handOver()
+	for {
+		switch {
+		case w.news:
+			w.news = false
+			return nil
+		case l.err != nil:
+			return l.err
+		}
+		var err error
+		if !l.reading {
+			err = l.lead(w, d)
+		} else {
+			err = l.follow(w, d)
+		}
+		if err != nil && !w.news {
+			return err
+		}
+	}
+}
+
+// handOver lets another waiter lead if nobody reads. The caller holds mu.
+func (l *link) handOver() {
+	if n := len(l.waiting); !l.reading && n > 0 {
+		l.waiting[n-1].ring()
+	}
+}
+
+// follow waits while another reads. It is called and returns with mu held.
+func (l *link) follow(w *waiter, d *deadline) (err error) {
+	w.place = len(l.waiting)
+	l.waiting = append(l.waiting, w)
+	l.mu.Unlock()
+	var timeout <-chan time.Time
+	if !d.at.IsZero() {
+		w.arm(time.Until(d.at))
+		timeout = w.timer.C
+	}
+	select {
+	case <-w.wake:
+	case <-timeout:
+		err = ErrTimeout
+	case <-d.done():
+		if err = d.err(); err == nil {
+			err = ErrTimeout // the context's timer was first
+		}
+	}
+	if timeout != nil {
+		w.timer.Stop()
+	}
+	l.mu.Lock()
+	last := len(l.waiting) - 1
+	l.waiting[w.place] = l.waiting[last]
+	l.waiting[w.place].place = w.place
+	l.waiting[last] = nil
+	l.waiting = l.waiting[:last]
+	w.place = -1
+	return err
+}
+
+func (w *waiter) arm(d time.Duration) {
+	if w.timer == nil {
+		w.timer = time.NewTimer(d)
+		return
+	}
+	w.timer.Reset(d)
+}
+
+// lead reads until there is news for w. It is called and returns with mu held.
+func (l *link) lead(w *waiter, d *deadline) error {
+	l.reading, l.leader = true, w
+	l.mu.Unlock()
+	stop := never
+	if d.ctx != nil {
+		stop = d.onCancel(func() { l.interrupt(w) })
+	}
+	err := l.read(w, d)
+	stop()
+	l.mu.Lock()
+	l.reading, l.leader = false, nil
+	return err
+}
+
+// interrupt ends the read of w if it leads. The next leader sets a deadline of its own.
+func (l *link) interrupt(w *waiter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.nudge(w)
+}
+
+// nudge is interrupt for a caller that holds mu.
+func (l *link) nudge(w *waiter) {
+	if l.leader == w {
+		l.wire.f.SetReadDeadline(longAgo)
+	}
+}
+
+func (l *link) read(w *waiter, d *deadline) error {
+	for armed := false; ; {
+		if !armed {
+			l.wire.f.SetReadDeadline(l.readUntil(d))
+			armed = true
+		}
+		if d.cancelled() {
+			return context.Canceled
+		}
+		err := l.in.pump()
+		switch {
+		case err == nil:
+			l.pumps++
+		case err == os.ErrDeadlineExceeded:
+			if err := d.err(); err != nil {
+				return err
+			}
+			if err := l.ping(); err != nil {
+				return err
+			}
+			armed = false
+		default:
+			l.fail(err)
+			l.wire.closeFiles()
+			return err
+		}
+		l.mu.Lock()
+		news := w.news
+		l.mu.Unlock()
+		if news {
+			return nil
+		}
+	}
+}
+
+// readUntil is d or the next ping. A silence is counted over all that lead meanwhile.
+func (l *link) readUntil(d *deadline) time.Time {
+	if l.pingEvery <= 0 {
+		return d.at
+	}
+	now := time.Now()
+	if l.pumps != l.pumpsSeen || now.Sub(l.pingAt) > l.pingEvery {
+		l.pumpsSeen, l.missed = l.pumps, 0
+		l.pingAt = now.Add(l.pingEvery)
+	}
+	// What has come while nobody led must be read before the peer is judged.
+	if soon := now.Add(readGrace); l.pingAt.Before(soon) {
+		l.pingAt = soon
+	}
+	return earlier(d.at, l.pingAt)
+}
+
+// ping asks the peer for a sign of life if it was silent for long, and gives it up after two
+// that it did not answer.
+func (l *link) ping() error {
+	if l.pingEvery <= 0 || l.pumps != l.pumpsSeen || time.Now().Before(l.pingAt) {
+		return nil
+	}
+	if l.missed == 2 {
+		l.fail(ErrWedged)
+		return ErrWedged
+	}
+	l.missed++
+	l.pingAt = time.Now().Add(l.pingEvery / 2)
+	h := header{kind: frameRequest, id: callID{slot: pingSlot}, length: 1}
+	l.out.add(h, []byte{controlPing}) // fails only with the connection
+	l.out.push()
+	return nil
+}
+
+// sendMessage writes a message in one or more frames of at most piece bytes. The kind of h is that
+// of the first; at is where that lies.
+func (l *link) sendMessage(h header, p []byte, piece int, d *deadline, crowd bool) (at int64, err error) {
+	flags, first := h.flags, int64(notSent)
+	for {
+		part := p[:min(len(p), piece)]
+		p = p[len(part):]
+		h.length, h.flags = uint32(len(part)), flags
+		if len(p) > 0 {
+			h.flags |= flagMore
+		}
+		if h.kind == frameResponse {
+			h.extra = uint32(len(p))
+		}
+		at, err := l.out.send(h, part, d, crowd)
+		if h.kind != framePiece {
+			first = at
+		}
+		if err != nil || len(p) == 0 {
+			return first, err
+		}
+		h.kind, h.extra = framePiece, 0
+	}
+}

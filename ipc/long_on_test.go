@@ -1,0 +1,5 @@
+//go:build long
+
+package ipc_test
+
+const long = true

@@ -1,0 +1,380 @@
+package ipc
+
+import (
+	"io"
+	"os"
+	"time"
+)
+
+// Before the acknowledgement has come, a client takes the server's limits to be these.
+const (
+	defaultMaxMessage = 64 << 20
+	defaultMaxCalls   = 256
+	mostSlots         = 4096 // of one connection, whatever the server allows
+)
+
+// mux is the client's end of one connection.
+type mux struct {
+	link
+	role       role
+	piece      int // most bytes of a message in one frame
+	maxAnswer  int
+	free       chan *call // slots that are not in use
+	control    chan struct{}
+	controlled call
+
+	// Guarded by mu:
+	calls      []*call // by slot
+	running    int
+	info       ServerInfo
+	acked      bool
+	maxMessage int
+	maxCalls   int
+	retired    bool  // closed with its last call
+	away       error // the server takes no more calls
+	processed  int64 // with away: calls that lie here or later were not processed
+
+	// Of the leader:
+	head   header
+	cur    *call // whose frame is being read, nil to skip it
+	curGen uint32
+	notice []byte // payload of a go-away
+}
+
+// newMux begins with the hello, which is sent with the first request.
+func newMux(f *os.File, r role, o *ClientOptions) (*mux, error) {
+	m := &mux{role: r, piece: pieceSize, maxAnswer: o.MaxMessage, maxCalls: defaultMaxCalls,
+		maxMessage: defaultMaxMessage, control: make(chan struct{}, 1)}
+	if r == roleLockstep {
+		m.piece, m.maxCalls = 1<<31-1, 1
+	}
+	m.free = make(chan *call, mostSlots)
+	m.controlled = call{waiter: newWaiter(), id: callID{slot: controlSlot}}
+	m.pingEvery = o.PingEvery
+	if err := m.open(f, m, passesFiles, 2*max(o.PingEvery, 0)); err != nil {
+		return nil, err
+	}
+	h := hello{lowest: versionLowest, highest: versionHighest, role: r}
+	if passesFiles {
+		h.features |= featureFiles
+	}
+	m.out.addRaw(appendHello(nil, h))
+	return m, nil
+}
+
+// acquire waits for a slot.
+func (m *mux) acquire(d *deadline) (*call, error) {
+	select {
+	case k := <-m.free:
+		return k, nil
+	default:
+	}
+	if k := m.addCall(); k != nil {
+		return k, nil
+	}
+	var timeout <-chan time.Time
+	if !d.at.IsZero() {
+		timer := time.NewTimer(time.Until(d.at))
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	select {
+	case k := <-m.free:
+		return k, nil
+	case <-m.gone:
+		return nil, m.reason()
+	case <-timeout:
+		return nil, ErrTimeout
+	case <-d.done():
+		if err := d.err(); err != nil {
+			return nil, err
+		}
+		return nil, ErrTimeout
+	}
+}
+
+// addCall makes one more slot if there may be one.
+func (m *mux) addCall() *call {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := len(m.calls)
+	if n >= m.maxCalls {
+		return nil
+	}
+	k := &call{waiter: newWaiter(), id: callID{slot: uint32(n)}}
+	m.calls = append(m.calls, k)
+	return k
+}
+
+// enter lets k take answers. It fails when the connection takes no more calls.
+func (m *mux) enter(k *call, out *outgoing) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.err != nil:
+		return m.err
+	case m.away != nil && out.op != 0:
+		return m.away
+	case len(out.payload) > m.maxMessage:
+		return ErrTooLarge
+	}
+	m.running++
+	k.begin(out)
+	return nil
+}
+
+// exit gives the slot back. Frames for the call that still come are dropped.
+func (m *mux) exit(k *call) {
+	m.mu.Lock()
+	m.running--
+	k.id.gen++
+	k.active, k.dst, k.stream = false, nil, nil
+	if int(k.id.slot) < m.maxCalls && k != &m.controlled {
+		m.free <- k // has room for all
+	}
+	idle := m.running == 0 && m.retired
+	m.mu.Unlock()
+	if idle {
+		m.close()
+	}
+}
+
+// usable reports whether new calls have a chance.
+func (m *mux) usable() bool { return !m.spent.Load() && !m.out.dead.Load() }
+
+// expire lets no more calls begin.
+func (m *mux) expire(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.spent.Store(true)
+	if m.away == nil {
+		m.away, m.processed = err, 1<<63-1
+	}
+}
+
+// retire closes the connection as soon as no call runs.
+func (m *mux) retire() {
+	m.mu.Lock()
+	m.retired = true
+	m.spent.Store(true)
+	idle := m.running == 0
+	m.mu.Unlock()
+	if idle {
+		m.close()
+	}
+}
+
+// reason returns why no call can begin.
+func (m *mux) reason() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.err != nil:
+		return m.err
+	case m.away != nil:
+		return m.away
+	case m.out.dead.Load():
+		return io.EOF // writing has failed
+	}
+	return ErrClosed
+}
+
+// failed reports whether nothing at all can be sent.
+func (m *mux) failed() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.err != nil || m.out.dead.Load()
+}
+
+// lookup returns the call that waits for frames with an id. The caller holds mu.
+func (m *mux) lookup(id callID) *call {
+	k := &m.controlled
+	if id.slot != controlSlot {
+		if int64(id.slot) >= int64(len(m.calls)) {
+			return nil
+		}
+		k = m.calls[id.slot]
+	}
+	if k.id != id || !k.active {
+		return nil
+	}
+	return k
+}
+
+// greet takes the acknowledgement.
+func (m *mux) greet(p []byte) (int, error) {
+	if len(p) < ackHeadSize {
+		return 0, nil
+	}
+	head, err := parseAckHead(p)
+	if err != nil {
+		return 0, err
+	}
+	n := ackHeadSize + int(head.length)
+	if len(p) < n {
+		return 0, nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.acked, m.info.Protocol = true, int(head.version)
+	err = eachField(p[ackHeadSize:n], func(tag byte, contents []byte) {
+		switch tag {
+		case tagMaxMessage:
+			m.maxMessage = int(min(uint64Of(contents), 1<<32-1))
+		case tagMaxCalls:
+			if m.role == roleMultiplexed {
+				m.maxCalls = int(min(max(uint64Of(contents), 1), mostSlots))
+			}
+		default:
+			m.info.field(tag, contents)
+		}
+	})
+	if head.version == 0 { // calls that were sent are refused, control operations go on
+		m.away, m.processed = ErrVersion, 0
+		m.spent.Store(true)
+	}
+	return n, err
+}
+
+// begin takes the header of a frame.
+func (m *mux) begin(h header) error {
+	m.head, m.cur = h, nil
+	if h.kind == frameGoAway {
+		m.notice = m.notice[:0]
+		return nil
+	}
+	if h.kind == frameRequest || h.kind == frameCancel || h.flags&flagStream != 0 {
+		return errFrame
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var file *os.File
+	if h.flags&flagFile != 0 {
+		if file = m.wire.claim(); file == nil {
+			return errRights
+		}
+	}
+	k := m.lookup(h.id)
+	if k == nil {
+		if file != nil {
+			file.Close()
+		}
+		return nil
+	}
+	m.cur, m.curGen = k, k.id.gen
+	return m.headFor(k, h, file)
+}
+
+// headFor prepares k for the payload that follows h.
+func (m *mux) headFor(k *call, h header, file *os.File) error {
+	if file != nil && (!k.out.file || k.file != nil) {
+		file.Close()
+		return errFrame
+	}
+	if file != nil {
+		k.file = file
+	}
+	switch h.kind {
+	case frameResponse, frameError, framePiece:
+		if k.begun != (h.kind == framePiece) {
+			return errFrame
+		}
+		k.begun = true
+		k.failed = k.failed || h.kind == frameError
+		k.expect(int(h.length)+int(h.extra), m.maxAnswer)
+	case frameChunk, frameCredit:
+		if k.stream == nil {
+			return errFrame
+		}
+		return k.stream.frame(h)
+	}
+	return nil
+}
+
+// body takes a part of the payload of the current frame.
+func (m *mux) body(p []byte) error {
+	if m.head.kind == frameGoAway {
+		if len(m.notice)+len(p) > ackFieldMax {
+			return errFrame
+		}
+		m.notice = append(m.notice, p...)
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k := m.current(); k != nil {
+		if m.head.kind == frameChunk {
+			return k.stream.take(p)
+		}
+		k.take(p)
+	}
+	return nil
+}
+
+// current returns the call of the current frame unless it was given up meanwhile. The caller
+// holds mu.
+func (m *mux) current() *call {
+	if m.cur == nil || m.cur.id.gen != m.curGen {
+		return nil
+	}
+	return m.cur
+}
+
+// room lets the leader read its own answer straight to where it belongs. Nobody else's: they may
+// give up at any time.
+func (m *mux) room(n int) []byte {
+	k := m.cur
+	if k == nil || &k.waiter != m.leader || k.id.gen != m.curGen || k.failed || k.stream != nil {
+		return nil
+	}
+	return k.room(n)
+}
+
+// end comes after the last part of the current frame.
+func (m *mux) end() error {
+	if m.in.r == m.in.w {
+		m.wire.closeFiles() // all that was announced is claimed
+	}
+	if m.head.kind == frameGoAway {
+		return m.goAway()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := m.current()
+	if k == nil {
+		return nil
+	}
+	if m.head.kind == frameChunk {
+		k.stream.endFrame(m.head)
+	}
+	if m.head.kind <= framePiece && m.head.flags&flagMore == 0 {
+		k.active = false
+		m.tell(&k.waiter)
+		k.endStream()
+	}
+	return nil
+}
+
+// goAway takes the server's notice that it takes no more calls.
+func (m *mux) goAway() error {
+	e := &RemoteError{Code: codeDraining}
+	var processed int64
+	err := eachField(m.notice, func(tag byte, contents []byte) {
+		switch tag {
+		case tagCode:
+			e.Code = uint32(uint64Of(contents))
+		case tagReason:
+			e.Message = string(contents)
+		case tagProcessed:
+			processed = int64(uint64Of(contents))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.away, m.processed = e, processed
+	m.spent.Store(true)
+	return nil
+}

@@ -1,0 +1,337 @@
+package ipc_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/ipctest"
+)
+
+// script plays a server on the raw end of a connection: it has read the hello and sent the
+// acknowledgement. The end is closed when it returns.
+type script func(f *os.File)
+
+// against returns a client whose server follows a script.
+func against(t *testing.T, o *ipc.ClientOptions, play script) *ipc.Client {
+	t.Helper()
+	client, server := ipctest.Pair(t)
+	c, err := ipc.NewClient(client, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { // ends with the script, or with the connection
+		defer close(done)
+		defer server.Close()
+		if err := ipc.ReadRawHello(server); err != nil {
+			return
+		}
+		server.Write(ipc.RawAck(1, 256))
+		play(server)
+	}()
+	t.Cleanup(func() {
+		c.Close()
+		<-done
+	})
+	return c
+}
+
+// answer is the frame that answers request f.
+func answer(f ipc.RawFrame, payload string) ipc.RawFrame {
+	return ipc.RawFrame{Kind: ipc.KindResponse, Slot: f.Slot, Gen: f.Gen, Payload: []byte(payload)}
+}
+
+func next(f *os.File) ipc.RawFrame {
+	frame, _ := ipc.ReadRawFrame(f)
+	return frame
+}
+
+// untilClosed reads until the client goes away.
+func untilClosed(f *os.File) { io.Copy(io.Discard, f) }
+
+func TestEndOfConnection(t *testing.T) {
+	whole := func(f ipc.RawFrame) []byte { return answer(f, "answer").Append(nil) }
+	for _, tc := range []struct {
+		name    string
+		play    script
+		want    error
+		phase   ipc.Phase
+		outcome ipc.Outcome
+	}{
+		{"between frames", func(f *os.File) { next(f) },
+			io.EOF, ipc.PhaseWait, ipc.MaybeProcessed},
+		{"in a header", func(f *os.File) { f.Write(whole(next(f))[:11]) },
+			io.ErrUnexpectedEOF, ipc.PhaseWait, ipc.MaybeProcessed},
+		{"after a header", func(f *os.File) { f.Write(whole(next(f))[:ipc.HeaderSize]) },
+			io.ErrUnexpectedEOF, ipc.PhaseRead, ipc.MaybeProcessed},
+		{"in a body", func(f *os.File) { f.Write(whole(next(f))[:ipc.HeaderSize+3]) },
+			io.ErrUnexpectedEOF, ipc.PhaseRead, ipc.MaybeProcessed},
+		{"in a large body", func(f *os.File) {
+			request := next(f)
+			f.Write(answer(request, "").AppendHeader(nil, 1<<20))
+			f.Write(make([]byte, 100<<10))
+		}, io.ErrUnexpectedEOF, ipc.PhaseRead, ipc.MaybeProcessed},
+		{"with a go-away before the call", func(f *os.File) {
+			f.Write(ipc.RawFrame{Kind: ipc.KindGoAway, Payload: ipc.RawGoAway(17, "upgrade", 16)}.Append(nil))
+			next(f)
+		}, ipc.ErrDraining, ipc.PhaseWait, ipc.NotProcessed},
+		{"with a go-away after the call", func(f *os.File) {
+			n := int64(16 + ipc.HeaderSize + len(next(f).Payload))
+			f.Write(ipc.RawFrame{Kind: ipc.KindGoAway, Payload: ipc.RawGoAway(17, "upgrade", n)}.Append(nil))
+		}, io.EOF, ipc.PhaseWait, ipc.MaybeProcessed},
+		{"damaged header", func(f *os.File) {
+			b := whole(next(f))
+			b[7] ^= 1
+			f.Write(b)
+			untilClosed(f)
+		}, ipc.ErrProtocol, ipc.PhaseWait, ipc.MaybeProcessed},
+		{"frame of a client", func(f *os.File) {
+			f.Write(next(f).Append(nil))
+			untilClosed(f)
+		}, ipc.ErrProtocol, ipc.PhaseWait, ipc.MaybeProcessed},
+		{"piece without a first one", func(f *os.File) {
+			b := answer(next(f), "x")
+			b.Kind = ipc.KindPiece
+			f.Write(b.Append(nil))
+			untilClosed(f)
+		}, ipc.ErrProtocol, ipc.PhaseWait, ipc.MaybeProcessed},
+		{"chunk without a stream", func(f *os.File) {
+			b := answer(next(f), "x")
+			b.Kind = ipc.KindChunk
+			f.Write(b.Append(nil))
+			untilClosed(f)
+		}, ipc.ErrProtocol, ipc.PhaseWait, ipc.MaybeProcessed},
+		{"descriptor announced and not there", func(f *os.File) {
+			b := answer(next(f), "x")
+			b.Flags = ipc.FlagFile
+			f.Write(b.Append(nil))
+			untilClosed(f)
+		}, ipc.ErrProtocol, ipc.PhaseWait, ipc.MaybeProcessed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := against(t, nil, tc.play)
+			_, err := c.Call(t.Context(), 1, []byte("question"))
+			checkCall(t, err, tc.want, tc.phase, tc.outcome)
+			if _, err := c.Call(t.Context(), 1, nil); ipc.OutcomeOf(err) != ipc.NotProcessed {
+				t.Errorf("the next call says %v", err)
+			}
+		})
+	}
+}
+
+func checkCall(t *testing.T, err, want error, phase ipc.Phase, outcome ipc.Outcome) {
+	t.Helper()
+	e, ok := errors.AsType[*ipc.CallError](err)
+	if !ok || !errors.Is(err, want) || e.Phase != phase || e.Outcome != outcome {
+		t.Errorf("the call says %v (%+v), want %v in phase %v, outcome %v", err, e, want, phase, outcome)
+	}
+}
+
+func TestNoCommonVersion(t *testing.T) {
+	near, far := ipctest.Pair(t) // between them is somebody who changes the hello
+	c, err := ipc.NewConn(near, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	up, server := ipctest.Pair(t)
+	s := newServer(t, nil)
+	go s.ServeConn(server) // ends with the connections, as the others do
+	go func() {
+		ipc.ReadRawHello(far)
+		hello := ipc.RawHello(1)
+		hello[4], hello[6] = 200, 201
+		up.Write(hello)
+		io.Copy(up, far)
+		up.Close()
+	}()
+	go func() {
+		io.Copy(far, up)
+		far.Close()
+	}()
+	for range 2 {
+		_, err = c.Call(t.Context(), opEcho, nil)
+		if !errors.Is(err, ipc.ErrVersion) || !errors.Is(err, errors.ErrUnsupported) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+			t.Errorf("the call says %v", err)
+		}
+		if st, err := c.Status(t.Context()); err != nil || st.State != ipc.Ready || st.Protocol != 0 {
+			t.Errorf("status %+v, %v", st, err)
+		}
+	}
+}
+
+// TestByteAtATime lets both ends read what comes in single bytes.
+func TestByteAtATime(t *testing.T) {
+	s := newServer(t, nil)
+	outer, inner := ipctest.Pair(t)
+	c, err := ipc.NewClient(outer, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	up, server := ipctest.Pair(t)
+	go s.ServeConn(server)                        // ends with up
+	go func() { slowly(up, inner); up.Close() }() // ends with the client
+	go func() { slowly(inner, up); inner.Close() }()
+	for _, n := range []int{0, 1, 100, 5000} {
+		want := bytes.Repeat([]byte("x"), n)
+		if got, err := c.Call(t.Context(), opEcho, want); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d bytes: %d came back, %v", n, len(got), err)
+		}
+	}
+}
+
+func slowly(to io.Writer, from io.Reader) {
+	b := make([]byte, 1)
+	for one := iotest.OneByteReader(from); ; {
+		if _, err := one.Read(b); err != nil {
+			return
+		}
+		if _, err := to.Write(b); err != nil {
+			return
+		}
+	}
+}
+
+// TestLateAnswer sends the answer to a call that has timed out, in parts, before that of the next.
+func TestLateAnswer(t *testing.T) {
+	for _, cut := range []int{0, 5, ipc.HeaderSize, ipc.HeaderSize + 2} {
+		timedOut := make(chan struct{})
+		c := against(t, nil, func(f *os.File) {
+			late := answer(next(f), "late").Append(nil)
+			f.Write(late[:cut])
+			<-timedOut
+			cancel, request := next(f), next(f)
+			if cancel.Kind != ipc.KindCancel {
+				t.Errorf("after the call came frame %d, want its cancellation", cancel.Kind)
+			}
+			f.Write(late[cut:])
+			f.Write(answer(request, "in time").Append(nil))
+			untilClosed(f)
+		})
+		_, err := c.CallAppend(nil, 1, []byte("a"), 20*time.Millisecond)
+		if !errors.Is(err, ipc.ErrTimeout) || !errors.Is(err, os.ErrDeadlineExceeded) ||
+			!errors.Is(err, context.DeadlineExceeded) || ipc.OutcomeOf(err) != ipc.MaybeProcessed {
+			t.Errorf("cut at %d: the call without an answer says %v", cut, err)
+		}
+		close(timedOut)
+		if b, err := c.Call(t.Context(), 1, []byte("b")); string(b) != "in time" || err != nil {
+			t.Errorf("cut at %d: the next call says %q, %v", cut, b, err)
+		}
+	}
+}
+
+// TestDuplicateAnswers sends every answer three times, and answers to calls that never were.
+func TestDuplicateAnswers(t *testing.T) {
+	c := against(t, nil, func(f *os.File) {
+		for {
+			request, err := ipc.ReadRawFrame(f)
+			if err != nil {
+				return
+			}
+			b := answer(request, "yes").Append(nil)
+			wrong := answer(request, "no")
+			wrong.Gen++
+			far := answer(request, "no")
+			far.Slot = 1 << 31
+			f.Write(append(append(wrong.Append(far.Append(nil)), b...), append(b, b...)...))
+		}
+	})
+	for range 100 {
+		if b, err := c.Call(t.Context(), 1, nil); string(b) != "yes" || err != nil {
+			t.Fatalf("%q, %v", b, err)
+		}
+	}
+}
+
+func TestOversizeAnswer(t *testing.T) {
+	c := against(t, &ipc.ClientOptions{MaxMessage: 1000}, func(f *os.File) {
+		f.Write(answer(next(f), string(make([]byte, 1001))).Append(nil))
+		first := answer(next(f), "x")
+		first.Extra, first.Flags = 1<<32-1, ipc.FlagMore // promises 4 GiB
+		f.Write(first.Append(nil))
+		second := answer(ipc.RawFrame{Slot: first.Slot, Gen: first.Gen}, "y")
+		second.Kind = ipc.KindPiece
+		f.Write(second.Append(nil))
+		f.Write(answer(next(f), string(make([]byte, 1000))).Append(nil))
+		untilClosed(f)
+	})
+	for range 2 {
+		_, err := c.Call(t.Context(), 1, nil)
+		checkCall(t, err, ipc.ErrTooLarge, ipc.PhaseRead, ipc.Answered)
+	}
+	if b, err := c.Call(t.Context(), 1, nil); len(b) != 1000 || err != nil {
+		t.Errorf("the next call says %d bytes, %v", len(b), err)
+	}
+}
+
+// TestWedged has a server that reads on and answers nothing, and one that stops to read.
+func TestWedged(t *testing.T) {
+	for name, play := range map[string]func(*os.File, <-chan struct{}){
+		"reads": func(f *os.File, _ <-chan struct{}) { untilClosed(f) },
+		"stops": func(_ *os.File, end <-chan struct{}) { <-end },
+	} {
+		t.Run(name, func(t *testing.T) {
+			end := make(chan struct{})
+			defer close(end)
+			c := against(t, &ipc.ClientOptions{PingEvery: 20 * time.Millisecond}, func(f *os.File) {
+				play(f, end)
+			})
+			start := time.Now()
+			_, err := c.Call(t.Context(), 1, make([]byte, 4<<20))
+			if !errors.Is(err, ipc.ErrWedged) || ipc.OutcomeOf(err) != ipc.MaybeProcessed {
+				t.Errorf("the call says %v", err)
+			}
+			if took := time.Since(start); took > 2*time.Second {
+				t.Errorf("that took %v", took)
+			}
+		})
+	}
+}
+
+// TestSlowIsNotWedged has a handler that runs much longer than pings take.
+func TestSlowIsNotWedged(t *testing.T) {
+	s := newServer(t, nil)
+	release := make(chan struct{})
+	s.Handle(5, func(_ context.Context, req *ipc.Request) (*ipc.Response, error) {
+		<-release
+		return nil, nil
+	})
+	c := ipctest.Client(t, s, &ipc.ClientOptions{PingEvery: 10 * time.Millisecond})
+	time.AfterFunc(300*time.Millisecond, func() { close(release) })
+	if _, err := c.Call(t.Context(), 5, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCallsAfterClose(t *testing.T) {
+	c := against(t, nil, untilClosed)
+	waiting := make(chan error)
+	for range 10 {
+		go func() { // ends with Close
+			_, err := c.Call(context.Background(), 1, nil)
+			waiting <- err
+		}()
+	}
+	c.Close()
+	for range 10 {
+		if err := <-waiting; !errors.Is(err, ipc.ErrClosed) || !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("a call that waited says %v", err)
+		}
+	}
+	_, err := c.Call(t.Context(), 1, nil)
+	if !errors.Is(err, ipc.ErrClosed) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+		t.Errorf("a later call says %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Errorf("closing again: %v", err)
+	}
+}

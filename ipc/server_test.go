@@ -1,0 +1,408 @@
+package ipc_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/ipctest"
+)
+
+const opHold = 20 // answers when the test lets it
+
+// holdingServer has an operation that tells when it begins and returns when release is closed.
+func holdingServer(t *testing.T, o *ipc.ServerOptions) (s *ipc.Server, began chan struct{}, release chan struct{}) {
+	t.Helper()
+	s = newServer(t, o)
+	began, release = make(chan struct{}, 1000), make(chan struct{})
+	s.Handle(opHold, func(ctx context.Context, req *ipc.Request) (*ipc.Response, error) {
+		began <- struct{}{}
+		select {
+		case <-release:
+			return req.Reply(req.Payload), nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	})
+	return s, began, release
+}
+
+// later makes a call in another goroutine.
+func later(c caller, op uint16, payload string) <-chan error {
+	result := make(chan error, 1)
+	go func() { // ends with the call
+		b, err := c.Call(context.Background(), op, []byte(payload))
+		if err == nil && string(b) != payload {
+			err = errors.New("answer " + string(b))
+		}
+		result <- err
+	}()
+	return result
+}
+
+func TestHandlerErrors(t *testing.T) {
+	var events []ipc.Event
+	var mu sync.Mutex
+	s := newServer(t, &ipc.ServerOptions{Events: func(e ipc.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		events = append(events, e)
+	}})
+	fail := func(err error) ipc.Handler {
+		return func(context.Context, *ipc.Request) (*ipc.Response, error) { return nil, err }
+	}
+	s.Handle(30, fail(errors.New("nothing there")))
+	s.Handle(31, fail(&ipc.RemoteError{Code: 4711, Message: "mine"}))
+	s.Handle(32, fail(context.DeadlineExceeded))
+	s.Handle(33, func(context.Context, *ipc.Request) (*ipc.Response, error) { panic("ouch") })
+	s.HandleFast(34, func(context.Context, *ipc.Request) (*ipc.Response, error) { panic("ouch") })
+	s.Handle(35, func(context.Context, *ipc.Request) (*ipc.Response, error) { return nil, nil })
+	c := ipctest.Client(t, s, nil)
+	for _, tc := range []struct {
+		name string
+		op   uint16
+		code uint32
+		is   error
+		says string
+	}{
+		{"plain", 30, ipc.CodeFailed, nil, "nothing there"},
+		{"own code", 31, 4711, nil, "mine"},
+		{"deadline", 32, ipc.CodeDeadline, os.ErrDeadlineExceeded, ""},
+		{"panic", 33, ipc.CodeInternal, nil, "panicked"},
+		{"panic on the reading goroutine", 34, ipc.CodeInternal, nil, "panicked"},
+		{"unknown", 99, ipc.CodeUnknown, errors.ErrUnsupported, "no such operation"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := c.Call(t.Context(), tc.op, []byte("x"))
+			remote, ok := errors.AsType[*ipc.RemoteError](err)
+			if !ok || remote.Code != tc.code || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("the call says %v", err)
+			}
+			if ipc.OutcomeOf(err) != ipc.Answered || tc.is != nil && !errors.Is(err, tc.is) {
+				t.Errorf("the call says %v, outcome %v", err, ipc.OutcomeOf(err))
+			}
+		})
+	}
+	if b, err := c.Call(t.Context(), 35, nil); len(b) != 0 || err != nil {
+		t.Errorf("an empty answer is %q, %v", b, err)
+	}
+	st, err := c.Status(t.Context())
+	if err != nil || st.Panics != 2 || st.Failed != 5 || st.Refused != 1 || st.Calls != 6 || st.Latency.Total() != 6 {
+		t.Errorf("status %+v, %v", st, err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(events) != 2 || events[0].Kind != ipc.EventPanic {
+		t.Fatalf("events %+v", events)
+	}
+	p, ok := errors.AsType[*ipc.PanicError](events[0].Err)
+	if !ok || p.Value != "ouch" || p.Op != 33 || !bytes.Contains(p.Stack, []byte("server_test.go")) {
+		t.Errorf("the event says %+v", p)
+	}
+}
+
+// TestBusy fills each limit and looks that control operations are answered all the same.
+func TestBusy(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		limits ipc.Limits
+		size   int
+		want   error
+	}{
+		{"calls of all connections", ipc.Limits{Calls: 2}, 1, ipc.ErrBusy},
+		{"connections", ipc.Limits{Connections: 2}, 1, ipc.ErrBusy},
+		{"memory", ipc.Limits{Memory: 1000}, 1001, ipc.ErrBusy},
+		{"message", ipc.Limits{MaxMessage: 1000}, 1001, ipc.ErrTooLarge},
+		{"message in pieces", ipc.Limits{MaxMessage: 300 << 10}, 300<<10 + 1, ipc.ErrTooLarge},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s, began, release := holdingServer(t, &ipc.ServerOptions{Limits: tc.limits})
+			first, second := ipctest.Client(t, s, nil), ipctest.Client(t, s, nil)
+			one, two := later(first, opHold, "a"), later(second, opHold, "b")
+			<-began
+			<-began
+			third := ipctest.Client(t, s, nil)
+			_, err := third.Call(t.Context(), opEcho, make([]byte, tc.size))
+			if !errors.Is(err, tc.want) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+				t.Errorf("a call beyond the limit says %v", err)
+			}
+			for _, c := range []*ipc.Client{first, third} {
+				if err := c.Ping(t.Context()); err != nil {
+					t.Errorf("ping says %v", err)
+				}
+				st, err := c.Status(t.Context())
+				if err != nil || st.Running != 2 || st.Refused == 0 || st.State != ipc.Ready {
+					t.Errorf("status %+v, %v", st, err)
+				}
+			}
+			close(release)
+			if err := errors.Join(<-one, <-two); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestSlotsOfTheConnection holds all of a connection's slots: a further call waits in the client, and
+// a client that does not keep to them is told that the server is busy.
+func TestSlotsOfTheConnection(t *testing.T) {
+	s, began, release := holdingServer(t, &ipc.ServerOptions{Limits: ipc.Limits{CallsPerConnection: 2}})
+	c := ipctest.Client(t, s, nil)
+	if err := c.Ping(t.Context()); err != nil { // it now knows the limit
+		t.Fatal(err)
+	}
+	one, two := later(c, opHold, "a"), later(c, opHold, "b")
+	<-began
+	<-began
+	_, err := c.CallAppend(nil, opEcho, nil, 20*time.Millisecond)
+	checkCall(t, err, ipc.ErrTimeout, ipc.PhaseQueue, ipc.NotProcessed)
+	if err := c.Ping(t.Context()); err != nil {
+		t.Errorf("with all slots full, ping says %v", err)
+	}
+	raw := rawClient(t, s, 2)
+	for i := range uint32(3) {
+		raw.Write(ipc.RawFrame{Kind: ipc.KindRequest, Op: opHold, Slot: i, Payload: []byte("x")}.Append(nil))
+	}
+	f, err := ipc.ReadRawFrame(raw)
+	if err != nil || f.Kind != ipc.KindError || f.Slot != 2 || f.Payload[0] != ipc.CodeBusy {
+		t.Errorf("frame %+v, %v", f, err)
+	}
+	close(release)
+	if err := errors.Join(<-one, <-two); err != nil {
+		t.Error(err)
+	}
+}
+
+// rawClient returns a connection to s whose hello of a role was sent and answered.
+func rawClient(t *testing.T, s *ipc.Server, role byte) *os.File {
+	t.Helper()
+	client, server := ipctest.Pair(t)
+	done := make(chan struct{})
+	go func() { // ends with the connection
+		defer close(done)
+		s.ServeConn(server)
+	}()
+	t.Cleanup(func() {
+		client.Close()
+		<-done
+	})
+	client.Write(ipc.RawHello(role))
+	if _, err := ipc.ReadRawAck(client); err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func TestStarting(t *testing.T) {
+	s := newServer(t, &ipc.ServerOptions{Starting: true, Version: "1.2.3"})
+	c := ipctest.Client(t, s, nil)
+	if _, err := c.Call(t.Context(), opEcho, nil); !errors.Is(err, ipc.ErrBusy) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+		t.Errorf("before the server is ready a call says %v", err)
+	}
+	st, err := c.Status(t.Context())
+	if err != nil || st.State != ipc.Starting || st.Version != "1.2.3" || st.Process.PID != os.Getpid() {
+		t.Errorf("status %+v, %v", st, err)
+	}
+	s.Ready()
+	if _, err := c.Call(t.Context(), opEcho, nil); err != nil {
+		t.Error(err)
+	}
+	if info := c.Info(); info.Instance != st.Instance || len(info.Instance) != 32 || info.Protocol != 1 {
+		t.Errorf("info %+v", info)
+	}
+}
+
+func TestStrangers(t *testing.T) {
+	refused := make(chan ipc.Event, 1)
+	s := newServer(t, &ipc.ServerOptions{
+		Allow:  func(p ipc.Peer) bool { return p.PID != os.Getpid() },
+		Events: func(e ipc.Event) { refused <- e },
+	})
+	c := ipctest.Client(t, s, nil)
+	_, err := c.Call(t.Context(), opEcho, nil)
+	if !errors.Is(err, ipc.ErrRefused) || !errors.Is(err, os.ErrPermission) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+		t.Errorf("a stranger's call says %v", err)
+	}
+	if e := <-refused; e.Kind != ipc.EventRefusedPeer || e.Peer != os.Getpid() {
+		t.Errorf("event %+v", e)
+	}
+	client, server := ipctest.Pair(t)
+	defer server.Close()
+	if _, err := ipc.NewClient(client, &ipc.ClientOptions{Allow: func(ipc.Peer) bool { return false }}); !errors.Is(err, ipc.ErrRefused) {
+		t.Errorf("a client of a strange server says %v", err)
+	}
+	if b, err := io.ReadAll(server); len(b) > 0 || err != nil {
+		t.Errorf("the strange server was told %q, %v", b, err)
+	}
+}
+
+func TestDrain(t *testing.T) {
+	s, began, release := holdingServer(t, nil)
+	ep := ipctest.Endpoint(t)
+	l, err := ipc.Listen(ep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(context.Background(), l) }() // ends with the drain
+	c, err := ipc.Dial(t.Context(), ep, &ipc.ClientOptions{Redial: func(context.Context) (*os.File, error) {
+		return nil, ipc.ErrNotRunning
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	running := later(c, opHold, "finish me")
+	<-began
+	other, err := ipc.DialConn(t.Context(), ep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := other.Shutdown(t.Context(), "upgrade"); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := other.Status(t.Context()); err != nil || st.State != ipc.Draining || st.Reason != "upgrade" || st.Running != 1 {
+		t.Errorf("status %+v, %v", st, err)
+	}
+	_, err = other.Call(t.Context(), opEcho, nil)
+	if !errors.Is(err, ipc.ErrDraining) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+		t.Errorf("a call while the server drains says %v", err)
+	}
+	_, err = c.Call(t.Context(), opEcho, nil)
+	if !errors.Is(err, ipc.ErrNotRunning) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+		t.Errorf("a call that connects again says %v", err)
+	}
+	select {
+	case err := <-served:
+		t.Errorf("served until %v while a call runs", err)
+	default:
+	}
+	close(release)
+	if err := <-running; err != nil {
+		t.Errorf("the call that ran says %v", err)
+	}
+	if err := <-served; err != nil {
+		t.Errorf("the drained server says %v", err)
+	}
+	if err := s.Drain(t.Context(), "again"); err != nil {
+		t.Errorf("draining again: %v", err)
+	}
+}
+
+func TestDrainOutOfTime(t *testing.T) {
+	s, began, _ := holdingServer(t, &ipc.ServerOptions{DrainTimeout: 10 * time.Millisecond})
+	c := ipctest.Client(t, s, nil)
+	running := later(c, opHold, "x")
+	<-began
+	if err := s.Drain(t.Context(), ""); !errors.Is(err, ipc.ErrTimeout) {
+		t.Errorf("drain says %v", err)
+	}
+	if err := <-running; ipc.OutcomeOf(err) != ipc.MaybeProcessed {
+		t.Errorf("the call says %v", err)
+	}
+}
+
+// TestUpgradeLosesNoCall has a client that is sent from one server to the next while it calls without
+// a pause.
+func TestUpgradeLosesNoCall(t *testing.T) {
+	var mu sync.Mutex
+	var current *ipc.Server
+	var servers sync.WaitGroup
+	var ran atomic.Int64
+	start := func() {
+		s := newServer(t, nil)
+		s.Handle(40, func(_ context.Context, req *ipc.Request) (*ipc.Response, error) {
+			ran.Add(1)
+			return req.Reply(req.Payload), nil
+		})
+		mu.Lock()
+		current = s
+		mu.Unlock()
+	}
+	start()
+	redial := func(context.Context) (*os.File, error) {
+		client, server := ipctest.Pair(t)
+		mu.Lock()
+		defer mu.Unlock()
+		s := current
+		servers.Go(func() { s.ServeConn(server) }) // ends with the connection
+		return client, nil
+	}
+	first, _ := redial(t.Context())
+	c, err := ipc.NewClient(first, &ipc.ClientOptions{Redial: redial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var callers sync.WaitGroup
+	var calls atomic.Int64
+	stop := make(chan struct{})
+	for range 16 {
+		callers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := c.Call(t.Context(), 40, []byte("x")); err != nil {
+					t.Errorf("a call was lost: %v", err)
+					return
+				}
+				calls.Add(1)
+			}
+		})
+	}
+	for range 50 {
+		for n := calls.Load(); calls.Load() < n+20 && !t.Failed(); {
+			<-time.After(100 * time.Microsecond)
+		}
+		mu.Lock()
+		old := current
+		mu.Unlock()
+		start()
+		if err := old.Drain(t.Context(), "upgrade"); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	callers.Wait()
+	c.Close()
+	servers.Wait()
+	if ran.Load() != calls.Load() {
+		t.Errorf("%d calls, %d runs of the handler", calls.Load(), ran.Load())
+	}
+}
+
+func TestIdle(t *testing.T) {
+	died := make(chan ipc.Event, 10)
+	s := newServer(t, &ipc.ServerOptions{IdleAfter: 30 * time.Millisecond, Events: func(e ipc.Event) { died <- e }})
+	release := s.Lease()
+	l, err := ipc.Listen(ipctest.Endpoint(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(context.Background(), l) }() // ends when idle
+	select {
+	case err := <-served:
+		t.Fatalf("served until %v in spite of a lease", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	release()
+	release()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if e := <-died; e.Kind != ipc.EventDiedIdle {
+		t.Errorf("event %+v", e)
+	}
+}

@@ -1,0 +1,200 @@
+package ipc_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/internal/testkit"
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/ipctest"
+)
+
+const (
+	opCopy  = 10 + iota // answers what it reads
+	opCount             // reads all and answers the number as text
+	opStuck             // reads nothing until its context ends
+	opGive              // writes without end
+)
+
+func streamServer(t testing.TB, o *ipc.ServerOptions) *ipc.Server {
+	t.Helper()
+	s := newServer(t, o)
+	s.HandleStream(opCopy, func(_ context.Context, req *ipc.Request, st *ipc.Stream) error {
+		if _, err := st.Write(req.Payload); err != nil {
+			return err
+		}
+		_, err := io.Copy(st, st)
+		return err
+	})
+	s.HandleStream(opStuck, func(ctx context.Context, _ *ipc.Request, _ *ipc.Stream) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	s.HandleStream(opGive, func(_ context.Context, _ *ipc.Request, st *ipc.Stream) error {
+		for p := make([]byte, 100<<10); ; {
+			if _, err := st.Write(p); err != nil {
+				return err
+			}
+		}
+	})
+	return s
+}
+
+func open(t *testing.T, c *ipc.Client, op uint16, payload string) *ipc.Stream {
+	t.Helper()
+	st, err := c.Open(t.Context(), op, []byte(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	return st
+}
+
+func TestStreamBothWays(t *testing.T) {
+	s := streamServer(t, nil)
+	c := ipctest.Client(t, s, nil)
+	for _, n := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 10 << 20} {
+		st := open(t, c, opCopy, "begin")
+		want := testkit.Bytes(testkit.Rand(t), n)
+		var writer sync.WaitGroup
+		writer.Go(func() {
+			if _, err := st.Write(want); err != nil {
+				t.Error(err)
+			}
+			if err := st.CloseWrite(); err != nil {
+				t.Error(err)
+			}
+		})
+		got, err := io.ReadAll(st)
+		writer.Wait()
+		if err != nil || !bytes.Equal(got, append([]byte("begin"), want...)) {
+			t.Errorf("%d bytes: %d came back, %v", n, len(got), err)
+		}
+		st.Close()
+	}
+}
+
+// TestStreamKeepsMemoryFlat moves much more than may ever lie in buffers.
+func TestStreamKeepsMemoryFlat(t *testing.T) {
+	s := streamServer(t, nil)
+	c := ipctest.Client(t, s, nil)
+	st := open(t, c, opGive, "")
+	if _, err := io.CopyN(io.Discard, st, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const total = 256 << 20
+	if _, err := io.CopyN(io.Discard, st, total); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > total/16 {
+		t.Errorf("%d bytes allocated to move %d", n, total)
+	}
+}
+
+// TestSlowReaderStopsItsOwnStreamOnly fills one stream in each direction and uses another.
+func TestSlowReaderStopsItsOwnStreamOnly(t *testing.T) {
+	s := streamServer(t, nil)
+	c := ipctest.Client(t, s, nil)
+	unread := open(t, c, opGive, "")
+	_ = unread
+	stuck := open(t, c, opStuck, "")
+	wrote := make(chan int)
+	go func() { // ends when the stream is closed
+		n, _ := stuck.Write(make([]byte, 1<<20))
+		wrote <- n
+	}()
+	for range 100 {
+		if _, err := c.Call(t.Context(), opEcho, make([]byte, 100<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st := open(t, c, opCopy, "and so on")
+	st.CloseWrite()
+	if b, err := io.ReadAll(st); string(b) != "and so on" || err != nil {
+		t.Errorf("another stream says %q, %v", b, err)
+	}
+	start := time.Now()
+	stuck.Close()
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("closing a stream whose writer waits took %v", took)
+	}
+	if n := <-wrote; n > 256<<10 {
+		t.Errorf("%d bytes were written to a stream that nobody reads", n)
+	}
+}
+
+func TestStreamEnds(t *testing.T) {
+	s := streamServer(t, nil)
+	ended := make(chan error, 1)
+	s.HandleStream(30, func(ctx context.Context, _ *ipc.Request, st *ipc.Stream) error {
+		_, err := io.Copy(io.Discard, st)
+		ended <- err
+		return &ipc.RemoteError{Code: 777, Message: "no more"}
+	})
+	t.Run("error of the handler", func(t *testing.T) {
+		st := open(t, ipctest.Client(t, s, nil), 30, "")
+		st.Write([]byte("x"))
+		st.CloseWrite()
+		_, err := st.Read(make([]byte, 1))
+		remote, ok := errors.AsType[*ipc.RemoteError](err)
+		if !ok || remote.Code != 777 || ipc.OutcomeOf(err) != ipc.Answered {
+			t.Errorf("read says %v", err)
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("the handler saw %v after CloseWrite", err)
+		}
+		if _, err := st.Write([]byte("x")); err == nil {
+			t.Error("write after CloseWrite says nothing")
+		}
+	})
+	t.Run("client closes", func(t *testing.T) {
+		st := open(t, ipctest.Client(t, s, nil), 30, "")
+		st.Close()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the handler saw %v", err)
+		}
+		if _, err := st.Read(make([]byte, 1)); !errors.Is(err, ipc.ErrClosed) {
+			t.Errorf("read after Close says %v", err)
+		}
+	})
+	t.Run("context ends", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		st, err := ipctest.Client(t, s, nil).Open(ctx, 30, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		if _, err := st.Read(make([]byte, 1)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("read says %v", err)
+		}
+		st.Close()
+		<-ended
+	})
+	t.Run("connection ends", func(t *testing.T) {
+		c := ipctest.Client(t, s, nil)
+		st := open(t, c, 30, "")
+		c.Close()
+		if _, err := st.Read(make([]byte, 1)); !errors.Is(err, ipc.ErrClosed) {
+			t.Errorf("read says %v", err)
+		}
+		if err := <-ended; !errors.Is(err, io.EOF) && !errors.Is(err, context.Canceled) {
+			t.Errorf("the handler saw %v", err)
+		}
+	})
+	t.Run("no stream operation", func(t *testing.T) {
+		st := open(t, ipctest.Client(t, s, nil), opEcho, "")
+		if _, err := st.Read(make([]byte, 1)); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("read says %v", err)
+		}
+	})
+}

@@ -1,0 +1,47 @@
+//go:build !unix
+
+package ipc
+
+import "os"
+
+// joinSize is the most that is copied to make one write of several buffers.
+const joinSize = 64 << 10
+
+// wire reads and writes an open connection. One goroutine may read while another writes.
+type wire struct {
+	f    *os.File
+	join []byte
+	rights
+}
+
+func (w *wire) open(f *os.File, takeFiles bool) error {
+	w.f, w.takeFiles = f, takeFiles
+	return nil
+}
+
+// read reads at least one byte into p.
+func (w *wire) read(p []byte) (int, error) { return w.f.Read(p) }
+
+// write writes a, b and c, each may be empty. Unless wait is set it writes only what the system
+// takes at once, which is nothing: pipes have no such call.
+func (w *wire) write(wait bool, a, b, c []byte) (sent int, err error) {
+	if !wait {
+		return 0, nil
+	}
+	// There is no vectored write for pipes, and a call costs more than to copy a little.
+	if len(a)+len(b)+len(c) <= joinSize {
+		w.join = append(append(append(w.join[:0], a...), b...), c...)
+		return w.f.Write(w.join)
+	}
+	for _, p := range [...][]byte{a, b, c} {
+		if len(p) == 0 {
+			continue
+		}
+		n, err := w.f.Write(p)
+		sent += n
+		if err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
+}

@@ -1,0 +1,146 @@
+//go:build linux && (amd64 || arm64)
+
+package ipc
+
+import (
+	"io"
+	"os"
+	"syscall"
+	"unsafe"
+)
+
+// wire reads and writes an open connection without an allocation. One goroutine may read while
+// another writes. What the system calls need is kept here because the raw connection takes
+// functions, and a new closure for each call would be garbage.
+type wire struct {
+	f   *os.File
+	raw syscall.RawConn
+
+	send        func(fd uintptr) bool
+	out         syscall.Msghdr
+	vec         [3]syscall.Iovec
+	next, count int // the vectors that are not written
+	wait        bool
+	sent        int
+	sendErr     syscall.Errno
+
+	recv    func(fd uintptr) bool
+	in      syscall.Msghdr
+	inVec   syscall.Iovec
+	got     int
+	recvErr syscall.Errno
+	oob     [64]byte
+	rights
+}
+
+func (w *wire) open(f *os.File, takeFiles bool) (err error) {
+	w.f, w.takeFiles = f, takeFiles
+	w.send, w.recv = w.trySend, w.tryReceive
+	w.raw, err = f.SyscallConn()
+	return err
+}
+
+// read reads at least one byte into p.
+func (w *wire) read(p []byte) (int, error) {
+	if !w.takeFiles {
+		return w.f.Read(p)
+	}
+	w.inVec.Base = &p[0]
+	w.inVec.SetLen(len(p))
+	w.in.Iov, w.in.Iovlen = &w.inVec, 1
+	w.in.Control = &w.oob[0]
+	w.in.SetControllen(len(w.oob))
+	w.in.Flags = 0
+	err := w.raw.Read(w.recv)
+	w.inVec.Base = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case w.recvErr != 0:
+		return 0, os.NewSyscallError("recvmsg", w.recvErr)
+	case w.got == 0:
+		return 0, io.EOF
+	case w.in.Controllen > 0:
+		err = w.keep(w.oob[:w.in.Controllen], w.in.Flags&syscall.MSG_CTRUNC != 0)
+	}
+	return w.got, err
+}
+
+func (w *wire) tryReceive(fd uintptr) bool {
+	for {
+		n, _, errno := syscall.Syscall(syscall.SYS_RECVMSG, fd,
+			uintptr(unsafe.Pointer(&w.in)), syscall.MSG_CMSG_CLOEXEC)
+		if errno == syscall.EINTR {
+			continue
+		}
+		w.got, w.recvErr = int(n), errno
+		return errno != syscall.EAGAIN
+	}
+}
+
+// write writes a, b and c, each may be empty. Unless wait is set it writes only what the system
+// takes at once, which may be nothing.
+func (w *wire) write(wait bool, a, b, c []byte) (int, error) {
+	w.next, w.count, w.sent, w.wait, w.sendErr = 0, 0, 0, wait, 0
+	w.vector(a)
+	w.vector(b)
+	w.vector(c)
+	err := w.raw.Write(w.send)
+	w.vec = [3]syscall.Iovec{} // the buffers are the caller's again
+	if w.sendErr != 0 {
+		err = os.NewSyscallError("sendmsg", w.sendErr)
+	}
+	return w.sent, err
+}
+
+func (w *wire) vector(p []byte) {
+	if len(p) > 0 {
+		w.vec[w.count].Base = &p[0]
+		w.vec[w.count].SetLen(len(p))
+		w.count++
+	}
+}
+
+func (w *wire) trySend(fd uintptr) bool {
+	for w.next < w.count {
+		w.out.Iov, w.out.Iovlen = &w.vec[w.next], uint64(w.count-w.next)
+		w.setControl()
+		n, _, errno := syscall.Syscall(syscall.SYS_SENDMSG, fd,
+			uintptr(unsafe.Pointer(&w.out)), syscall.MSG_NOSIGNAL)
+		switch errno {
+		case 0:
+			w.sent += int(n)
+			w.rights.message = nil
+			w.advance(uint64(n))
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return !w.wait
+		default:
+			w.sendErr = errno
+			return true
+		}
+	}
+	return true
+}
+
+// setControl lets the descriptor travel with the next byte.
+func (w *wire) setControl() {
+	w.out.Control, w.out.Controllen = nil, 0
+	if len(w.rights.message) > 0 {
+		w.out.Control = &w.rights.message[0]
+		w.out.SetControllen(len(w.rights.message))
+	}
+}
+
+// advance takes n written bytes from the front of the vectors.
+func (w *wire) advance(n uint64) {
+	for w.next < w.count && n >= w.vec[w.next].Len {
+		n -= w.vec[w.next].Len
+		w.next++
+	}
+	if w.next < w.count {
+		v := &w.vec[w.next]
+		v.Base = (*byte)(unsafe.Add(unsafe.Pointer(v.Base), n))
+		v.Len -= n
+	}
+}
