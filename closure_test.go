@@ -30,6 +30,7 @@ const (
 // is not listed has no place in the architecture yet.
 var arrows = map[string][]string{
 	"":                     nil,
+	"buildabi":             nil,
 	"cache":                {"cache/internal/index", "cache/internal/place", "internal/framelog", "internal/vfs"},
 	"cache/cachetest":      {"cache"},
 	"cache/gocacheprog":    {"cache"},
