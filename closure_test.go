@@ -31,11 +31,13 @@ const (
 var arrows = map[string][]string{
 	"":                     nil,
 	"buildabi":             nil,
+	"buildabi/seenpcs":     {"buildabi"},
 	"cache":                {"cache/internal/index", "cache/internal/place", "internal/framelog", "internal/vfs"},
 	"cache/cachetest":      {"cache"},
 	"cache/gocacheprog":    {"cache"},
 	"cache/internal/index": nil,
 	"cache/internal/place": {"internal/vfs"},
+	"examples/abidump":     {"buildabi", "buildabi/seenpcs"},
 	"examples/gobuild":     {"cache", "cache/gocacheprog"},
 	"internal/framelog":    {"internal/vfs"},
 	"internal/testkit":     nil,
