@@ -273,3 +273,13 @@ func TestServeSaysWhy(t *testing.T) {
 		t.Errorf("after the end of the context: %v", err)
 	}
 }
+
+// sink is a client that takes everything and says nothing.
+type sink struct{}
+
+func (sink) Read(ctx context.Context) ([]byte, error) {
+	<-ctx.Done()
+	return nil, context.Cause(ctx)
+}
+
+func (sink) Write(context.Context, [][]byte) error { return nil }
