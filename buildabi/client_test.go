@@ -151,8 +151,8 @@ func (c *client) expect(want string) {
 	}
 }
 
-// quiet lets the gap after a pass go by.
-func quiet() { time.Sleep(20 * time.Millisecond) }
+// quiet lets the gap after a pass go by, and that after the pass at its end.
+func quiet() { time.Sleep(40 * time.Millisecond) }
 
 // must fails the test for an error of a board call.
 func must(t testing.TB, errs ...error) {
