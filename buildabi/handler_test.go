@@ -193,6 +193,19 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// TestUpgradeOldProtocol shows that HTTP/1.0 gets the file: it has no upgrades.
+func TestUpgradeOldProtocol(t *testing.T) {
+	h := buildabi.NewHandler(buildabi.NewBoard(nil), &buildabi.HandlerOptions{Files: page(),
+		Connect: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("connected") })})
+	r := httptest.NewRequest("GET", "http://localhost/", nil)
+	r.Header.Set("Upgrade", "websocket")
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.0", 1, 0
+	w := httptest.NewRecorder()
+	if h.ServeHTTP(w, r); w.Body.String() != "page" {
+		t.Errorf("%d, %q", w.Code, w.Body)
+	}
+}
+
 // TestCompile shows that requests at the same time share one call, and that the next one is new.
 func TestCompile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
