@@ -48,9 +48,11 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o *ServeOptions)
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
-	stop := context.AfterFunc(ctx, func() { l.Close() })
+	accepting := &listener{Listener: l, ctx: ctx, free: make(chan struct{}, limit), log: log}
+	accepting.close = sync.OnceValue(l.Close)
+	stop := context.AfterFunc(ctx, func() { accepting.Close() })
 	defer stop()
-	err := server.Serve(&listener{Listener: l, ctx: ctx, free: make(chan struct{}, limit), log: log})
+	err := server.Serve(accepting)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -100,7 +102,12 @@ type listener struct {
 	ctx  context.Context // ends accepting
 	free chan struct{}   // has an element for each connection
 	log  *slog.Logger
+
+	close func() error // once, though the server and the end of ctx both ask for it
 }
+
+// Close ends accepting.
+func (l *listener) Close() error { return l.close() }
 
 const (
 	firstPause = 5 * time.Millisecond
