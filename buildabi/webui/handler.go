@@ -85,14 +85,17 @@ func (c *conn) Read(ctx context.Context) ([]byte, error) {
 }
 
 // Write sends the messages of a pass: a frame each, and all of them in one call.
-func (c *conn) Write(ctx context.Context, msgs [][]byte) error {
+func (c *conn) Write(ctx context.Context, msgs [][]byte) (err error) {
 	c.out.hold()
 	for _, b := range msgs {
-		if err := c.ws.Write(ctx, websocket.MessageBinary, b); err != nil {
-			return err
+		// Without the cancellation, which would drop the connection: nothing waits here.
+		err = c.ws.Write(context.WithoutCancel(ctx), websocket.MessageBinary, b)
+		if err != nil {
+			break
 		}
 	}
-	return c.out.release(ctx)
+	// Even after an error: what is held may have the frame that tells the client of it.
+	return errors.Join(err, c.out.release(ctx))
 }
 
 // Ping waits for the client's answer.

@@ -3,6 +3,7 @@ package webui
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -28,23 +29,36 @@ func (c *passConn) hold() {
 	c.mu.Unlock()
 }
 
-// release sends what was held, in one call. It fails when ctx ends.
+// grace is how long a pass that is being sent may take on when its session ends: cut short, it
+// would leave no way to tell the client why.
+const grace = time.Second
+
+// release sends what was held, in one call. It fails at the deadline of ctx, or soon after ctx
+// ends.
 func (c *passConn) release(ctx context.Context) error {
 	c.mu.Lock()
 	b := c.buffer
 	c.held, c.buffer = false, nil
 	c.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() { c.SetWriteDeadline(time.Unix(1, 0)) })
+	deadline, _ := ctx.Deadline() // none is no deadline for the connection either
+	if err := c.SetWriteDeadline(deadline); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() {
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			c.SetWriteDeadline(time.Now().Add(grace))
+		}
+	})
 	_, err := c.Conn.Write(b)
-	if !stop() {
-		return context.Cause(ctx)
+	if !stop() || err != nil {
+		return errors.Join(err, context.Cause(ctx))
 	}
 	if cap(b) <= maxKept {
 		c.mu.Lock()
-		c.buffer = append(b[:0], c.buffer...) // nothing, as only passes are held
+		c.buffer = b[:0] // nobody else holds
 		c.mu.Unlock()
 	}
-	return err
+	return c.SetWriteDeadline(time.Time{})
 }
 
 // Write sends what is not of a pass at once.
