@@ -30,14 +30,15 @@ type Board struct {
 	clicks chan struct{} // holds the one pending request
 	bell   chan struct{} // holds a token for one waiting session, which wakes the others
 
-	mu      sync.Mutex
-	armed   bool          // a session waits: the next change rings the bell
-	woken   chan struct{} // closed by the session that heard the bell
-	changes uint64        // counts what makes a waiting session send
-	lists   uint64        // counts the step lists; 0 is none yet
-	build   *Build        // the current one; nil before the first
-	steps   []string      // never changed, only replaced
-	state   boardState
+	mu       sync.Mutex
+	sessions int           // how many there are
+	armed    bool          // a session waits: the next change rings the bell
+	woken    chan struct{} // closed by the session that heard the bell
+	changes  uint64        // counts what makes a waiting session send
+	lists    uint64        // counts the step lists; 0 is none yet
+	build    *Build        // the current one; nil before the first
+	steps    []string      // never changed, only replaced
+	state    boardState
 }
 
 // boardState is what a client learns after Hello.
@@ -100,6 +101,20 @@ func (b *Board) changed() {
 	case b.bell <- struct{}{}:
 	default: // one that nobody has heard yet will do
 	}
+}
+
+// count adds to the number of sessions.
+func (b *Board) count(n int) {
+	b.mu.Lock()
+	b.sessions += n
+	b.mu.Unlock()
+}
+
+// hasChanged reports whether the board has changed since it was seen.
+func (b *Board) hasChanged(seen uint64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.changes != seen
 }
 
 // wait returns once the board has changed since it was seen, or when tick says so. It may

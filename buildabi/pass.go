@@ -28,6 +28,7 @@ func (s *session) look() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s.seen = b.changes
+	s.gap = time.Duration(b.sessions) * sessionGap
 	v.now, v.list, v.steps, v.build = b.now(), b.lists, b.steps, b.build
 	v.status = b.state.status
 	v.statuses = append(v.statuses[:0], b.state.statuses...)
@@ -70,7 +71,8 @@ func (s *session) encode() {
 // hello starts the client anew.
 func (s *session) hello() {
 	v := &s.view
-	s.add(&Hello{v.status, s.board.timeReport, v.now, v.steps, v.statuses})
+	hello := Hello{v.status, s.board.timeReport, v.now, v.steps, v.statuses}
+	s.add(hello.AppendBinary(s.buffer))
 	s.list, s.build, s.helloAt = v.list, v.build, v.now
 	s.status = v.status
 	s.statuses = append(s.statuses[:0], v.statuses...)
@@ -82,11 +84,11 @@ func (s *session) changes() {
 	v := &s.view
 	if v.build != s.build { // even if it is over: the reports before it are to be grey
 		s.build, s.status = v.build, Building
-		s.add(&StatusUpdate{Building})
+		s.add((&StatusUpdate{Building}).AppendBinary(s.buffer))
 	}
 	if v.status != s.status {
 		s.status = v.status
-		s.add(&StatusUpdate{v.status})
+		s.add((&StatusUpdate{v.status}).AppendBinary(s.buffer))
 	}
 	for i, now := range v.statuses {
 		if s.statuses[i] == now {
@@ -94,7 +96,7 @@ func (s *session) changes() {
 		}
 		for step := 4 * i; step < 4*i+4; step++ {
 			if status := v.statuses.Get(step); status != s.statuses.Get(step) {
-				s.add(&StepUpdate{uint32(step), status})
+				s.add((&StepUpdate{uint32(step), status}).AppendBinary(s.buffer))
 			}
 		}
 		s.statuses[i] = now
@@ -152,10 +154,10 @@ func (s *session) indexBytes() []byte {
 	return b
 }
 
-// add encodes a message, of which the board has seen to it that it can be. What the buffer held
-// stays where it was if the buffer has to move.
-func (s *session) add(m Message) {
+// add takes the buffer with one more message, of which the board has seen to it that it can be
+// encoded. What the buffer held before stays where it was if the buffer had to move.
+func (s *session) add(b []byte, _ error) {
 	start := len(s.buffer)
-	s.buffer, _ = m.AppendBinary(s.buffer)
-	s.msgs = append(s.msgs, s.buffer[start:len(s.buffer):len(s.buffer)])
+	s.buffer = b
+	s.msgs = append(s.msgs, b[start:len(b):len(b)])
 }

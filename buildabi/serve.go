@@ -127,10 +127,15 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err == nil {
 			return &bounded{Conn: c, free: sync.OnceFunc(func() { <-l.free })}, nil
 		}
-		if errors.Is(err, net.ErrClosed) || sleep(l.ctx, pause) != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return nil, net.ErrClosed
 		}
 		l.log.Warn("connection not accepted", "error", err)
+		select {
+		case <-time.After(pause):
+		case <-l.ctx.Done():
+			return nil, net.ErrClosed
+		}
 	}
 }
 

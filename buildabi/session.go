@@ -11,6 +11,7 @@ import (
 // How a session spaces what it does.
 const (
 	passGap       = 16 * time.Millisecond  // between two passes, at least
+	sessionGap    = 600 * time.Microsecond // the same for each session: 1,700 passes a second in all
 	coverageTick  = 500 * time.Millisecond // between two looks at the coverage
 	writeDeadline = 5 * time.Second
 	pingGap       = 20 * time.Second
@@ -66,7 +67,10 @@ func (b *Board) Serve(ctx context.Context, c Conn) error {
 	if p, ok := c.(Pinger); ok {
 		started.Go(func() { end(ping(ctx, p)) })
 	}
-	s := session{board: b, conn: c}
+	b.count(1)
+	defer b.count(-1)
+	s := session{board: b, conn: c, timer: time.NewTimer(0)}
+	defer s.timer.Stop()
 	end(s.send(ctx))
 	started.Wait()
 	return context.Cause(ctx)
@@ -117,6 +121,8 @@ var errNoPong = errors.New("no answer in time")
 type session struct {
 	board *Board
 	conn  Conn
+	timer *time.Timer // of whatever is waited for
+	gap   time.Duration
 
 	seen     uint64 // the board's changes at the last look
 	list     uint64 // the step list of the last Hello
@@ -144,7 +150,7 @@ func (s *session) send(ctx context.Context) error {
 			if err := s.write(ctx); err != nil {
 				return err
 			}
-			if err := sleep(ctx, passGap); err != nil {
+			if err := s.pause(ctx); err != nil {
 				return err
 			}
 		}
@@ -168,18 +174,29 @@ func (s *session) wait(ctx context.Context) error {
 	if s.view.fuzz == nil {
 		return s.board.wait(ctx, s.seen, nil)
 	}
-	tick := time.NewTimer(coverageTick)
-	defer tick.Stop()
-	return s.board.wait(ctx, s.seen, tick.C)
+	s.timer.Reset(coverageTick)
+	return s.board.wait(ctx, s.seen, s.timer.C)
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+// pause waits until the next pass may be sent: while there are changes all the time, the later the
+// more sessions there are.
+func (s *session) pause(ctx context.Context) error {
+	err := s.sleep(ctx, passGap)
+	if err == nil && s.board.hasChanged(s.seen) {
+		err = s.sleep(ctx, s.gap-passGap)
+	}
+	return err
+}
+
+func (s *session) sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	s.timer.Reset(d)
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-timer.C:
+	case <-s.timer.C:
 		return nil
 	}
 }

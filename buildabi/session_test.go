@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,33 @@ func TestPace(t *testing.T) {
 		want := []time.Duration{0, 16e6, 32e6, 48e6}
 		if got := times(c.take()); !slices.Equal(got, want) {
 			t.Errorf("passes at %v, want %v", got, want)
+		}
+	})
+}
+
+// TestPaceOfMany shows that with many clients passes are farther apart while there are changes all
+// the time, and that the first change after quiet is sent at once still.
+func TestPaceOfMany(t *testing.T) {
+	steps := strings.Repeat("a ", 200)
+	session(t, buildabi.V1, steps, func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+		others := make([]*client, 99)
+		for i := range others {
+			others[i] = connect(t, b, buildabi.V1)
+		}
+		quiet()
+		c.started = time.Now()
+		for i := range 140 {
+			must(t, u.SetStep(i, buildabi.Running))
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		must(t, u.SetStep(0, buildabi.Failure))
+		want := []time.Duration{0, 60e6, 120e6, 180e6, 1140e6}
+		if got := times(c.take()); !slices.Equal(got, want) {
+			t.Errorf("passes at %v, want %v", got, want)
+		}
+		for _, other := range others {
+			other.close()
 		}
 	})
 }

@@ -37,7 +37,7 @@ type connector struct {
 func (h *connector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Date"] = nil // Zig's server sends what the upgrade needs and nothing else
 	c := &conn{serving: r.Context()}
-	ws, err := websocket.Accept(&passWriter{w, &c.out}, r, &websocket.AcceptOptions{
+	ws, err := websocket.Accept(&hijacker{w, &c.out.conn}, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the origin has been checked
 		CompressionMode:    websocket.CompressionDisabled,
 	})
@@ -58,7 +58,7 @@ func (h *connector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // conn is the message connection of one session. It can ping.
 type conn struct {
 	ws      *websocket.Conn
-	out     passConn
+	out     passWriter
 	serving context.Context // ends when the server does
 }
 
@@ -85,18 +85,7 @@ func (c *conn) Read(ctx context.Context) ([]byte, error) {
 }
 
 // Write sends the messages of a pass: a frame each, and all of them in one call.
-func (c *conn) Write(ctx context.Context, msgs [][]byte) (err error) {
-	c.out.hold()
-	for _, b := range msgs {
-		// Without the cancellation, which would drop the connection: nothing waits here.
-		err = c.ws.Write(context.WithoutCancel(ctx), websocket.MessageBinary, b)
-		if err != nil {
-			break
-		}
-	}
-	// Even after an error: what is held may have the frame that tells the client of it.
-	return errors.Join(err, c.out.release(ctx))
-}
+func (c *conn) Write(ctx context.Context, msgs [][]byte) error { return c.out.write(ctx, msgs) }
 
 // Ping waits for the client's answer.
 func (c *conn) Ping(ctx context.Context) error { return c.ws.Ping(ctx) }

@@ -3,93 +3,75 @@ package webui
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
-// passConn lies below the WebSocket, which sends every frame at once, and collects the frames of
-// a pass while they are held.
-type passConn struct {
-	net.Conn
-
-	mu     sync.Mutex // control frames come from other goroutines
-	held   bool
+// passWriter sends the messages of a pass below the WebSocket, which would make a system call of
+// each: a frame from a server is a few bytes before the message. The WebSocket's own frames are
+// single writes to the same connection, so that neither gets into the other.
+type passWriter struct {
+	conn   net.Conn
 	buffer []byte
 }
 
 // maxKept bounds the memory that a connection keeps for its next pass.
 const maxKept = 64 << 10
 
-func (c *passConn) hold() {
-	c.mu.Lock()
-	c.held = true
-	c.mu.Unlock()
-}
-
 // grace is how long a pass that is being sent may take on when its session ends: cut short, it
 // would leave no way to tell the client why.
 const grace = time.Second
 
-// release sends what was held, in one call. It fails at the deadline of ctx, or soon after ctx
-// ends.
-func (c *passConn) release(ctx context.Context) error {
-	c.mu.Lock()
-	b := c.buffer
-	c.held, c.buffer = false, nil
-	c.mu.Unlock()
+// write sends the messages in one call. It fails at the deadline of ctx, or soon after ctx ends.
+func (w *passWriter) write(ctx context.Context, msgs [][]byte) error {
+	b := w.buffer[:0]
+	for _, m := range msgs {
+		b = append(appendHead(b, len(m)), m...)
+	}
+	if cap(b) <= maxKept {
+		w.buffer = b
+	}
 	deadline, _ := ctx.Deadline() // none is no deadline for the connection either
-	if err := c.SetWriteDeadline(deadline); err != nil {
+	if err := w.conn.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
 	stop := context.AfterFunc(ctx, func() {
 		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			c.SetWriteDeadline(time.Now().Add(grace))
+			w.conn.SetWriteDeadline(time.Now().Add(grace))
 		}
 	})
-	_, err := c.Conn.Write(b)
+	_, err := w.conn.Write(b)
 	if !stop() || err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
-	if cap(b) <= maxKept {
-		c.mu.Lock()
-		c.buffer = b[:0] // nobody else holds
-		c.mu.Unlock()
-	}
-	return c.SetWriteDeadline(time.Time{})
+	return nil
 }
 
-// Write sends what is not of a pass at once.
-func (c *passConn) Write(b []byte) (int, error) {
-	c.mu.Lock()
-	held := c.held
-	if held {
-		c.buffer = append(c.buffer, b...)
+// appendHead appends what goes before a message of n bytes: one complete binary frame, not masked,
+// with the shortest form of its length.
+func appendHead(b []byte, n int) []byte {
+	const lastBinary = 0x82
+	switch {
+	case n < 126:
+		return append(b, lastBinary, byte(n))
+	case n < 1<<16:
+		return binary.BigEndian.AppendUint16(append(b, lastBinary, 126), uint16(n))
 	}
-	c.mu.Unlock()
-	if held {
-		return len(b), nil
-	}
-	return c.Conn.Write(b)
+	return binary.BigEndian.AppendUint64(append(b, lastBinary, 127), uint64(n))
 }
 
-// passWriter is a response whose connection, once it is upgraded, writes by way of a passConn.
-type passWriter struct {
+// hijacker is a response that keeps the connection once it is upgraded.
+type hijacker struct {
 	http.ResponseWriter
-	conn *passConn
+	conn *net.Conn
 }
 
 // Hijack hands over the connection.
-func (w *passWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := buffered.Flush(); err != nil {
-		return nil, nil, err
-	}
-	w.conn.Conn = c
-	return w.conn, bufio.NewReadWriter(buffered.Reader, bufio.NewWriter(w.conn)), nil
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, buffered, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	*h.conn = c
+	return c, buffered, err
 }
