@@ -38,7 +38,7 @@ func TestEmptyList(t *testing.T) {
 
 // TestTimes shows that times count from NewBoard, go on over builds, and are monotonic.
 func TestTimes(t *testing.T) {
-	session(t, buildabi.V1, "a", func(t *testing.T, b *buildabi.Board, _ *buildabi.Build, _ *client) {
+	session(t, buildabi.V1, "a", func(t *testing.T, b board, _ build, _ *client) {
 		for _, want := range []int64{1.54e9, 3.54e9} {
 			c := connect(t, b, buildabi.V1)
 			hello := c.take()[0].msgs[0].(*buildabi.Hello)
@@ -53,13 +53,14 @@ func TestTimes(t *testing.T) {
 }
 
 func TestUpdates(t *testing.T) {
-	session(t, buildabi.V1, "a b c d e", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+	session(t, buildabi.V1, "a b c d e", func(t *testing.T, b board, u build, c *client) {
 		must(t, u.SetStep(4, buildabi.Running))
 		c.expect("4=wip")
 		quiet()
 		must(t, u.SetStep(4, buildabi.Running))
 		c.expect("")
-		must(t, u.SetStep(4, buildabi.Failure), u.SetStep(1, buildabi.Success), u.Finish(buildabi.Watching))
+		must(t, u.SetStep(4, buildabi.Failure), u.SetStep(1, buildabi.Success))
+		must(t, u.Finish(buildabi.Watching))
 		synctest.Wait()
 		quiet()
 		late := connect(t, b, buildabi.V1)
@@ -73,7 +74,7 @@ func TestUpdates(t *testing.T) {
 
 // TestSecondBuild shows a build of the same list: the client keeps it, and greys its reports.
 func TestSecondBuild(t *testing.T) {
-	session(t, buildabi.V1, "a b", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+	session(t, buildabi.V1, "a b", func(t *testing.T, b board, u build, c *client) {
 		must(t, u.SetStep(0, buildabi.Success), u.SetStep(1, buildabi.Failure), u.Finish(buildabi.Idle))
 		quiet()
 		c.take()
@@ -84,7 +85,7 @@ func TestSecondBuild(t *testing.T) {
 
 // TestQuickBuild shows that a client hears of a build even if it was over before the next pass.
 func TestQuickBuild(t *testing.T) {
-	session(t, buildabi.V1, "a b", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+	session(t, buildabi.V1, "a b", func(t *testing.T, b board, u build, c *client) {
 		must(t, u.Finish(buildabi.Idle))
 		c.expect("idle")
 		must(t, b.StartBuild("a", "b").Finish(buildabi.Idle))
@@ -97,7 +98,7 @@ func TestQuickBuild(t *testing.T) {
 // TestOtherList shows that other steps start a client anew, with the reports and the index that
 // there are by then.
 func TestOtherList(t *testing.T) {
-	session(t, buildabi.V1, "a b", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+	session(t, buildabi.V1, "a b", func(t *testing.T, b board, u build, c *client) {
 		must(t, u.ReportTime(0, time.Second))
 		c.take()
 		u = b.StartBuild("a", "c")
@@ -111,7 +112,7 @@ func TestOtherList(t *testing.T) {
 // TestReports shows that one report of each step counts, and that a late client gets those, in the
 // order of the steps.
 func TestReports(t *testing.T) {
-	session(t, buildabi.V3, "a b c", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+	session(t, buildabi.V3, "a b c", func(t *testing.T, b board, u build, c *client) {
 		must(t, u.ReportTime(2, 5), u.ReportCompile(1, &buildabi.CompileResult{Step: 7}))
 		synctest.Wait()
 		quiet()
@@ -131,7 +132,7 @@ func TestReports(t *testing.T) {
 
 // TestPassOrder shows the order inside a pass.
 func TestPassOrder(t *testing.T) {
-	session(t, buildabi.V3, "a b", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+	session(t, buildabi.V3, "a b", func(t *testing.T, b board, u build, c *client) {
 		must(t, u.SetStep(0, buildabi.Running))
 		c.expect("0=wip")
 		f := startFuzz(t, u)
@@ -144,12 +145,13 @@ func TestPassOrder(t *testing.T) {
 
 // TestRefusedCalls shows calls that return an error, and that none of them sends anything.
 func TestRefusedCalls(t *testing.T) {
-	session(t, buildabi.V1, "a b", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+	session(t, buildabi.V1, "a b", func(t *testing.T, b board, u build, c *client) {
 		f, err := u.StartFuzz()
 		must(t, err)
 		c.expect("fuzz_init")
 		quiet()
 		broken := brokenIndex(buildabi.V1, 1)
+		inNoFile := buildabi.CompileResult{Decls: make([]buildabi.Decl, 1)}
 		for name, err := range map[string]error{
 			"step":                u.SetStep(2, buildabi.Running),
 			"negative step":       u.SetStep(-1, buildabi.Running),
@@ -159,7 +161,7 @@ func TestRefusedCalls(t *testing.T) {
 			"negative time":       u.ReportTime(0, -1),
 			"tests in V1":         u.ReportTests(0, &buildabi.RunTestResult{}),
 			"NUL":                 u.ReportCompile(0, &buildabi.CompileResult{Files: []string{"\x00"}}),
-			"file of declaration": u.ReportCompile(0, &buildabi.CompileResult{Decls: make([]buildabi.Decl, 1)}),
+			"file of declaration": u.ReportCompile(0, &inNoFile),
 			"early coverage":      f.UpdateCoverage(coverage(1, 1)),
 			"early entry points":  f.SetEntryPoints(0),
 			"broken index":        f.SetIndex(broken),
@@ -190,7 +192,7 @@ func TestRefusedCalls(t *testing.T) {
 // TestStartRuns shows the run count at the start: V3 has it, V1 ignores it.
 func TestStartRuns(t *testing.T) {
 	for _, v := range []buildabi.Version{buildabi.V1, buildabi.V3} {
-		session(t, v, "a", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+		session(t, v, "a", func(t *testing.T, b board, u build, c *client) {
 			f, err := u.StartFuzz()
 			must(t, err)
 			index := smallIndex(buildabi.V3)
@@ -223,7 +225,7 @@ func TestUnknownVersionOfBoard(t *testing.T) {
 
 // TestSuperseded shows that an old build and old fuzz sessions change nothing any more.
 func TestSuperseded(t *testing.T) {
-	session(t, buildabi.V3, "a", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+	session(t, buildabi.V3, "a", func(t *testing.T, b board, u build, c *client) {
 		first := startFuzz(t, u)
 		second := startFuzz(t, u)
 		oldFuzz := []error{first.SetIndex(smallIndex(buildabi.V3)),
@@ -249,13 +251,13 @@ func TestSuperseded(t *testing.T) {
 
 // TestCopies shows that what the host does with its arguments later changes nothing.
 func TestCopies(t *testing.T) {
-	session(t, buildabi.V3, "a", func(t *testing.T, b *buildabi.Board, _ *buildabi.Build, _ *client) {
+	session(t, buildabi.V3, "a", func(t *testing.T, b board, _ build, _ *client) {
 		steps := []string{"x", "y"}
 		u := b.StartBuild(steps...)
 		f, err := u.StartFuzz()
 		must(t, err)
 		index, reached := smallIndex(buildabi.V3), coverage(7, 1)
-		compile := &buildabi.CompileResult{PassTimings: "text", Decls: []buildabi.Decl{{}}, Files: []string{"f"}}
+		compile := &buildabi.CompileResult{Decls: []buildabi.Decl{{}}, Files: []string{"f"}}
 		must(t, f.SetIndex(index), f.UpdateCoverage(reached), u.ReportCompile(0, compile))
 		steps[0], index.Strings[0], reached.Covered[0], compile.Decls[0].File = "z", 'z', 5, 9
 		c := connect(t, b, buildabi.V3)
@@ -275,7 +277,7 @@ func TestCopies(t *testing.T) {
 
 // TestRebuild shows that clicks are one request, and part of the build that follows.
 func TestRebuild(t *testing.T) {
-	session(t, buildabi.V1, "a", func(t *testing.T, b *buildabi.Board, _ *buildabi.Build, c *client) {
+	session(t, buildabi.V1, "a", func(t *testing.T, b board, _ build, c *client) {
 		if b.Poll() {
 			t.Error("a request before any click")
 		}

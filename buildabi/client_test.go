@@ -15,6 +15,11 @@ import (
 	"github.com/larderbuild/larder/buildabi"
 )
 
+type (
+	board = *buildabi.Board
+	build = *buildabi.Build
+)
+
 // client is the other end of one session. It decodes everything, and fails the test for whatever a
 // real client would stumble over.
 type client struct {
@@ -165,7 +170,7 @@ func must(t testing.TB, errs ...error) {
 // session runs a test in a bubble, with a board that has started a build of the steps, and a
 // client that has been told so.
 func session(t *testing.T, v buildabi.Version, steps string,
-	test func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client)) {
+	test func(t *testing.T, b board, u build, c *client)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := buildabi.NewBoard(&buildabi.BoardOptions{Version: v, TimeReport: true})

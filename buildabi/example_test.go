@@ -148,7 +148,8 @@ func ExampleFuzz() {
 
 	covered := buildabi.NewBits(2)
 	covered.Set(0)
-	fmt.Println(fuzz.UpdateCoverage(&buildabi.CoverageUpdate{Runs: 1000, UniqueRuns: 17, Covered: covered}))
+	update := &buildabi.CoverageUpdate{Runs: 1000, UniqueRuns: 17, Covered: covered}
+	fmt.Println(fuzz.UpdateCoverage(update))
 	fmt.Println(fuzz.SetEntryPoints(1))
 	// Output:
 	// <nil> <nil>

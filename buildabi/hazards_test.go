@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -38,7 +35,8 @@ func (w watcher) Write(_ context.Context, msgs [][]byte) error {
 }
 
 // watch lets n clients see all messages while a function runs, and until enough is true.
-func watch(t *testing.T, b *buildabi.Board, n int, see func(m buildabi.Message), work func(), enough func() bool) {
+func watch(t *testing.T, b board, n int, see func(m buildabi.Message), work func(),
+	enough func() bool) {
 	t.Helper()
 	ctx, end := context.WithCancel(t.Context())
 	var sessions sync.WaitGroup
@@ -135,17 +133,19 @@ func TestH3(t *testing.T) {
 			f = startFuzz(t, next)
 		}
 	}
-	watch(t, b, 2, func(buildabi.Message) { seen.Add(1) }, work, func() bool { return seen.Load() > 0 })
+	see := func(buildabi.Message) { seen.Add(1) }
+	watch(t, b, 2, see, work, func() bool { return seen.Load() > 0 })
 }
 
 // TestH4 shows the order at the start of each of two fuzz sessions, for one client.
 func TestH4(t *testing.T) {
-	session(t, buildabi.V1, "a", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+	session(t, buildabi.V1, "a", func(t *testing.T, b board, u build, c *client) {
 		for range 2 {
 			f, err := u.StartFuzz()
 			must(t, err)
 			c.take()
-			must(t, f.SetIndex(smallIndex(buildabi.V1)), f.UpdateCoverage(coverage(1, 0)), f.SetEntryPoints(1))
+			must(t, f.SetIndex(smallIndex(buildabi.V1)))
+			must(t, f.UpdateCoverage(coverage(1, 0)), f.SetEntryPoints(1))
 			quiet()
 			c.expect("index 3, coverage 1/1/1, entries [1]")
 			u = b.StartBuild("a")
@@ -157,7 +157,7 @@ func TestH4(t *testing.T) {
 
 // TestH5 shows that a report of the new build comes after the news of that build.
 func TestH5(t *testing.T) {
-	session(t, buildabi.V1, "a", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+	session(t, buildabi.V1, "a", func(t *testing.T, b board, u build, c *client) {
 		must(t, u.Finish(buildabi.Idle))
 		c.expect("idle") // so that all that follows is one pass
 		must(t, b.StartBuild("a").ReportTime(0, time.Second))
@@ -168,7 +168,7 @@ func TestH5(t *testing.T) {
 
 // TestH6 reports twice in the same nanosecond, before and after a pass.
 func TestH6(t *testing.T) {
-	session(t, buildabi.V1, "a b", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+	session(t, buildabi.V1, "a b", func(t *testing.T, b board, u build, c *client) {
 		must(t, u.ReportTime(0, 1))
 		c.expect("time 0 1ns")
 		must(t, u.ReportTime(0, 2), u.ReportTime(1, 3))
@@ -179,7 +179,7 @@ func TestH6(t *testing.T) {
 
 // TestH7 shows that one stalled client does not hold up the host, not even its fuzzing.
 func TestH7(t *testing.T) {
-	session(t, buildabi.V1, "a", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, _ *client) {
+	session(t, buildabi.V1, "a", func(t *testing.T, b board, u build, _ *client) {
 		stalled := connect(t, b, buildabi.V1)
 		stalled.mu.Lock()
 		stalled.stall = true
@@ -199,7 +199,7 @@ func TestH7(t *testing.T) {
 
 // TestH8 changes the bits after the call, as a fuzzed process does with its own.
 func TestH8(t *testing.T) {
-	session(t, buildabi.V1, "a", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+	session(t, buildabi.V1, "a", func(t *testing.T, b board, u build, c *client) {
 		f := startFuzz(t, u)
 		shared := coverage(1, 0)
 		shared.Covered[7] = 0xff // of no location
@@ -214,7 +214,7 @@ func TestH8(t *testing.T) {
 
 // TestH9 shows that all of 100 clients are told at once.
 func TestH9(t *testing.T) {
-	session(t, buildabi.V1, "a", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+	session(t, buildabi.V1, "a", func(t *testing.T, b board, u build, c *client) {
 		clients := make([]*client, 100)
 		for i := range clients {
 			clients[i] = connect(t, b, buildabi.V1)
@@ -233,7 +233,7 @@ func TestH9(t *testing.T) {
 
 // TestH10 clicks a hundred times: one request, and what comes after them is read at once.
 func TestH10(t *testing.T) {
-	session(t, buildabi.V1, "a", func(t *testing.T, b *buildabi.Board, _ *buildabi.Build, _ *client) {
+	session(t, buildabi.V1, "a", func(t *testing.T, b board, _ build, _ *client) {
 		c := connect(t, b, buildabi.V1)
 		for range 100 {
 			c.in <- []byte{0}
@@ -268,83 +268,15 @@ func TestH11(t *testing.T) {
 func TestH12(t *testing.T) {
 	b := buildabi.NewBoard(nil)
 	b.StartBuild("a")
-	if err := b.Serve(t.Context(), &broken{write: io.ErrClosedPipe}); !errors.Is(err, io.ErrClosedPipe) {
+	err := b.Serve(t.Context(), &broken{write: io.ErrClosedPipe})
+	if !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("ended with %v", err)
 	}
 }
 
-// TestH13 is about connections: their limit, their times, and accepts that fail.
-func TestH13(t *testing.T) {
-	t.Run("limit", TestConnectionLimit)
-	t.Run("times", TestTimeouts)
-	t.Run("accept", TestAcceptErrors)
-}
-
-// TestH14 asks as a page elsewhere in the browser would.
-func TestH14(t *testing.T) {
-	b := fuzzing(t, "", "a.zig")
-	h := buildabi.NewHandler(b, &buildabi.HandlerOptions{Files: page(),
-		Sources: sourceFS(fstest.MapFS{"a.zig": {Data: []byte("secret")}}),
-		Connect: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("connected") })})
-	for name, w := range map[string]*httptest.ResponseRecorder{
-		"click":   get(h, "GET", "/", "Upgrade", "websocket", "Origin", "http://evil.example"),
-		"sources": get(h, "GET", "/sources.tar", "Host", "rebound.example:8080"),
-	} {
-		if w.Code != 403 || strings.Contains(w.Body.String(), "secret") {
-			t.Errorf("%s: %d", name, w.Code)
-		}
-	}
-}
-
-// TestH15 shuts down with clients of all kinds: everything ends, in order.
-func TestH15(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := buildabi.NewBoard(nil)
-		b.StartBuild("a")
-		ended := make(chan error, 1)
-		h := buildabi.NewHandler(b, &buildabi.HandlerOptions{Files: page(),
-			Connect: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				conn, _, err := w.(http.Hijacker).Hijack()
-				must(t, err)
-				err = b.Serve(r.Context(), sink{})
-				conn.Close()
-				time.Sleep(time.Minute)
-				ended <- err
-			})})
-		p, stop := serveBubble(t, h, nil)
-		live, idle := p.dial(), p.dial()
-		_, err := io.WriteString(live, "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n")
-		must(t, err)
-		synctest.Wait()
-		stop()
-		if len(ended) != 1 {
-			t.Error("serving has ended before the session")
-		}
-		live.Close()
-		idle.Close()
-	})
-}
-
-// TestH16 upgrades with an Expect header, which ends Zig's build runner.
-func TestH16(t *testing.T) {
-	h := buildabi.NewHandler(buildabi.NewBoard(nil), &buildabi.HandlerOptions{Files: page(),
-		Connect: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("connected") })})
-	address := serve(t, h)
-	for _, expect := range []string{"100-continue", "something"} {
-		lines, _ := exchange(t, address, "GET / HTTP/1.1\nHost: localhost\nUpgrade: websocket\n"+
-			"Connection: upgrade\nExpect: "+expect+"\n\n", 1)
-		if lines[0] != "417 Expectation Failed" {
-			t.Errorf("Expect: %s: answered %q", expect, lines)
-		}
-	}
-}
-
-// TestH17 asks for the client many times at once.
-func TestH17(t *testing.T) { t.Run("compile", TestCompile) }
-
 // TestH18 makes a thousand updates of ten thousand steps: few passes, whatever their number.
 func TestH18(t *testing.T) {
-	session(t, buildabi.V1, "a", func(t *testing.T, b *buildabi.Board, _ *buildabi.Build, _ *client) {
+	session(t, buildabi.V1, "a", func(t *testing.T, b board, _ build, _ *client) {
 		u := b.StartBuild(make([]string, 10_000)...)
 		clients := make([]*client, 20)
 		for i := range clients {
@@ -371,7 +303,7 @@ func TestH18(t *testing.T) {
 
 // TestH19 connects in the middle of a second build: no report of the first is shown.
 func TestH19(t *testing.T) {
-	session(t, buildabi.V1, "a b", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, _ *client) {
+	session(t, buildabi.V1, "a b", func(t *testing.T, b board, u build, _ *client) {
 		must(t, u.ReportTime(0, 1), u.ReportTime(1, 1))
 		must(t, b.StartBuild("a", "b").ReportTime(1, 2))
 		c := connect(t, b, buildabi.V1)
@@ -383,7 +315,7 @@ func TestH19(t *testing.T) {
 // TestH20 fuzzes a program without any program counter.
 func TestH20(t *testing.T) {
 	for _, v := range []buildabi.Version{buildabi.V1, buildabi.V3} {
-		session(t, v, "a", func(t *testing.T, b *buildabi.Board, u *buildabi.Build, c *client) {
+		session(t, v, "a", func(t *testing.T, b board, u build, c *client) {
 			f, err := u.StartFuzz()
 			must(t, err)
 			must(t, f.SetIndex(&buildabi.SourceIndex{}), f.UpdateCoverage(&buildabi.CoverageUpdate{}))
@@ -429,12 +361,4 @@ func TestH21(t *testing.T) {
 	}
 	close(over)
 	host.Wait()
-}
-
-// TestSourcesFirstPath shows that the first name of sources.tar is not doubled, as Zig's is.
-func TestSourcesFirstPath(t *testing.T) {
-	files := fstest.MapFS{"mnt/demo/src/root.zig": {Data: []byte("root")}}
-	h := buildabi.NewHandler(fuzzing(t, "/mnt/demo/src", "root.zig"),
-		&buildabi.HandlerOptions{Sources: sourceFS(files)})
-	checkTar(t, get(h, "GET", "/sources.tar").Body.Bytes(), []string{"/mnt/demo/src/root.zig=root"})
 }

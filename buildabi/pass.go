@@ -141,8 +141,8 @@ func (s *session) worthCoverage() bool {
 	return s.coverage == nil || !bytes.Equal(v.coverage[compared:], s.coverage[compared:])
 }
 
-// indexBytes returns the source index. A client counts the time since its start as the difference of
-// two of our times and milliseconds of its own: where our difference is whole milliseconds the
+// indexBytes returns the source index. A client counts the time since its start as the difference
+// of two of our times and milliseconds of its own: where our difference is whole milliseconds the
 // sum can be nothing, and one of V1 divides by it. Then the start is told a nanosecond earlier.
 func (s *session) indexBytes() []byte {
 	b := s.view.index.bytes

@@ -99,10 +99,12 @@ func TestKeepAlive(t *testing.T) {
 // TestGarbage sends what is no request.
 func TestGarbage(t *testing.T) {
 	address := serve(t, pageHandler())
-	if lines, closed := exchange(t, address, "\x00\x01garbage\n\n", 1); lines[0] != "400 Bad Request" || !closed {
+	lines, closed := exchange(t, address, "\x00\x01garbage\n\n", 1)
+	if lines[0] != "400 Bad Request" || !closed {
 		t.Errorf("answered %q, closed: %v", lines, closed)
 	}
-	if lines, _ := exchange(t, address, "GET / HTTP/1.1\nHost: localhost\n\n", 1); lines[0] != "200 OK" {
+	lines, _ = exchange(t, address, "GET / HTTP/1.1\nHost: localhost\n\n", 1)
+	if lines[0] != "200 OK" {
 		t.Errorf("then answered %q", lines)
 	}
 }

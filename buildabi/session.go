@@ -11,7 +11,7 @@ import (
 // How a session spaces what it does.
 const (
 	passGap       = 16 * time.Millisecond  // between two passes, at least
-	sessionGap    = 600 * time.Microsecond // the same for each session: 1,700 passes a second in all
+	sessionGap    = 600 * time.Microsecond // the same for each session, under constant change
 	coverageTick  = 500 * time.Millisecond // between two looks at the coverage
 	writeDeadline = 5 * time.Second
 	pingGap       = 20 * time.Second
@@ -58,12 +58,12 @@ func (e *CloseError) Error() string {
 
 // Serve shows the board to one client until that fails or ctx ends, and says why: a
 // [*CloseError] where the client is to be told a code. It takes the client's clicks, and pings it
-// if c is a [Pinger]; a client that does not answer, or that takes nothing for 5 s, is dropped. c is
-// not closed, but no longer used: Serve waits for the goroutines that it starts.
+// if c is a [Pinger]; a client that does not answer, or that takes nothing for 5 s, is dropped. The
+// connection is not closed, but no longer used: Serve waits for the goroutines that it starts.
 func (b *Board) Serve(ctx context.Context, c Conn) error {
 	ctx, end := context.WithCancelCause(ctx)
 	var started sync.WaitGroup
-	started.Go(func() { end(b.receive(ctx, c)) }) // these end when any of them does
+	started.Go(func() { end(b.receive(ctx, c)) }) // all end when one does
 	if p, ok := c.(Pinger); ok {
 		started.Go(func() { end(ping(ctx, p)) })
 	}

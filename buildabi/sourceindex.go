@@ -7,7 +7,7 @@ import (
 )
 
 // SourceIndex describes what is fuzzed: location i is bit i of each [CoverageUpdate]. It holds the
-// tables as they are on the wire; [SourceIndex.AddFile] fills them and [SourceIndex.Path] reads them.
+// tables as they are on the wire; [SourceIndex.AddFile] fills them, [SourceIndex.Path] reads them.
 type SourceIndex struct {
 	Version     Version
 	Start       int64    // when fuzzing began, ns since the server's base time

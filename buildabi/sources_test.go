@@ -62,8 +62,9 @@ func TestSources(t *testing.T) {
 		w.Header().Get("Cache-Control") != "max-age=0, must-revalidate" {
 		t.Errorf("%d, %v", w.Code, w.Header())
 	}
-	checkTar(t, w.Body.Bytes(), []string{"/z/ü.zig=umlaut", "/p/src/root.zig=" + strings.Repeat("x", 700),
-		"/p/src/" + long + "=long", "/p/src/empty.zig=", "/noroot.zig=no root"})
+	checkTar(t, w.Body.Bytes(), []string{"/z/ü.zig=umlaut",
+		"/p/src/root.zig=" + strings.Repeat("x", 700), "/p/src/" + long + "=long", "/p/src/empty.zig=",
+		"/noroot.zig=no root"})
 	for _, skipped := range []string{"gone.zig", "folder", "nnnn", `name=""`} {
 		if !strings.Contains(log.String(), skipped) {
 			t.Errorf("%s was skipped and not reported", skipped)
@@ -153,6 +154,9 @@ func TestSourcesWhen(t *testing.T) {
 	expect(404)
 	must(t, f.SetIndex(&buildabi.SourceIndex{}))
 	expect(200)
+	if w := get(buildabi.NewHandler(b, nil), "GET", "/sources.tar"); w.Code != 404 {
+		t.Errorf("without a hook: %d", w.Code)
+	}
 	b.StartBuild("a")
 	expect(404)
 }

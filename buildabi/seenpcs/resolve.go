@@ -184,7 +184,7 @@ func absolute(folder, name string) string {
 
 // EntryPoint returns the location at which a test begins: that of the greatest program counter not
 // above its start address. ok is false if there is none or its location is not known.
-func EntryPoint(index *buildabi.SourceIndex, pcs []uint64, start uint64) (location uint32, ok bool) {
+func EntryPoint(index *buildabi.SourceIndex, pcs []uint64, start uint64) (at uint32, ok bool) {
 	best := -1
 	for i, pc := range pcs {
 		if pc <= start && (best < 0 || pc > pcs[best]) {

@@ -174,7 +174,8 @@ func TestResolverRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := seenpcs.NewResolver(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
+	_, err := seenpcs.NewResolver(filepath.Join(t.TempDir(), "none"))
+	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }
