@@ -30,11 +30,14 @@ const (
 // is not listed has no place in the architecture yet.
 var arrows = map[string][]string{
 	"":                      nil,
+	"buildabi":              nil,
+	"buildabi/seenpcs":      {"buildabi"},
 	"cache":                 {"cache/internal/index", "cache/internal/place", "internal/framelog", "internal/vfs"},
 	"cache/cachetest":       {"cache"},
 	"cache/gocacheprog":     {"cache"},
 	"cache/internal/index":  nil,
 	"cache/internal/place":  {"internal/vfs"},
+	"examples/abidump":      {"buildabi", "buildabi/seenpcs"},
 	"examples/daemon":       {"ipc", "ipc/lifecycle"},
 	"examples/gobuild":      {"cache", "cache/gocacheprog"},
 	"internal/framelog":     {"internal/vfs"},
@@ -42,9 +45,9 @@ var arrows = map[string][]string{
 	"internal/vfs":          nil,
 	"ipc":                   {"ipc/internal/filelock"},
 	"ipc/internal/filelock": nil,
-	"ipc/lifecycle":         {"ipc", "ipc/internal/filelock"},
-	"ipc/ipctest":           {"ipc"},
 	"ipc/ipcjson":           {"ipc"},
+	"ipc/ipctest":           {"ipc"},
+	"ipc/lifecycle":         {"ipc", "ipc/internal/filelock"},
 }
 
 // outside says which modules the rooms may reach, over any number of imports, beside the standard library. The

@@ -1,0 +1,10 @@
+// Package webui puts a build board on WebSockets: [Handler] serves it to browsers and [Dial] is a
+// client in Go, for our servers and for Zig's.
+//
+// It is a module of its own, so that package buildabi needs nothing but the standard library.
+//
+// # Concurrency
+//
+// A handler is safe for concurrent use. A [Client] is for one goroutine that reads and any number
+// that ask for a build.
+package webui
