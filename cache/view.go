@@ -151,16 +151,21 @@ func (s *Store) flush(clean bool) error {
 }
 
 // roomToFlush reports whether the index may be written, and makes it writable. It is not written on a full
-// disk: the log has everything.
+// disk, nor when it turns out to be damaged: the log has everything.
 func (s *Store) roomToFlush() (bool, error) {
 	need := int64(s.pendingOps) * 512
 	if s.space.low(need) {
 		return false, nil
 	}
-	if err := s.reopenIndex(); err != nil {
+	err := s.reopenIndex()
+	if errors.Is(err, index.ErrDamaged) {
+		s.distrust(err)
+		return false, nil
+	}
+	if err != nil {
 		return false, fmt.Errorf("cache: reopen index: %w", err)
 	}
-	err := s.withIndex(func(ix index.Index) error {
+	err = s.withIndex(func(ix index.Index) error {
 		need += max(0, ix.Headroom()-s.opt.Reserve)
 		return nil
 	})

@@ -66,7 +66,7 @@ func (s *survey) checkTable(id uint64, buf **bufio.Reader) (signature, error) {
 	if *buf == nil {
 		*buf = bufio.NewReaderSize(nil, checkBuffer)
 	}
-	if old.same(sig) && old.fresh == 0 && s.readable && !s.phase.suspicious() {
+	if old.same(sig) && old.fresh == 0 && s.readable && !s.phase.suspicious() && !s.thorough {
 		sig, err = old, t.verifyOpening(*buf)
 	} else {
 		err = t.verify(*buf, keyRange{})

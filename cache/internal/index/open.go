@@ -26,8 +26,14 @@ func openBadger(o Options) (*Badger, error) {
 		return nil, err
 	}
 	s, err := look(o.Dir)
-	if err == nil {
-		err = s.check()
+	if err != nil {
+		return nil, err
+	}
+	reading := o.ReadOnly || o.Lazy && canReadOnly && s.phase == phaseClean
+	// A compaction ends the process when it meets certain damage, so none may run over tables that were not read.
+	s.thorough = !reading
+	if err = s.check(); err != nil && !reading && errors.Is(err, ErrDamaged) {
+		err = errors.Join(err, s.enter(phaseDamaged))
 	}
 	if err == nil {
 		err = s.sweep()
@@ -35,8 +41,7 @@ func openBadger(o Options) (*Badger, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Badger{options: o, survey: s, committed: make(chan error, 1)}
-	b.reading = o.ReadOnly || o.Lazy && canReadOnly && s.phase == phaseClean
+	b := &Badger{options: o, survey: s, reading: reading, committed: make(chan error, 1)}
 	b.flushes.restart()
 	if o.ReadOnly {
 		err = b.start()

@@ -21,6 +21,7 @@ type survey struct {
 	listed   bool            // there is a manifest
 	known    known           // from the last clean Close; then the tables found sound
 	readable bool            // known could be read
+	thorough bool            // every table must be read
 }
 
 // look reads the folder's names and small files. It changes nothing.
