@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 	"cache/internal/place":  {"internal/vfs"},
 	"examples/abidump":      {"buildabi", "buildabi/seenpcs"},
 	"examples/daemon":       {"ipc", "ipc/lifecycle"},
-	"examples/gobuild":      {"cache", "cache/gocacheprog"},
+	"examples/gobuild":      {"cache", "cache/gocacheprog", "ipc", "ipc/lifecycle"},
 	"internal/framelog":     {"internal/vfs"},
 	"internal/testkit":      nil,
 	"internal/vfs":          nil,

@@ -49,7 +49,7 @@ func (d *demo) compare(ctx context.Context) (c comparison, err error) {
 			return c, err
 		}
 	}
-	err = withStore(ctx, d.root, time.Minute, func(_ string, s *cache.Store) error {
+	err = withStore(ctx, d.root, time.Minute, func(s *cache.Store) error {
 		return c.outputs(ctx, s, d.ownDir())
 	})
 	return c, err

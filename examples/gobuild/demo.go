@@ -145,8 +145,8 @@ func (s step) read(file string) (err error) {
 func (d *demo) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	return withStore(ctx, d.root, -1, func(root string, s *cache.Store) error {
-		d.result.Store = holdingsOf(root, s)
+	return withStore(ctx, d.root, -1, func(s *cache.Store) error {
+		d.result.Store = holdingsOf(d.root, s)
 		return nil
 	})
 }

@@ -173,7 +173,7 @@ func TestCompareFindsDifferences(t *testing.T) {
 }
 
 func compareStore(t *testing.T, root, own string) (c comparison, err error) {
-	err = withStore(t.Context(), root, 0, func(_ string, s *cache.Store) error {
+	err = withStore(t.Context(), root, 0, func(s *cache.Store) error {
 		return c.outputs(t.Context(), s, own)
 	})
 	return c, err

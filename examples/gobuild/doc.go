@@ -12,7 +12,12 @@
 //	gobuild stats
 //	gobuild verify
 //	gobuild prune -max-bytes 10GB
+//	gobuild status
+//	gobuild stop
 //
-// It shows how a host uses the packages cache and cache/gocacheprog: serve.go holds the
-// whole of it.
+// All go commands of a user share the store through a broker: this same program, which the first
+// of them starts and which ends by itself when it is not needed. With -direct a go command has the store to itself.
+//
+// It shows how a host uses the packages cache and cache/gocacheprog (serve.go, openDirectly), and
+// ipc with ipc/lifecycle (broker.go is the server, brokered.go its client, spawn.go how it is started).
 package main

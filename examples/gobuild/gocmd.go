@@ -99,7 +99,7 @@ func (g goCommand) command(ctx context.Context, env []string, args ...string) *e
 
 // cacheProgram is the GOCACHEPROG that makes this program serve a store.
 func (g goCommand) cacheProgram(root, counts string) string {
-	words := []string{g.self, "serve", "-dir", root, "-counts", counts}
+	words := []string{g.self, "serve", "-direct", "-dir", root, "-counts", counts}
 	for i, w := range words {
 		words[i] = quote(w)
 	}

@@ -1,7 +1,7 @@
 package main
 
 const demoUsage = `Usage: gobuild [flags] [-- go build flags and packages]
-       gobuild serve | stats | verify | prune [-h]
+       gobuild serve | stats | verify | prune | status | stop [-h]
 
 Builds a program with the go command four times: cold and warm with this program as the
 go command's cache, and cold and warm with the go command's own. Compares the outputs of
@@ -21,9 +21,28 @@ const serveUsage = `Usage: GOCACHEPROG="gobuild serve" go build ./...
 Serves the go command on standard input and output, as its build cache. It is not meant
 to be started by hand.
 
-One process at a time owns the store. A go command that starts while another one runs
-waits 200 ms for it; then it builds without the store, says so, and its outputs stay
-for 24 hours. The store does not bound its size: see "gobuild prune -h".
+One process at a time owns the store: the broker, this same program. The first go
+command starts it, all share it, and it ends 10 minutes after the last. When it dies in
+the middle of a build, the build goes on. The broker of a newer build of this program takes over
+from an older one's. Without a broker (-direct) a go command that starts while another one runs
+waits 200 ms for the store; then it builds without, says so, and its outputs stay for 24 hours.
+
+The store does not bound its size: see "gobuild prune -h".
+`
+
+const statusUsage = `Usage: gobuild status [flags]
+
+Says what the broker of the store does. The exit code is 1 when none runs.
+`
+
+const stopUsage = `Usage: gobuild stop [flags]
+
+Ends the broker of the store. Builds that run go on with a new one.
+`
+
+const brokerUsage = `Usage: gobuild broker [flags]
+
+Owns a store for all go commands. "gobuild serve" starts it.
 `
 
 const statsUsage = `Usage: gobuild stats [flags]

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -32,6 +33,9 @@ func commands() []command {
 		{"stats", statsUsage, runStats},
 		{"verify", verifyUsage, runVerify},
 		{"prune", pruneUsage, runPrune},
+		{"status", statusUsage, runStatus},
+		{"stop", stopUsage, runStop},
+		{"broker", brokerUsage, runBroker},
 	}
 }
 
@@ -40,11 +44,21 @@ type call struct {
 	command
 	args           []string
 	stdout, stderr io.Writer
+
+	broker *broker         // that runs the command for somebody else; nil in a process of its own
+	ctx    context.Context // of that command
 }
 
 // run is main without the process around it.
 func run(args []string, stdout, stderr io.Writer) int {
-	c := &call{args: args, stdout: stdout, stderr: stderr}
+	c := &call{stdout: stdout, stderr: stderr}
+	return c.dispatch(args)
+}
+
+// dispatch runs the command that args name and returns its exit code.
+func (c *call) dispatch(args []string) int {
+	c.args = args
+	stderr := c.stderr
 	for _, cmd := range commands() {
 		if cmd.name == "" {
 			c.command = cmd

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"time"
 
@@ -28,16 +26,14 @@ func runPrune(c *call) (int, error) {
 	if limit < 0 {
 		return exitUsage, fmt.Errorf("%w: -max-bytes is required", errUsage)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	return exitOK, withStore(ctx, *dir, patience, func(_ string, s *cache.Store) error {
+	return c.onStore(*dir, func(ctx context.Context, _ string, s *cache.Store) (int, error) {
 		done, err := prune(ctx, s, int64(limit), time.Now())
 		fmt.Fprintf(c.stdout, "%d outputs deleted, %s freed; %d outputs, %s left\n",
 			done.deleted, formatBytes(done.freed), s.Stats().Entries, formatBytes(held(s)))
 		if left := held(s); err == nil && left > int64(limit) {
 			fmt.Fprintf(c.stdout, "More than %s is left: the rest is in use or was used within a day.\n", formatBytes(int64(limit)))
 		}
-		return err
+		return exitOK, err
 	})
 }
 

@@ -22,6 +22,8 @@ func runServe(c *call) (int, error) {
 	flags := c.flags()
 	dir := dirFlag(flags)
 	counts := flags.String("counts", "", "`file` to write counters to while serving")
+	direct := flags.Bool("direct", false, "open the store in this process: no broker is started or asked")
+	idle := flags.Duration("idle", idleAfter, "how long a broker that is started here stays without a go command")
 	if err := c.parse(flags, 0); err != nil {
 		return exitUsage, err
 	}
@@ -35,7 +37,7 @@ func runServe(c *call) (int, error) {
 	// A session is short and its heap small: without this, opening the store alone would
 	// start a collection.
 	debug.SetGCPercent(400)
-	s := &server{root: root, log: newLogger(c.stderr)}
+	s := &server{root: root, log: newLogger(c.stderr), idle: *idle, direct: *direct}
 	var counters gocacheprog.Counters
 	stop := writeCounts(*counts, &counters)
 	err = gocacheprog.Serve(context.Background(), os.Stdin, os.Stdout, s.open, &gocacheprog.Options{
@@ -47,16 +49,39 @@ func runServe(c *call) (int, error) {
 	return exitOK, errors.Join(err, stop(), os.Stdout.Close(), s.close())
 }
 
-// server owns the store of one session.
+// server finds the store of one session.
 type server struct {
 	root   string
 	log    *slog.Logger
-	store  *cache.Store
+	idle   time.Duration
+	direct bool
+	store  *cache.Store // nil when a broker has it
 	upkeep sync.WaitGroup
 }
 
-// open is the session's [gocacheprog.Opener].
+// open is the session's [gocacheprog.Opener]. Where no broker can be had, the session
+// tries to have the store to itself.
 func (s *server) open(ctx context.Context) (gocacheprog.Store, error) {
+	if !s.direct {
+		store, err := s.join(ctx)
+		if err == nil || ctx.Err() != nil {
+			return store, err
+		}
+		s.log.Warn("no broker: the store is opened for this go command alone", "err", err)
+	}
+	return s.openDirectly(ctx)
+}
+
+// join reaches the store through its broker, which is started if need be.
+func (s *server) join(ctx context.Context) (gocacheprog.Store, error) {
+	r, err := newReach(s.root, s.idle)
+	if err != nil {
+		return nil, err
+	}
+	return r.join(ctx)
+}
+
+func (s *server) openDirectly(ctx context.Context) (gocacheprog.Store, error) {
 	store, err := cache.Open(ctx, s.root, &cache.Options{LockWait: lockWait, Logger: s.log})
 	if err != nil {
 		return nil, err

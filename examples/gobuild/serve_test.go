@@ -36,23 +36,11 @@ func TestServe(t *testing.T) {
 		if _, err := os.Stat(root); err != nil {
 			t.Skip("the user's cache folder is elsewhere: ", err)
 		}
-		wait(t, root)
 	}
+	defer stopBroker(t, root)
 	var out strings.Builder
 	if code := run([]string{"verify", "-dir", root}, &out, &out); code != exitOK || !strings.Contains(out.String(), " 0 damaged") {
 		t.Errorf("verify: code %d, %s", code, &out)
-	}
-}
-
-// wait returns when the go command's cache program has closed the store.
-func wait(t *testing.T, root string) {
-	t.Helper()
-	s, err := cache.Open(t.Context(), root, &cache.Options{LockWait: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(t.Context()); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -67,7 +55,8 @@ func TestServeWithoutTheStore(t *testing.T) {
 	defer s.Close(t.Context())
 	cmd := goThrough(t, user, "build", "./use")
 	out, err := cmd.CombinedOutput()
-	if err != nil || bytes.Count(out, []byte("gobuild: ")) != 1 || !bytes.Contains(out, []byte("process")) {
+	if err != nil || bytes.Count(out, []byte("gobuild: no broker")) != 1 || bytes.Count(out, []byte("gobuild: no store")) != 1 ||
+		!bytes.Contains(out, []byte("process")) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	sessions, err := os.ReadDir(filepath.Join(root, "sessions"))

@@ -18,7 +18,9 @@ const putHello = `{"ID":1,"Command":"put","ActionID":"AAECAwQFBgcICQoLDA0ODxAREh
 
 // What ends a serving process is the end of its input, and nothing that a terminal sends.
 func TestServeIgnoresSignals(t *testing.T) {
-	child := testkit.Start(t, role, "serve", "-dir", filepath.Join(t.TempDir(), "store"))
+	root := filepath.Join(t.TempDir(), "store")
+	defer stopBroker(t, root)
+	child := testkit.Start(t, role, "serve", "-dir", root)
 	if _, err := child.Out.ReadString('\n'); err != nil { // the announcement
 		t.Fatal(err)
 	}
@@ -41,6 +43,7 @@ func TestServeIgnoresSignals(t *testing.T) {
 // A go command that has been killed reads no answers: the store is closed nevertheless.
 func TestServeOutlivesTheGoCommand(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "store")
+	defer stopBroker(t, root)
 	cmd := testkit.Command(t, role, "serve", "-dir", root)
 	cmd.Stdin = strings.NewReader(putHello + putHello)
 	stdout, err := cmd.StdoutPipe()

@@ -34,12 +34,12 @@ func runStats(c *call) (int, error) {
 	if err := c.parse(flags, 0); err != nil {
 		return exitUsage, err
 	}
-	return exitOK, withStore(context.Background(), *dir, patience, func(root string, s *cache.Store) error {
+	return c.onStore(*dir, func(_ context.Context, root string, s *cache.Store) (int, error) {
 		h := holdingsOf(root, s)
 		if *asJSON {
-			return printJSON(c.stdout, h)
+			return exitOK, printJSON(c.stdout, h)
 		}
-		return h.print(c.stdout)
+		return exitOK, h.print(c.stdout)
 	})
 }
 

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/signal"
 
 	"github.com/larderbuild/larder/cache"
 )
@@ -17,17 +15,13 @@ func runVerify(c *call) (int, error) {
 	if err := c.parse(flags, 0); err != nil {
 		return exitUsage, err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	code := exitOK
-	err := withStore(ctx, *dir, patience, func(_ string, s *cache.Store) error {
+	return c.onStore(*dir, func(ctx context.Context, _ string, s *cache.Store) (int, error) {
 		rep, err := s.Verify(ctx, &cache.VerifyOptions{BytesPerSecond: int64(rate)})
 		fmt.Fprintf(c.stdout, "%d outputs, %s read: %d damaged and dropped, %d files removed that nothing referred to\n",
 			rep.Entries, formatBytes(rep.Bytes), rep.Corrupt, rep.Orphans)
 		if rep.Corrupt > 0 {
-			code = exitFailure
+			return exitFailure, err
 		}
-		return err
+		return exitOK, err
 	})
-	return code, err
 }

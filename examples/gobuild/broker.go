@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/larderbuild/larder/cache"
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/lifecycle"
+)
+
+// brokerWait is how long a broker waits for a process that still has the store.
+const brokerWait = time.Second
+
+// broker owns the store for all go commands of the user.
+type broker struct {
+	root  string
+	store *cache.Store
+	srv   *ipc.Server
+	log   *slog.Logger
+	sessions
+}
+
+// runBroker is the process that owns the store, until nobody has needed it for a while.
+func runBroker(c *call) (int, error) {
+	flags := c.flags()
+	dir := dirFlag(flags)
+	ready := flags.String("ready", "", "`handle` of who waits for the broker")
+	idle := flags.Duration("idle", idleAfter, "end after so long without a go command")
+	if err := c.parse(flags, 0); err != nil {
+		return exitUsage, err
+	}
+	starter, err := lifecycle.OpenReadiness(*ready)
+	if err != nil {
+		return exitFailure, err
+	}
+	err = lifecycle.CloseInherited()
+	if err == nil {
+		err = c.beBroker(*dir, starter, *idle)
+	}
+	if err != nil {
+		starter.Fail(err)
+	}
+	return exitOK, err
+}
+
+func (c *call) beBroker(dir string, starter *lifecycle.Readiness, idle time.Duration) error {
+	signal.Ignore(os.Interrupt, syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	root, err := rootOf(dir)
+	if err != nil {
+		return err
+	}
+	ep, err := endpoint(root)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	b := &broker{root: root, log: newLogger(c.stderr)}
+	b.srv = ipc.NewServer(&ipc.ServerOptions{Version: version(self), IdleAfter: idle, Events: b.event})
+	claim, err := lifecycle.Claim(ctx, ep, &lifecycle.ClaimOptions{
+		Version: version(self), Instance: b.srv.Info().Instance, Starter: starter,
+	})
+	if err != nil {
+		return errors.Join(err, b.srv.Close())
+	}
+	if err := b.open(ctx); err != nil {
+		return errors.Join(err, claim.Close(), b.srv.Close())
+	}
+	return b.serve(ctx, claim)
+}
+
+func (b *broker) open(ctx context.Context) (err error) {
+	b.store, err = cache.Open(ctx, b.root, &cache.Options{LockWait: brokerWait, Logger: b.log})
+	b.sessions.init(b.store)
+	return err
+}
+
+// serve returns when the broker was drained and its store is closed.
+func (b *broker) serve(ctx context.Context, claim *lifecycle.Held) error {
+	b.srv.HandleStream(opSession, b.session)
+	b.srv.HandleFast(opGet, b.get)
+	b.srv.Handle(opPut, b.put)
+	b.srv.HandleStream(opUpload, b.upload)
+	b.srv.Handle(opCommand, b.command)
+	var upkeep sync.WaitGroup
+	upkeep.Go(func() { // ends when the store is closed
+		err := b.store.Run(context.Background())
+		if err != nil && !errors.Is(err, cache.ErrClosed) {
+			b.log.Warn("the store's upkeep has ended", "err", err)
+		}
+	})
+	// The claim goes last: who finds the endpoint free finds the store free too.
+	err := b.srv.Serve(ctx, &closing{Held: claim, before: func() error {
+		b.sessions.end()
+		err := b.store.Close(context.Background())
+		upkeep.Wait()
+		return err
+	}})
+	return err
+}
+
+// closing is a claim that is given up after something else.
+type closing struct {
+	*lifecycle.Held
+	before func() error
+}
+
+// Close implements [ipc.Source].
+func (c *closing) Close() error { return errors.Join(c.before(), c.Held.Close()) }
+
+// event logs what the broker's server tells, and lets the sessions go when it drains: their streams
+// would hold it up for as long as the builds take. Each goes on with the next broker.
+func (b *broker) event(e ipc.Event) {
+	switch e.Kind {
+	case ipc.EventDraining, ipc.EventDiedIdle, ipc.EventDiedRequest, ipc.EventDiedCancelled:
+		b.sessions.end()
+	}
+	b.log.Info(e.Kind, "reason", e.Reason, "err", e.Err, "peer", e.Peer)
+}
+
+// version orders builds of this program: by when they were made.
+func version(self string) string {
+	made := int64(0)
+	if fi, err := os.Stat(self); err == nil {
+		made = fi.ModTime().UnixNano()
+	}
+	return fmt.Sprintf("%020d", made)
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/larderbuild/larder/cache"
+	"github.com/larderbuild/larder/cache/gocacheprog"
+	"github.com/larderbuild/larder/ipc"
+)
+
+// sessions are the go commands that a broker serves. Each holds leases on what it was told of.
+type sessions struct {
+	store *cache.Store
+	over  chan struct{} // closed when the broker drains
+	once  sync.Once
+
+	mu   sync.RWMutex
+	list map[uint64]*leased
+	last uint64
+}
+
+// leased is one session's view of the store.
+type leased struct {
+	gocacheprog.Store
+	use sync.RWMutex // held for reading by calls, so that none is made after Release
+	end bool
+}
+
+func (s *sessions) init(store *cache.Store) {
+	s.store, s.over, s.list = store, make(chan struct{}), map[uint64]*leased{}
+}
+
+// end lets every session go.
+func (s *sessions) end() { s.once.Do(func() { close(s.over) }) }
+
+func (s *sessions) begin() (id uint64, end func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last++
+	id = s.last
+	l := &leased{Store: gocacheprog.Over(s.store)}
+	s.list[id] = l
+	return id, func() {
+		s.mu.Lock()
+		delete(s.list, id)
+		s.mu.Unlock()
+		l.use.Lock()
+		defer l.use.Unlock()
+		l.end = true
+		l.Release()
+	}
+}
+
+// with runs use on a session's view of the store.
+func (s *sessions) with(id uint64, use func(gocacheprog.Store) error) error {
+	s.mu.RLock()
+	l := s.list[id]
+	s.mu.RUnlock()
+	if l == nil {
+		return errNoSession
+	}
+	l.use.RLock()
+	defer l.use.RUnlock()
+	if l.end {
+		return errNoSession
+	}
+	return use(l)
+}
+
+var errNoSession = &ipc.RemoteError{Code: codeNoSession, Message: "no such session"}
+
+// session holds a session until its client ends, or the broker does.
+func (s *sessions) session(ctx context.Context, _ *ipc.Request, st *ipc.Stream) error {
+	id, end := s.begin()
+	defer end()
+	if _, err := st.Write(binary.LittleEndian.AppendUint64(nil, id)); err != nil {
+		return err
+	}
+	gone := make(chan struct{})
+	go func() { // ends with the stream, which ends with this handler
+		io.Copy(io.Discard, st)
+		close(gone)
+	}()
+	select {
+	case <-gone:
+	case <-s.over:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+func (s *sessions) get(ctx context.Context, r *ipc.Request) (*ipc.Response, error) {
+	if len(r.Payload) != 8+32 {
+		return nil, errShort
+	}
+	answer := r.Buffer()
+	err := s.with(binary.LittleEndian.Uint64(r.Payload), func(store gocacheprog.Store) error {
+		o, err := store.Get(ctx, gocacheprog.ID(r.Payload[8:]))
+		if err == nil {
+			answer = appendObject(answer, &o)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, gocacheprog.ErrMiss) {
+		return nil, err
+	}
+	return r.Reply(answer), nil
+}
+
+func (s *sessions) put(ctx context.Context, r *ipc.Request) (*ipc.Response, error) {
+	h, body, err := parsePutHead(r.Payload)
+	if err != nil {
+		return nil, err
+	}
+	o, err := s.take(ctx, h, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return r.Reply(appendObject(nil, &o)), nil
+}
+
+func (s *sessions) upload(ctx context.Context, r *ipc.Request, st *ipc.Stream) error {
+	h, _, err := parsePutHead(r.Payload)
+	if err != nil {
+		return err
+	}
+	o, err := s.take(ctx, h, st)
+	if err != nil {
+		return err
+	}
+	_, err = st.Write(appendObject(nil, &o))
+	return err
+}
+
+func (s *sessions) take(ctx context.Context, h putHead, body io.Reader) (o gocacheprog.Object, err error) {
+	err = s.with(h.session, func(store gocacheprog.Store) error {
+		o, err = store.Put(ctx, h.action, h.output, body)
+		return err
+	})
+	return o, err
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/lifecycle"
+)
+
+// idleAfter is how long a broker stays without a go command.
+const idleAfter = 10 * time.Minute
+
+// endpoint is where the broker of a store is found.
+func endpoint(root string) (ipc.Endpoint, error) { return ipc.NewEndpoint("gobuild", root) }
+
+// reach says how a store's broker is kept running.
+type reach struct {
+	root string
+	idle time.Duration
+	self string // path of this program
+	ep   ipc.Endpoint
+}
+
+func newReach(root string, idle time.Duration) (r *reach, err error) {
+	r = &reach{root: root, idle: idle}
+	if r.self, err = os.Executable(); err != nil {
+		return nil, err
+	}
+	r.ep, err = endpoint(root)
+	return r, err
+}
+
+// join connects to the broker, which is started if need be.
+func (r *reach) join(ctx context.Context) (*brokered, error) {
+	c, err := lifecycle.Ensure(ctx, r.ep, r.options())
+	if err != nil {
+		return nil, err
+	}
+	return &brokered{c: c}, nil
+}
+
+// options are for the life cycle: a newer build of this program replaces an older one's broker.
+func (r *reach) options() *lifecycle.Options {
+	return &lifecycle.Options{
+		Spawn: r.spawn, Kill: kill, Version: version(r.self), Log: r.ep.Beside(".log"),
+		Compare: func(a, b string) (int, error) {
+			if len(a) != len(b) {
+				return 0, errors.New("not a version of this program")
+			}
+			return cmp.Compare(a, b), nil
+		},
+	}
+}
+
+// spawn starts the broker: this same program, which outlives this process and holds nothing of it.
+func (r *reach) spawn(_ context.Context, info lifecycle.SpawnInfo) (<-chan error, error) {
+	log, err := os.OpenFile(r.ep.Beside(".log"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	attr := &os.ProcAttr{
+		Env: os.Environ(), Files: []*os.File{null, log, log}, Dir: rootFolder, Sys: detached(),
+	}
+	args := []string{r.self, "broker", "-dir", r.root, "-idle", r.idle.String(), "-ready", info.Inherit(attr)}
+	p, err := os.StartProcess(r.self, args, attr)
+	if err != nil {
+		return nil, err
+	}
+	exited := make(chan error, 1)
+	go func() { // ends with the broker, or with this program
+		state, err := p.Wait()
+		if err == nil && !state.Success() {
+			err = errors.New(state.String())
+		}
+		exited <- err
+	}()
+	return exited, nil
+}
+
+// kill ends a process at once, unless its number has gone to another one.
+func kill(_ context.Context, p ipc.Process) error {
+	found, err := os.FindProcess(p.PID)
+	if err != nil || !p.Alive() {
+		return nil // it has ended
+	}
+	defer found.Release()
+	if err := found.Kill(); !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
+}
