@@ -77,3 +77,20 @@ func TestAdoptPayload(t *testing.T) {
 		t.Errorf("put of a content that has no file: %v", err)
 	}
 }
+
+// TestUnsyncedBounded fills the list of files that Durability None has not synced: it is worked off before it grows further.
+func TestUnsyncedBounded(t *testing.T) {
+	s, _ := openMem(t, &Options{Durability: None})
+	for i := range maxUnsynced - 1 {
+		d := Digest{byte(i), byte(i >> 8), byte(i >> 16), 1}
+		if s.markUnsynced(&d) {
+			t.Fatalf("full with %d files", i+1)
+		}
+	}
+	if err := putText(s, "k", strings.Repeat("file ", 1000)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.unsyncedFiles.files); n > 0 {
+		t.Errorf("%d files are left", n)
+	}
+}

@@ -9,7 +9,8 @@ import (
 
 // flight is one build that any number of callers wait for.
 type flight struct {
-	waiters int // guarded by Store.flightMu
+	waiters int             // guarded by Store.flightMu
+	awaits  map[*flight]int // how many calls of the build wait for which others; guarded by Store.flightMu
 	cancel  context.CancelCauseFunc
 	done    chan struct{}
 	err     error
@@ -18,9 +19,10 @@ type flight struct {
 // building is the context key under which a build finds the keys it is already building.
 type building struct{ s *Store }
 
-// chain lists the keys that a build is nested in.
+// chain lists the builds that a build is nested in.
 type chain struct {
 	key  Key
+	f    *flight
 	next *chain
 }
 
@@ -36,8 +38,8 @@ func (e *PanicError) Error() string { return fmt.Sprintf("build panicked: %v", e
 // Do returns the artifact under key, leased. On a miss build makes it: once for all concurrent
 // callers of the key, on a goroutine that Do starts (Close waits for it) with a context that keeps
 // ctx's values and ends when the last waiting caller has left. An error or a panic (as a
-// [*PanicError]) of build reaches every waiter and nothing is kept. Inside build, Do on the same
-// key is [ErrRecursive].
+// [*PanicError]) of build reaches every waiter and nothing is kept. Inside build, Do is
+// [ErrRecursive] on the same key, and on any other whose build waits for this one.
 //
 // A caller whose own ctx ends leaves with its error.
 func (s *Store) Do(
@@ -60,9 +62,9 @@ func (s *Store) Do(
 		}
 		select {
 		case <-f.done:
-			s.leave(key, f)
+			s.leave(key, f, outer)
 		case <-ctx.Done():
-			s.leave(key, f)
+			s.leave(key, f, outer)
 			return nil, fmt.Errorf("cache: do %v: %w", key, context.Cause(ctx))
 		}
 		if f.err != nil {
@@ -79,16 +81,20 @@ func (s *Store) board(
 	s.flightMu.Lock()
 	defer s.flightMu.Unlock()
 	if f := s.flights[key]; f != nil {
-		f.waiters++
+		if outer != nil && f.reaches(outer.f) {
+			return nil, fmt.Errorf("cache: do %v: %w", key, ErrRecursive)
+		}
+		f.wait(outer)
 		return f, nil
 	}
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
+	f := &flight{awaits: map[*flight]int{}, done: make(chan struct{}), err: errBuildExited}
 	inner := context.WithValue(context.WithoutCancel(ctx), building{s},
-		&chain{key: key, next: outer})
-	inner, cancel := context.WithCancelCause(inner)
-	f := &flight{waiters: 1, cancel: cancel, done: make(chan struct{}), err: errBuildExited}
+		&chain{key: key, f: f, next: outer})
+	inner, f.cancel = context.WithCancelCause(inner)
+	f.wait(outer)
 	s.flights[key] = f
 	go func() { // ends with build; Close cancels it and waits through begin and end
 		defer s.end()
@@ -96,6 +102,27 @@ func (s *Store) board(
 		f.err = s.fly(inner, key, build)
 	}()
 	return f, nil
+}
+
+// wait notes one more caller, which may be a build.
+func (f *flight) wait(outer *chain) {
+	f.waiters++
+	if outer != nil {
+		outer.f.awaits[f]++
+	}
+}
+
+// reaches reports whether f waits for g, over any number of other builds.
+func (f *flight) reaches(g *flight) bool {
+	if f == g {
+		return true
+	}
+	for next := range f.awaits {
+		if next.reaches(g) {
+			return true
+		}
+	}
+	return false
 }
 
 // land tells the waiters that the flight is over.
@@ -115,9 +142,14 @@ var errBuildExited = errors.New("cache: do: the build function ended its gorouti
 var errNoWaiters = errors.New("nobody waits for the build any more")
 
 // leave ends a caller's interest; the last one ends the build.
-func (s *Store) leave(key Key, f *flight) {
+func (s *Store) leave(key Key, f *flight, outer *chain) {
 	s.flightMu.Lock()
 	defer s.flightMu.Unlock()
+	if outer != nil {
+		if outer.f.awaits[f]--; outer.f.awaits[f] == 0 {
+			delete(outer.f.awaits, f)
+		}
+	}
 	if f.waiters--; f.waiters == 0 {
 		f.cancel(errNoWaiters)
 		if s.flights[key] == f {

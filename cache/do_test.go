@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -247,4 +248,65 @@ func TestDoDiscarded(t *testing.T) {
 	if !errors.Is(err, ErrClosed) || builds != 1 {
 		t.Errorf("a build that discards its draft: %v after %d builds", err, builds)
 	}
+}
+
+// TestDoCircle has builds that need each other's artifacts: one of them is told, and nobody waits for ever.
+func TestDoCircle(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Store) {
+		names := []string{"a", "b", "c"}
+		var begun sync.WaitGroup
+		begun.Add(len(names))
+		var callers []chan outcome
+		for i, name := range names {
+			next := names[(i+1)%len(names)]
+			callers = append(callers, start(t.Context(), s, name, func(ctx context.Context, d *Draft) error {
+				begun.Done()
+				begun.Wait()
+				a, err := s.Do(ctx, nameKey(next), makes(next))
+				if err != nil {
+					return err
+				}
+				a.Release()
+				return makes(name)(ctx, d)
+			}))
+		}
+		for i, ch := range callers {
+			if o := <-ch; !errors.Is(o.err, ErrRecursive) {
+				t.Errorf("%s: %q, %v", names[i], o.text, o.err)
+			}
+		}
+		s.flightMu.Lock()
+		defer s.flightMu.Unlock()
+		if len(s.flights) > 0 {
+			t.Errorf("%d builds are left", len(s.flights))
+		}
+	})
+}
+
+// TestDoTwice has one build wait for another by several calls, one of which gives up: the other call still counts.
+func TestDoTwice(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Store) {
+		hold := make(chan struct{})
+		other := start(t.Context(), s, "b", func(ctx context.Context, d *Draft) error {
+			<-hold
+			_, err := s.Do(ctx, nameKey("a"), makes("a"))
+			return err
+		})
+		synctest.Wait()
+		first := start(t.Context(), s, "a", func(ctx context.Context, d *Draft) error {
+			short, cancel := context.WithCancel(ctx)
+			one, two := start(short, s, "b", makes("b")), start(ctx, s, "b", makes("b"))
+			synctest.Wait()
+			cancel()
+			<-one
+			close(hold)
+			return (<-two).err
+		})
+		if o := <-other; !errors.Is(o.err, ErrRecursive) {
+			t.Errorf("b: %v", o.err)
+		}
+		if o := <-first; !errors.Is(o.err, ErrRecursive) {
+			t.Errorf("a: %v", o.err)
+		}
+	})
 }

@@ -24,7 +24,7 @@ var (
 	// ErrVersion reports a root that a newer version of this package wrote. Nothing in it was
 	// changed.
 	ErrVersion = errors.New("unknown format version")
-	// ErrRecursive reports Do on a key from inside that key's own build.
+	// ErrRecursive reports Do on a key from inside that key's own build, or one that it waits for.
 	ErrRecursive = errors.New("build waits for itself")
 	// ErrRunning reports a second Run.
 	ErrRunning = errors.New("already running")

@@ -217,9 +217,14 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 			return err
 		}
 	}
-	if s.opt.Durability != Always {
-		s.markUnsynced(&fa.digest)
-	} else if err := s.syncPlaced(&fa.digest); err != nil {
+	if s.opt.Durability == Always {
+		err = s.syncPlaced(&fa.digest)
+	} else if s.markUnsynced(&fa.digest) {
+		s.syncMu.Lock()
+		err = s.syncPayloads()
+		s.syncMu.Unlock()
+	}
+	if err != nil {
 		return err
 	}
 	s.notePlaced(p, fa)

@@ -17,12 +17,17 @@ type unsyncedFiles struct {
 	any   bool
 }
 
-func (s *Store) markUnsynced(d *Digest) {
+// maxUnsynced bounds the list with Durability None, where nothing else empties it: 40 bytes each.
+const maxUnsynced = 1 << 16
+
+// markUnsynced reports whether the list has become so long that it must be worked off.
+func (s *Store) markUnsynced(d *Digest) (full bool) {
 	u := &s.unsyncedFiles
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.dirs[d[0]], u.any = true, true
 	u.files[*d] = struct{}{}
+	return len(u.files) >= maxUnsynced
 }
 
 // take empties the list. What it returns is synced by one caller at a time, under syncMu.
@@ -74,6 +79,9 @@ func (s *Store) syncPayloads() error {
 	for i := 0; err == nil && i < len(dirs); i++ {
 		if dirs[i] {
 			err = s.fs.SyncDir(filepath.Join(s.dir, "blobs", fmt.Sprintf("%02x", i)))
+		}
+		if isNotExist(err) {
+			err = nil // somebody removed the folder: its entries are misses
 		}
 	}
 	if err == nil && s.blobsChanged.Swap(false) {
