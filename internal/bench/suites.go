@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"github.com/larderbuild/larder/internal/bench/buildabi"
 	"github.com/larderbuild/larder/internal/bench/frame"
 	"github.com/larderbuild/larder/internal/bench/gobuild"
 	"github.com/larderbuild/larder/internal/bench/store"
@@ -13,6 +14,7 @@ func suites() []frame.Suite {
 	return []frame.Suite{
 		store.Suite(),
 		gobuild.Suite(),
+		buildabi.Suite(),
 	}
 }
 

@@ -1,0 +1,106 @@
+package buildabi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	abi "github.com/larderbuild/larder/buildabi"
+	"github.com/larderbuild/larder/internal/bench/frame"
+)
+
+const boardSteps = 1000
+
+// updateCase changes steps without pause while clients look on.
+func updateCase(env *frame.Env, clients int) frame.Case {
+	name := fmt.Sprintf("step update, %d clients", clients)
+	return frame.Case{
+		Specs: []frame.Spec{{Name: name, Unit: "ns", Target: frame.AtMost(100)}},
+		Run: func(ctx context.Context, r *frame.Recorder) error {
+			board := abi.NewBoard(nil)
+			build := board.StartBuild(names(boardSteps)...)
+			stop := show(ctx, board, readers(clients)...)
+			i := 0
+			samples, err := frame.Interleave(ctx, env.Rounds(9, 3), func(context.Context) (float64, error) {
+				return perOp(frame.Pick(env, 2_000_000, 200_000), func() error {
+					i++
+					return build.SetStep(i%boardSteps, abi.StepStatus(1+i/boardSteps%3))
+				})
+			})
+			if err = errors.Join(err, stop()); err != nil {
+				return err
+			}
+			return r.Record(name, samples[0], nil)
+		},
+	}
+}
+
+// drive makes updates at a rate for a time.
+func drive(ctx context.Context, build *abi.Build, perSecond int, period time.Duration) error {
+	tick := time.NewTicker(time.Second / time.Duration(perSecond))
+	defer tick.Stop()
+	for i := range int(period * time.Duration(perSecond) / time.Second) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if err := build.SetStep(i%boardSteps, abi.StepStatus(1+i/boardSteps%3)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadCase lets 100 clients follow 1,000 updates a second.
+func loadCase(env *frame.Env) frame.Case {
+	const name = "CPU of 100 clients at 1,000 updates a second"
+	return frame.Case{
+		Specs: []frame.Spec{{Name: name, Unit: "% of a core", Target: frame.AtMost(10)}},
+		Run: func(ctx context.Context, r *frame.Recorder) error {
+			period := frame.Pick(env, 3*time.Second, 500*time.Millisecond)
+			samples, err := frame.Interleave(ctx, env.Rounds(5, 2), func(ctx context.Context) (float64, error) {
+				board := abi.NewBoard(nil)
+				build := board.StartBuild(names(boardSteps)...)
+				stop := show(ctx, board, readers(100)...)
+				start, before := time.Now(), cpuTime()
+				err := drive(ctx, build, 1000, period)
+				used, took := cpuTime()-before, time.Since(start)
+				return 100 * float64(used) / float64(took), errors.Join(err, stop())
+			})
+			if err != nil {
+				return err
+			}
+			r.Note(name, "connections that take everything at once; a socket's own cost is not in it")
+			return r.Record(name, samples[0], nil)
+		},
+	}
+}
+
+// stalledCase compares what a client gets beside one that has stopped reading with what it gets alone.
+func stalledCase(env *frame.Env) frame.Case {
+	const name = "passes to a client beside one that stopped reading"
+	return frame.Case{
+		Specs: []frame.Spec{{Name: name, Unit: "passes/s", Peer: "alone", Target: frame.RatioAtLeast(0.9)}},
+		Run: func(ctx context.Context, r *frame.Recorder) error {
+			period := frame.Pick(env, 2*time.Second, 500*time.Millisecond)
+			side := func(others ...*client) frame.Side {
+				return func(ctx context.Context) (float64, error) {
+					board := abi.NewBoard(nil)
+					build := board.StartBuild(names(boardSteps)...)
+					c := new(client)
+					stop := show(ctx, board, append(others, c)...)
+					err := drive(ctx, build, 1000, period)
+					got := float64(c.passes.Load()) / period.Seconds()
+					return got, errors.Join(err, stop())
+				}
+			}
+			samples, err := frame.Interleave(ctx, env.Rounds(5, 2), side(&client{stalled: true}), side())
+			if err != nil {
+				return err
+			}
+			return r.Record(name, samples[0], samples[1])
+		},
+	}
+}
