@@ -6,7 +6,7 @@ import (
 	"io"
 	"math/bits"
 	"os"
-	"runtime/debug"
+	"runtime"
 	"time"
 )
 
@@ -122,8 +122,9 @@ func (c *serverCall) invoke() (response *Response, err error) {
 // panicked reports what a handler panicked with; nil is a runtime.Goexit.
 func (s *Server) panicked(c *serverCall, value any) error {
 	s.panics.Add(1)
+	stack := make([]byte, 16<<10)
 	s.event(Event{Kind: EventPanic, Peer: c.ses.peer.PID,
-		Err: &PanicError{Op: c.Op, Value: value, Stack: debug.Stack()}})
+		Err: &PanicError{Op: c.Op, Value: value, Stack: stack[:runtime.Stack(stack, false)]}})
 	return &RemoteError{CodeInternal, "the handler panicked"}
 }
 

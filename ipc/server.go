@@ -28,6 +28,9 @@ type operation struct {
 type ServerOptions struct {
 	// Version is the host's, told to every client.
 	Version string
+	// Instance tells this server from others at the same endpoint: 32 hexadecimal digits in
+	// lower case. Anything else is replaced by random ones.
+	Instance string
 	// Starting makes the server refuse calls as busy until [Server.Ready].
 	Starting bool
 	// IdleAfter drains the server when it had no call, stream or lease for so long. 0 is never.
@@ -96,8 +99,10 @@ func NewServer(o *ServerOptions) *Server {
 		s.state = Starting
 		s.starting.Store(true)
 	}
-	id := append64(append64(nil, rand.Uint64()), rand.Uint64())
-	s.info = ServerInfo{Version: s.o.Version, Instance: hex(id), Protocol: versionHighest}
+	if hex([]byte(unhex(s.o.Instance))) != s.o.Instance || len(s.o.Instance) != 32 {
+		s.o.Instance = hex(append64(append64(nil, rand.Uint64()), rand.Uint64()))
+	}
+	s.info = ServerInfo{Version: s.o.Version, Instance: s.o.Instance, Protocol: versionHighest}
 	s.info.Process, _ = ProcessOf(os.Getpid()) // without a start time where the system tells none
 	s.info.Process.PID = os.Getpid()
 	return s
