@@ -28,6 +28,9 @@ const (
 	idsVariable  = "LARDER_TEST_IDS"   // a file that gets each id that the handler counts
 	dieVariable  = "LARDER_TEST_DIE"   // "EVENT": the first process that gets there is killed
 	haltVariable = "LARDER_TEST_HALT"  // "EVENT": the first process that gets there is stopped
+
+	// raceVariable keeps the race detector from adding a second to the end of each process.
+	raceVariable = "GORACE=atexit_sleep_ms=0"
 )
 
 // playDaemon is the command itself.
@@ -124,7 +127,7 @@ func (s *site) clean() {
 func (s *site) command(verb string, args ...string) *exec.Cmd {
 	s.t.Helper()
 	cmd := testkit.Command(s.t, "daemon", s.args(verb, args...)...)
-	cmd.Env = append(cmd.Env, noteVariable+"="+s.notes)
+	cmd.Env = append(cmd.Env, noteVariable+"="+s.notes, raceVariable)
 	return cmd
 }
 
@@ -137,6 +140,7 @@ func (s *site) app(t *testing.T, version string) *app {
 	t.Helper()
 	t.Setenv(roleVariable, "daemon")
 	t.Setenv(noteVariable, s.notes)
+	t.Setenv("GORACE", strings.TrimPrefix(raceVariable, "GORACE="))
 	a := newApp()
 	a.ep, a.dir, a.scope, a.version, a.idle = s.ep, s.dir, "test", version, time.Minute
 	return a
