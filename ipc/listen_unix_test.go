@@ -173,12 +173,24 @@ func TestInheritedKeepsName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	kept, err := syscall.Dup(fd) // as the service manager keeps it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(kept)
 	o := &ipc.ListenOptions{Inherited: os.NewFile(uintptr(fd), "inherited")}
 	l, err := ipc.Listen(ep, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	converse(t, dial(t, ep), accept(t, l))
+	if err := l.Refuse(); err != nil {
+		t.Fatal(err)
+	}
+	dial(t, ep) // and wait for the next process
+	if f, err := l.Accept(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("accept after refuse: %v, %v", f, err)
+	}
 	l.Close()
 	if _, err := os.Lstat(ep.String()); err != nil {
 		t.Errorf("the name of the service manager's socket is gone: %v", err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/internal/filelock"
 )
 
 // Outcome is what [Stop] did.
@@ -162,7 +163,8 @@ func (s *stopper) failed(ctx context.Context, target Info, err error) error {
 func (s *stopper) gone(ctx context.Context, target Info, limit time.Duration, last error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	for pause := lookAgainMin; s.there(target); pause = min(2*pause, lookAgainMax) {
+	claimed := s.claimed(target)
+	for pause := lookAgainMin; s.there(target, claimed); pause = min(2*pause, lookAgainMax) {
 		if err := sleep(ctx, pause); err != nil {
 			return errors.Join(last, err)
 		}
@@ -173,11 +175,15 @@ func (s *stopper) gone(ctx context.Context, target Info, limit time.Duration, la
 	return waitGone(ctx, target.Process, lookAgainMax)
 }
 
-// there reports whether the target still owns the endpoint.
-func (s *stopper) there(target Info) bool {
-	holder := readRecord(s.ep.Beside(claimSuffix)).Info
-	if holder != (Info{}) && holder.Process != target.Process {
-		return false // a successor does
-	}
-	return occupied(s.ep)
+// there reports whether the target still has the endpoint. Where it had the claim nothing else
+// counts: a service manager may go on to listen.
+func (s *stopper) there(target Info, claimed bool) bool {
+	return s.claimed(target) || !claimed && s.ep.Listening()
+}
+
+// claimed reports whether the target, or a process that does not say who it is, holds the claim.
+func (s *stopper) claimed(target Info) bool {
+	path := s.ep.Beside(claimSuffix)
+	holder := readRecord(path).Info
+	return (holder == Info{} || holder.Process == target.Process) && filelock.Held(path)
 }
