@@ -5,12 +5,14 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"syscall"
 	"time"
 )
 
 // isGone reports that the other end has simply gone away, or that this one has closed.
 func isGone(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrClosed)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrClosed) ||
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // beginRequest lets a call in or refuses it.

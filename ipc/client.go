@@ -139,7 +139,10 @@ func (c *Client) connected(d *deadline) (*mux, error) {
 	if err := c.enter(d); err != nil {
 		return nil, err
 	}
-	defer func() { <-c.gate }()
+	defer func() {
+		d.now = time.Now()
+		<-c.gate
+	}()
 	m = c.current.Load()
 	switch {
 	case c.life.Err() != nil:
@@ -260,7 +263,8 @@ func (c *Client) CallAppend(dst []byte, op uint16, payload []byte, timeout time.
 	if timeout <= 0 {
 		timeout = c.o.Timeout
 	}
-	d := deadline{at: time.Now().Add(timeout)}
+	now := time.Now()
+	d := deadline{at: now.Add(timeout), now: now}
 	answer, _, err := c.do(dst, &outgoing{op: op, payload: payload}, &d)
 	return answer, err
 }

@@ -41,12 +41,12 @@ func (s *Server) worker(c *serverCall) {
 			s.idle.Add(-1)
 			return
 		}
-		select {
-		case c = <-s.work:
-			s.idle.Add(-1)
-		case <-s.done:
+		next, ok := <-s.work
+		if !ok {
 			return
 		}
+		s.idle.Add(-1)
+		c = next
 	}
 }
 

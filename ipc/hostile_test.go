@@ -196,9 +196,12 @@ func TestNeverReads(t *testing.T) {
 				payload = payload[:1]
 			}
 			client.SetWriteDeadline(time.Now().Add(20 * time.Second))
-			for i := uint32(0); ; i++ {
-				f := ipc.RawFrame{Kind: ipc.KindRequest, Op: op, Slot: i % 256, Gen: i, Payload: payload}
-				if _, err := client.Write(f.Append(nil)); err != nil {
+			for gen := uint32(0); ; gen++ {
+				var b []byte
+				for slot := range uint32(256) {
+					b = ipc.RawFrame{Kind: ipc.KindRequest, Op: op, Slot: slot, Gen: gen, Payload: payload}.Append(b)
+				}
+				if _, err := client.Write(b); err != nil {
 					if errors.Is(err, os.ErrDeadlineExceeded) {
 						t.Fatalf("the server does not read: %v", err)
 					}
@@ -214,6 +217,19 @@ func TestNeverReads(t *testing.T) {
 			settled(t, s)
 		})
 	}
+}
+
+// TestStalledClient has a client that reads nothing of a large answer.
+func TestStalledClient(t *testing.T) {
+	broken := make(chan ipc.Event, 1)
+	s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{Stall: 30 * time.Millisecond},
+		Events: func(e ipc.Event) { broken <- e }})
+	client := rawClient(t, s, 1)
+	client.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Op: opEcho, Payload: make([]byte, 4<<20)}))
+	if e := <-broken; !errors.Is(e.Err, ipc.ErrWedged) {
+		t.Errorf("the event says %v", e.Err)
+	}
+	settled(t, s)
 }
 
 // TestSlowHeader begins a header and does not go on.

@@ -197,6 +197,7 @@ func (s *Server) shut(err error) error {
 func (s *Server) await() {
 	s.serving.Wait()
 	close(s.done)
+	close(s.work) // only sessions send
 	s.workers.Wait()
 	close(s.ended)
 }

@@ -67,7 +67,7 @@ type Server struct {
 	starting atomic.Bool
 	draining atomic.Bool
 
-	work    chan *serverCall // to goroutines that have nothing to do
+	work    chan *serverCall // to goroutines that have nothing to do; closed after the last session
 	idle    atomic.Int32     // their number
 	workers sync.WaitGroup
 	calm    chan struct{} // gets a token when no call is held during a drain

@@ -105,7 +105,9 @@ func (ses *session) serve() error {
 		if err = ses.in.pump(); err == nil {
 			ses.limitHeader()
 		} else if err == os.ErrDeadlineExceeded {
-			err = errSlow
+			if err = ses.out.death(); err == nil {
+				err = errSlow
+			}
 		}
 		if ses.added {
 			ses.added = false
