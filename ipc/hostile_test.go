@@ -190,7 +190,7 @@ func TestNeverReads(t *testing.T) {
 			broken := make(chan ipc.Event, 10)
 			s := newServer(t, &ipc.ServerOptions{Events: func(e ipc.Event) { broken <- e }})
 			client := rawClient(t, s, 2)
-			payload := make([]byte, 4000)
+			payload := make([]byte, 300)
 			payload[0] = 1 // ping
 			if op == 0 {
 				payload = payload[:1]
