@@ -171,12 +171,13 @@ func (s *Server) shut(err error) error {
 	s.mu.Lock()
 	first := !s.closed
 	s.closed = true
-	listeners, sessions := s.listeners, s.list()
+	listeners, sessions, refusal := s.listeners, s.list(), s.drainRefusal()
 	s.mu.Unlock()
 	for _, l := range listeners {
 		l.Close()
 	}
 	for _, ses := range sessions {
+		ses.farewell(refusal)
 		if err == nil {
 			d := deadline{at: time.Now().Add(flushGrace)}
 			ses.out.drain(&d)
