@@ -238,7 +238,7 @@ func (c *Client) again(m *mux, err error) bool {
 		return true
 	}
 	return !m.usable() && !errors.Is(err, ErrVersion) && !errors.Is(err, ErrRefused) &&
-		!errors.Is(err, ErrBusy) && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrWedged)
+		!errors.Is(err, ErrBusy) && !errors.Is(err, ErrWedged) && c.life.Err() == nil
 }
 
 // pause waits a little before the next attempt.

@@ -71,7 +71,7 @@ type Server struct {
 	idle    atomic.Int32     // their number
 	workers sync.WaitGroup
 	calm    chan struct{} // gets a token when no call is held during a drain
-	drained chan struct{} // closed when a drain begins
+	drained chan struct{} // closed when a drain has begun: no session lets calls in any more
 	done    chan struct{} // closed when the last connection of a server that ends is gone
 	ended   chan struct{} // closed when the last handler is, too
 
@@ -88,7 +88,8 @@ type Server struct {
 // returns or by [Server.Close].
 func NewServer(o *ServerOptions) *Server {
 	s := &Server{state: Ready, started: time.Now(),
-		ops: map[uint16]operation{}, sessions: map[*session]struct{}{}, work: make(chan *serverCall), calm: make(chan struct{}, 1),
+		ops: map[uint16]operation{}, sessions: map[*session]struct{}{},
+		work: make(chan *serverCall), calm: make(chan struct{}, 1),
 		drained: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{})}
 	if o != nil {
 		s.o = *o
