@@ -1,10 +1,13 @@
 package main
 
 import (
+	"maps"
 	"strings"
 
+	"github.com/larderbuild/larder/internal/bench/child"
 	"github.com/larderbuild/larder/internal/bench/frame"
 	"github.com/larderbuild/larder/internal/bench/gobuild"
+	"github.com/larderbuild/larder/internal/bench/ipc"
 	"github.com/larderbuild/larder/internal/bench/store"
 )
 
@@ -13,7 +16,15 @@ func suites() []frame.Suite {
 	return []frame.Suite{
 		store.Suite(),
 		gobuild.Suite(),
+		ipc.Suite(),
 	}
+}
+
+// jobs are what child processes of all suites run.
+func jobs() map[string]child.Job {
+	all := store.Jobs()
+	maps.Copy(all, ipc.Jobs())
+	return all
 }
 
 // modules are named with their versions in the machine line.
@@ -23,6 +34,10 @@ func modules() []string {
 		"github.com/rogpeppe/go-internal",
 		"go.etcd.io/bbolt",
 		"github.com/bradfitz/go-tool-cache",
+		"google.golang.org/grpc",
+		"github.com/containerd/ttrpc",
+		"storj.io/drpc",
+		"github.com/hashicorp/yamux",
 	}
 }
 

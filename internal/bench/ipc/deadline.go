@@ -1,0 +1,193 @@
+package ipc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/larderbuild/larder/internal/bench/child"
+	"github.com/larderbuild/larder/internal/bench/frame"
+	"github.com/larderbuild/larder/internal/bench/machine"
+	"github.com/larderbuild/larder/ipc"
+)
+
+const jobDeadline = "ipc-deadline"
+
+// deadlineOf is the deadline of the calls.
+const deadlineOf = 20 * time.Millisecond
+
+// phaseNames are the phases in the order in which a call passes them.
+var phaseNames = []ipc.Phase{
+	ipc.PhaseConnect, ipc.PhaseQueue, ipc.PhaseWrite, ipc.PhaseWait, ipc.PhaseRead,
+}
+
+func deadlineCase(env *frame.Env) frame.Case {
+	return deadlineCaseOf(env, frame.Pick(env, 200, 40))
+}
+
+func deadlineCaseOf(env *frame.Env, calls int) frame.Case {
+	row := func(p ipc.Phase) string {
+		return fmt.Sprintf("deadline overshoot in phase %s, p99 of %d calls", p, calls)
+	}
+	var specs []frame.Spec
+	for _, p := range phaseNames {
+		specs = append(specs, frame.Spec{Name: row(p), Unit: "ms", Target: frame.AtMost(5)})
+	}
+	return frame.Case{Specs: specs, Run: func(ctx context.Context, r *frame.Recorder) error {
+		return runDeadlines(ctx, r, calls, row)
+	}}
+}
+
+func runDeadlines(ctx context.Context, r *frame.Recorder, calls int, row func(ipc.Phase) string) (err error) {
+	dir, remove, err := socketDir()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	server, err := child.Start(ctx, jobStall, stalling{Dir: dir}, machine.OnOneCPU)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	if _, err := child.Ask[struct{}](server, nil); err != nil { // it listens
+		return err
+	}
+	client, err := child.Start(ctx, jobDeadline, stalling{Dir: dir}, machine.OnOneCPU)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	for _, p := range phaseNames {
+		if !r.Wanted(row(p)) {
+			continue
+		}
+		over, err := child.Ask[[]float64](client, overdue{Phase: p, Calls: calls})
+		if err == nil {
+			slices.Sort(over)
+			r.Note(row(p), "median %.2f, most %.2f", over[calls/2], over[calls-1])
+			err = r.Record(row(p), []float64{over[(calls*99+99)/100-1]}, nil)
+		} else {
+			err = r.Fail(row(p), err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overdue asks for calls that end in a phase.
+type overdue struct {
+	Phase ipc.Phase
+	Calls int
+}
+
+// deadlines answers by how many ms each call was late.
+func deadlines(ctx context.Context, p stalling) (any, error) {
+	return nil, child.Answer(ctx, func(ctx context.Context, q overdue) (over []float64, err error) {
+		late, end, err := p.lateIn(ctx, q.Phase)
+		if err != nil {
+			return nil, err
+		}
+		defer end()
+		for range q.Calls {
+			d, err := late()
+			if err != nil {
+				return nil, err
+			}
+			over = append(over, float64(d.Microseconds())/1e3)
+		}
+		return over, nil
+	})
+}
+
+// lateIn returns a function that makes one call which ends in the phase, and says how long after its
+// deadline.
+func (p stalling) lateIn(ctx context.Context, phase ipc.Phase) (late func() (time.Duration, error), end func(), err error) {
+	scope, op, size := scopeSilent, uint16(opSmall), 1
+	switch phase {
+	case ipc.PhaseConnect:
+		scope = scopeFull
+	case ipc.PhaseQueue:
+		scope = scopeBusy
+	case ipc.PhaseWrite:
+		size = largeRequest
+	case ipc.PhaseRead:
+		scope, op = scopeHalf, opInBand
+	}
+	ep, err := p.endpoint(scope)
+	if err != nil {
+		return nil, nil, err
+	}
+	message := make([]byte, size)
+	switch phase {
+	case ipc.PhaseConnect:
+		return func() (time.Duration, error) { return lateDial(ctx, ep) }, func() {}, nil
+	case ipc.PhaseQueue:
+		c, err := occupied(ctx, ep)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func() (time.Duration, error) { return lateCall(c, op, message, phase) }, func() { c.Close() }, nil
+	}
+	return func() (time.Duration, error) {
+		c, err := ipc.Dial(ctx, ep, nil) // anew: the connection before has half a frame in it
+		if err != nil {
+			return 0, err
+		}
+		defer c.Close()
+		return lateCall(c, op, message, phase)
+	}, func() {}, nil
+}
+
+func lateDial(ctx context.Context, ep ipc.Endpoint) (time.Duration, error) {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, deadlineOf)
+	defer cancel()
+	c, err := ipc.Dial(ctx, ep, nil)
+	over := time.Since(start) - deadlineOf
+	if err == nil {
+		c.Close()
+	}
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return 0, fmt.Errorf("bench: connect to a server without room: error %v", err)
+	}
+	return over, nil
+}
+
+func lateCall(c *ipc.Client, op uint16, message []byte, phase ipc.Phase) (time.Duration, error) {
+	start := time.Now()
+	_, err := c.CallAppend(nil, op, message, deadlineOf)
+	over := time.Since(start) - deadlineOf
+	failed, ok := errors.AsType[*ipc.CallError](err)
+	if !ok || failed.Phase != phase || !errors.Is(err, ipc.ErrTimeout) {
+		return 0, fmt.Errorf("bench: call that should end in phase %s: error %v", phase, err)
+	}
+	return over, nil
+}
+
+// occupied returns a client whose slots are all taken, with calls waiting for them that do not end before it is
+// closed.
+func occupied(ctx context.Context, ep ipc.Endpoint) (*ipc.Client, error) {
+	c, err := ipc.Dial(ctx, ep, nil)
+	if err != nil {
+		return nil, err
+	}
+	for range 512 {
+		go func() {
+			var err error
+			for !errors.Is(err, ipc.ErrClosed) { // a server may refuse some
+				_, err = c.CallAppend(nil, opSmall, []byte{1}, 10*time.Minute)
+			}
+		}()
+	}
+	for range 100 { // until the last slot is taken
+		if _, err := lateCall(c, opSmall, []byte{1}, ipc.PhaseQueue); err == nil {
+			return c, nil
+		}
+	}
+	c.Close()
+	return nil, errors.New("bench: the slots of a client are never all taken")
+}
