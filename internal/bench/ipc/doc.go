@@ -5,9 +5,9 @@
 //
 // Client and server are processes of their own, a pair for each side of a comparison, all of them kept on
 // one CPU: with more, a figure depends on whether a halted CPU had to be woken, and is not steady. The pairs
-// take turns, round after round; those whose turn it is not sleep. Rows about two CPUs say so. Beside the time
-// of a call there is a row with the CPU time that both processes took for it. Both collect garbage when their
-// heap has grown to five times its size, so that it is rarely measured.
+// take turns, round after round; those whose turn it is not sleep. Rows about all CPUs say so. Beside
+// each time that has a bound there is a row with the CPU time that both processes took. Both collect garbage
+// when their heap has grown to five times its size, so that it is rarely measured.
 //
 // # The floor
 //

@@ -72,7 +72,7 @@ func (m match) run(ctx context.Context, env *frame.Env, r *frame.Recorder) (err 
 	if m.free && runtime.NumCPU() < 2 {
 		return fmt.Errorf("bench: needs two CPUs, there is %d", runtime.NumCPU())
 	}
-	period := frame.Pick(env, 200*time.Millisecond, 40*time.Millisecond)
+	period := frame.Pick(env, 200*time.Millisecond, 50*time.Millisecond)
 	stations := make(map[string]*station)
 	defer func() {
 		for _, s := range stations {
@@ -91,7 +91,7 @@ func (m match) run(ctx context.Context, env *frame.Env, r *frame.Recorder) (err 
 		stations[c.name] = s
 		turns = append(turns, s.turn)
 	}
-	if _, err := frame.Interleave(ctx, env.Rounds(15, 5), turns...); err != nil {
+	if _, err := frame.Interleave(ctx, env.Rounds(15, 7), turns...); err != nil {
 		return err
 	}
 	for _, p := range m.pairs {

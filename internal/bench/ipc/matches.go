@@ -85,15 +85,16 @@ func twoCPUsMatch() match {
 	return m
 }
 
-// versus are a row for each peer and one for the CPU time beside it.
+// versus are a row for each peer, and one for the CPU time beside it where there is a bound.
 func versus(m measure, ours string, peers ...against) []pair {
 	var pairs []pair
 	for _, a := range peers {
-		p := pair{measure: m, ours: ours, peer: a.peer}
-		if a.bound > 0 {
-			p.target = frame.RatioAtMost(a.bound)
+		if a.bound == 0 {
+			pairs = append(pairs, pair{measure: m, ours: ours, peer: a.peer})
+			continue
 		}
-		pairs = append(pairs, p, pair{measure: cpuTime, ours: ours, peer: a.peer})
+		pairs = append(pairs, pair{m, ours, a.peer, frame.RatioAtMost(a.bound)},
+			pair{cpuTime, ours, a.peer, frame.Target{}})
 	}
 	return pairs
 }
