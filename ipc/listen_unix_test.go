@@ -15,8 +15,8 @@ import (
 	"github.com/larderbuild/larder/ipc"
 )
 
-// TestSocketMode looks at the socket with a umask that would leave it open to all. No other test may
-// run at the same time: the umask is the process's.
+// TestSocketMode looks at the socket with a umask that would leave it open to all. No other test
+// may run at the same time: the umask is the process's.
 func TestSocketMode(t *testing.T) {
 	ep := newEndpoint(t, "a")
 	defer syscall.Umask(syscall.Umask(0))

@@ -45,7 +45,8 @@ func newApp() *app {
 	return &app{out: os.Stderr, errors: os.Stderr, register: countIDs, events: noteEvent}
 }
 
-// noteEvent writes a line for an event, and ends or stops this process if it is the first one there.
+// noteEvent writes a line for an event, and ends or stops this process if it is the first one
+// there.
 func noteEvent(e ipc.Event) {
 	appendLine(os.Getenv(noteVariable), fmt.Sprintf("%s %d %d", e.Kind, os.Getpid(), e.Server))
 	if e.Kind == os.Getenv(dieVariable) && first("died") {

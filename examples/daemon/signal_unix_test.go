@@ -108,7 +108,8 @@ func (s *site) waitFor(t *testing.T, what string) int {
 	}
 }
 
-// TestTerminalSignals sends what Ctrl-C and a closed terminal send to the starter's group and session.
+// TestTerminalSignals sends what Ctrl-C and a closed terminal send to the starter's group and
+// session.
 func TestTerminalSignals(t *testing.T) {
 	s := newSite(t)
 	cmd := s.command("load", "-callers", "1", "-for", "1m")

@@ -316,8 +316,8 @@ func TestEnsureReadyLate(t *testing.T) {
 	}
 }
 
-// TestEnsureWaitsForStart meets a server that owns the endpoint and does not listen yet, for longer than
-// a server may be silent: it is not taken for one that hangs.
+// TestEnsureWaitsForStart meets a server that owns the endpoint and does not listen yet, for longer
+// than a server may be silent: it is not taken for one that hangs.
 func TestEnsureWaitsForStart(t *testing.T) {
 	h := newHost(t, "1")
 	claim := claim(t, h.ep)

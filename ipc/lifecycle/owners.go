@@ -13,9 +13,9 @@ import (
 // ownerPause is how often owners are looked at where the system does not tell of their end.
 const ownerPause = 5 * time.Second
 
-// Owners are the processes for which a server runs, such as an editor. The rule starts with the first
-// one: from then on the server is to end when the last owner has ended. The zero value has none
-// and is ready to use. It is safe for concurrent use.
+// Owners are the processes for which a server runs, such as an editor. The rule starts with the
+// first one: from then on the server is to end when the last owner has ended. The zero value has
+// none and is ready to use. It is safe for concurrent use.
 type Owners struct {
 	mu    sync.Mutex
 	alive map[ipc.Process]bool

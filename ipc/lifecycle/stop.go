@@ -51,8 +51,8 @@ type StopOptions struct {
 // Stop makes the endpoint's server drain and returns when its claim is free and its process gone,
 // so that the host's files may be moved away. While it runs nobody starts another. A server that
 // does not answer, or does not end in time, is killed if StopOptions.Kill says how. To stop what
-// does not run is no error, and to stop twice neither. When the time is up, or ctx ends, the error is a
-// [*TimeoutError] and nothing is known.
+// does not run is no error, and to stop twice neither. When the time is up, or ctx ends, the error
+// is a [*TimeoutError] and nothing is known.
 func Stop(ctx context.Context, ep ipc.Endpoint, o *StopOptions) (Outcome, error) {
 	if o == nil {
 		o = new(StopOptions)
@@ -84,7 +84,9 @@ func Stop(ctx context.Context, ep ipc.Endpoint, o *StopOptions) (Outcome, error)
 	}
 }
 
-func (e *effort) stopFound(ctx context.Context, s ServerInfo, c *ipc.Client, reason string) (Outcome, error) {
+func (e *effort) stopFound(
+	ctx context.Context, s ServerInfo, c *ipc.Client, reason string,
+) (Outcome, error) {
 	target := Info{s.Process, s.Instance, s.Version}
 	if c != nil {
 		defer c.Close()
@@ -117,7 +119,9 @@ func (e *effort) stopper(reason string) *stopper { return &stopper{e, reason} }
 
 // stop asks the target to drain, through c if it answers, and ends it by force when that takes
 // too long or it is wedged. The caller holds the start lock.
-func (s *stopper) stop(ctx context.Context, c *ipc.Client, target Info, wedged bool) (Outcome, error) {
+func (s *stopper) stop(
+	ctx context.Context, c *ipc.Client, target Info, wedged bool,
+) (Outcome, error) {
 	event := ipc.Event{Server: target.Process.PID, Instance: target.Instance, Reason: s.reason}
 	var err error
 	if !wedged {
