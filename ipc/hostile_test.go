@@ -242,7 +242,16 @@ func TestSlowHeader(t *testing.T) {
 	go func() { served <- s.ServeConn(server) }() // ends with the connection
 	client.Write(raw(ipc.RawHello(1), frame(request(0, "still there"))))
 	expectEcho(t, client, 0)
-	<-time.After(50 * time.Millisecond) // between frames there is time without end
+	for range 2 { // between frames there is time without end, also after a header in two parts
+		<-time.After(50 * time.Millisecond)
+		whole := frame(request(0, "again"))
+		client.Write(whole[:20])
+		<-time.After(time.Millisecond)
+		client.Write(whole[20:])
+		if f, err := ipc.ReadRawFrame(client); err != nil || string(f.Payload) != "again" {
+			t.Errorf("the answer is %+v, %v", f, err)
+		}
+	}
 	client.Write(frame(request(0, "x"))[:20])
 	if err := <-served; !errors.Is(err, ipc.ErrProtocol) {
 		t.Errorf("the connection ended with %v", err)
