@@ -19,9 +19,13 @@ type Kind struct {
 	Batch int
 	// Serve listens in dir, which it has for itself, and answers until stop is called.
 	Serve func(dir string) (stop func(), err error)
-	// Dial makes one connection to the server in dir.
-	Dial func(ctx context.Context, dir string) (Session, error)
+	// Dialer returns what connects to the server in dir, so that finding the way is not a part of each
+	// connection.
+	Dialer func(dir string) (Dial, error)
 }
+
+// Dial makes one connection.
+type Dial func(ctx context.Context) (Session, error)
 
 // Session is one connection. Its callers may call at the same time where the transport can.
 type Session interface {
@@ -53,17 +57,17 @@ const (
 // Kinds returns every kind.
 func Kinds() []Kind {
 	return []Kind{
-		{Name: Lockstep, Serve: serveLarder, Dial: dialLockstep},
-		{Name: Multiplexed, Serve: serveLarder, Dial: dialMultiplexed},
-		{Name: Fast, Serve: serveLarder, Dial: dialFast},
-		{Name: Socket, Serve: serveSocket, Dial: dialSocket},
-		{Name: Pipelined, Batch: pipeline, Serve: serveSocket, Dial: dialPipelined},
-		{Name: NetRPC, Serve: serveNetRPC, Dial: dialNetRPC},
-		{Name: TTRPC, Serve: serveTTRPC, Dial: dialTTRPC},
-		{Name: GRPC, Serve: serveGRPC, Dial: dialGRPC},
-		{Name: DRPC, Serve: serveDRPC, Dial: dialDRPC},
-		{Name: HTTP, Serve: serveHTTP, Dial: dialHTTP},
-		{Name: Yamux, Serve: serveYamux, Dial: dialYamux},
+		{Name: Lockstep, Serve: serveLarder, Dialer: dialerLarder(dialConn(opEcho))},
+		{Name: Multiplexed, Serve: serveLarder, Dialer: dialerLarder(dialClient)},
+		{Name: Fast, Serve: serveLarder, Dialer: dialerLarder(dialConn(opFast))},
+		{Name: Socket, Serve: serveSocket, Dialer: at(dialSocket)},
+		{Name: Pipelined, Batch: pipeline, Serve: serveSocket, Dialer: at(dialPipelined)},
+		{Name: NetRPC, Serve: serveNetRPC, Dialer: at(dialNetRPC)},
+		{Name: TTRPC, Serve: serveTTRPC, Dialer: at(dialTTRPC)},
+		{Name: GRPC, Serve: serveGRPC, Dialer: at(dialGRPC)},
+		{Name: DRPC, Serve: serveDRPC, Dialer: at(dialDRPC)},
+		{Name: HTTP, Serve: serveHTTP, Dialer: at(dialHTTP)},
+		{Name: Yamux, Serve: serveYamux, Dialer: at(dialYamux)},
 	}
 }
 
@@ -75,6 +79,13 @@ func Named(name string) (Kind, bool) {
 		}
 	}
 	return Kind{}, false
+}
+
+// at is the dialer of a kind that needs nothing but the folder.
+func at(dial func(ctx context.Context, dir string) (Session, error)) func(dir string) (Dial, error) {
+	return func(dir string) (Dial, error) {
+		return func(ctx context.Context) (Session, error) { return dial(ctx, dir) }, nil
+	}
 }
 
 func socketIn(dir string) string { return filepath.Join(dir, "s") }

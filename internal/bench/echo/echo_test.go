@@ -23,7 +23,11 @@ func start(t *testing.T, k echo.Kind) echo.Session {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	s, err := k.Dial(t.Context(), dir)
+	dial, err := k.Dialer(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

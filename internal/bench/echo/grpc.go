@@ -58,7 +58,10 @@ func dialGRPC(_ context.Context, dir string) (Session, error) {
 	c, err := grpc.NewClient("unix:"+socketIn(dir),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawGRPC{})))
-	return grpcSession{c}, err
+	if err != nil {
+		return nil, err
+	}
+	return grpcSession{c}, nil
 }
 
 func (s grpcSession) Caller() Call {

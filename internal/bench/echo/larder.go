@@ -46,30 +46,33 @@ type larderSession struct {
 	op uint16
 }
 
-func dialLockstep(ctx context.Context, dir string) (Session, error) {
-	return dialLarderConn(ctx, dir, opEcho)
-}
-
-func dialFast(ctx context.Context, dir string) (Session, error) {
-	return dialLarderConn(ctx, dir, opFast)
-}
-
-func dialLarderConn(ctx context.Context, dir string, op uint16) (Session, error) {
-	ep, err := endpointIn(dir)
-	if err != nil {
-		return nil, err
+// dialerLarder is the dialer of one of our clients, which make connections to an endpoint.
+func dialerLarder(dial func(context.Context, ipc.Endpoint) (Session, error)) func(dir string) (Dial, error) {
+	return func(dir string) (Dial, error) {
+		ep, err := endpointIn(dir)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) (Session, error) { return dial(ctx, ep) }, nil
 	}
-	c, err := ipc.DialConn(ctx, ep, nil)
-	return larderSession{c, op}, err
 }
 
-func dialMultiplexed(ctx context.Context, dir string) (Session, error) {
-	ep, err := endpointIn(dir)
-	if err != nil {
-		return nil, err
+func dialConn(op uint16) func(context.Context, ipc.Endpoint) (Session, error) {
+	return func(ctx context.Context, ep ipc.Endpoint) (Session, error) {
+		c, err := ipc.DialConn(ctx, ep, nil)
+		if err != nil {
+			return nil, err
+		}
+		return larderSession{c, op}, nil
 	}
+}
+
+func dialClient(ctx context.Context, ep ipc.Endpoint) (Session, error) {
 	c, err := ipc.Dial(ctx, ep, nil)
-	return larderSession{c, opEcho}, err
+	if err != nil {
+		return nil, err
+	}
+	return larderSession{c, opEcho}, nil
 }
 
 // Caller appends to memory that it keeps.

@@ -120,13 +120,19 @@ type frameSession struct {
 }
 
 func dialSocket(ctx context.Context, dir string) (Session, error) {
-	conn, err := dialUnix(ctx, dir)
-	return &frameSession{conn: conn, batch: 1}, err
+	return dialFrames(ctx, dir, 1)
 }
 
 func dialPipelined(ctx context.Context, dir string) (Session, error) {
+	return dialFrames(ctx, dir, pipeline)
+}
+
+func dialFrames(ctx context.Context, dir string, batch int) (Session, error) {
 	conn, err := dialUnix(ctx, dir)
-	return &frameSession{conn: conn, batch: pipeline}, err
+	if err != nil {
+		return nil, err
+	}
+	return &frameSession{conn: conn, batch: batch}, nil
 }
 
 func dialUnix(ctx context.Context, dir string) (net.Conn, error) {

@@ -39,17 +39,21 @@ func taskNamed(name string) (task, error) {
 		return task{}, fmt.Errorf("bench: no task %q", name)
 	}
 	t := task{batch: kind.Batch, serve: kind.Serve}
-	t.open = func(ctx context.Context, p calling) ([]operation, error) { return openEcho(ctx, kind, p) }
-	if dials {
-		t.open = func(ctx context.Context, p calling) ([]operation, error) {
-			return []operation{dialing(ctx, kind, p)}, nil
+	t.open = func(ctx context.Context, p calling) ([]operation, error) {
+		dial, err := kind.Dialer(p.Dir)
+		if err != nil {
+			return nil, err
 		}
+		if dials {
+			return []operation{dialing(ctx, dial, p)}, nil
+		}
+		return openEcho(ctx, dial, p)
 	}
 	return t, nil
 }
 
-func openEcho(ctx context.Context, kind echo.Kind, p calling) ([]operation, error) {
-	session, err := kind.Dial(ctx, p.Dir)
+func openEcho(ctx context.Context, dial echo.Dial, p calling) ([]operation, error) {
+	session, err := dial(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -62,10 +66,10 @@ func openEcho(ctx context.Context, kind echo.Kind, p calling) ([]operation, erro
 }
 
 // dialing makes a connection for each call.
-func dialing(ctx context.Context, kind echo.Kind, p calling) operation {
+func dialing(ctx context.Context, dial echo.Dial, p calling) operation {
 	m := newMessage(p.Size)
 	return func() error {
-		session, err := kind.Dial(ctx, p.Dir)
+		session, err := dial(ctx)
 		if err != nil {
 			return err
 		}
