@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"cache/gocacheprog":     {"cache"},
 	"cache/internal/index":  nil,
 	"cache/internal/place":  {"internal/vfs"},
-	"examples/daemon":       {"ipc", "ipc/lifecycle"},
+	"examples/daemon":       {"ipc", "ipc/ipcjson", "ipc/lifecycle"},
 	"examples/gobuild":      {"cache", "cache/gocacheprog"},
 	"internal/framelog":     {"internal/vfs"},
 	"internal/testkit":      nil,

@@ -117,9 +117,9 @@ func (s *site) clean() {
 		s.t.Error(err)
 	}
 	if s.t.Failed() {
-		log, _ := os.ReadFile(s.ep.Beside(".log"))
+		log, _ := os.ReadFile(s.ep.Beside(".events"))
 		notes, _ := os.ReadFile(s.notes)
-		s.t.Logf("log of the servers:\n%s\nevents, process, server:\n%s", log, notes)
+		s.t.Logf("events:\n%s\nand in short: event, process, server:\n%s", log, notes)
 	}
 	os.RemoveAll(s.dir)
 }
