@@ -11,7 +11,7 @@ import (
 )
 
 // idleWorkers is how many goroutines of a server may wait for the next request.
-const idleWorkers = 64
+const idleWorkers = 256
 
 // dispatch runs the handler of a complete request, on the goroutine that reads if it is fast.
 func (ses *session) dispatch(c *serverCall) error {
