@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Worker is a child process that answers questions until it is closed. It is not safe for concurrent use.
+// Worker is a child process that answers questions until it is closed. It is not safe for
+// concurrent use.
 type Worker struct {
 	job    string
 	cmd    *exec.Cmd
@@ -28,10 +29,12 @@ type reply struct {
 	Err    string
 }
 
-// Start starts this program again to run the named job, which must call [Answer]. The process is started
-// by start, which gets what starts it and may say where it runs; nil starts it here. When ctx ends the
-// process is killed.
-func Start(ctx context.Context, job string, params any, start func(func() error) error) (*Worker, error) {
+// Start starts this program again to run the named job, which must call [Answer]. The process is
+// started by start, which gets what starts it and may say where it runs; nil starts it here. When
+// ctx ends the process is killed.
+func Start(
+	ctx context.Context, job string, params any, start func(func() error) error,
+) (*Worker, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("bench: %s: %w", job, err)
@@ -60,8 +63,8 @@ func Start(ctx context.Context, job string, params any, start func(func() error)
 	return w, nil
 }
 
-// Ask sends a question and returns the answer. After an error of the process itself the worker is of
-// no more use but to be closed.
+// Ask sends a question and returns the answer. After an error of the process itself the worker is
+// of no more use but to be closed.
 func Ask[A any](w *Worker, question any) (answer A, err error) {
 	if w.failed != nil {
 		return answer, w.failed

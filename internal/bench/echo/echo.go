@@ -1,9 +1,9 @@
-// Package echo offers one service over several transports: every message comes back as it was sent. What
-// differs between two kinds is so the price of the transport alone. Server and client of a kind are meant for
-// two processes.
+// Package echo offers one service over several transports: every message comes back as it was sent.
+// What differs between two kinds is so the price of the transport alone. Server and client of a
+// kind are meant for two processes.
 //
-// Where a transport takes a deadline each call has one of 30 s, and where it takes a codec it gets one that
-// passes bytes on.
+// Where a transport takes a deadline each call has one of 30 s, and where it takes a codec it gets
+// one that passes bytes on.
 package echo
 
 import (
@@ -21,8 +21,10 @@ type Kind struct {
 	Serve func(dir string) (stop func(), err error)
 	// Dialer returns what connects to the server in dir, so that finding the way is not a part of each
 	// connection.
-	Dialer func(dir string) (Dial, error)
+	Dialer dialer
 }
+
+type dialer = func(dir string) (Dial, error)
 
 // Dial makes one connection.
 type Dial func(ctx context.Context) (Session, error)
@@ -82,7 +84,7 @@ func Named(name string) (Kind, bool) {
 }
 
 // at is the dialer of a kind that needs nothing but the folder.
-func at(dial func(ctx context.Context, dir string) (Session, error)) func(dir string) (Dial, error) {
+func at(dial func(ctx context.Context, dir string) (Session, error)) dialer {
 	return func(dir string) (Dial, error) {
 		return func(ctx context.Context) (Session, error) { return dial(ctx, dir) }, nil
 	}

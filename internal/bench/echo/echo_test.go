@@ -10,7 +10,8 @@ import (
 	"github.com/larderbuild/larder/internal/bench/echo"
 )
 
-// start serves the kind and returns a session. Temporary folders of tests are too long for a socket's path.
+// start serves the kind and returns a session. Temporary folders of tests are too long for a
+// socket's path.
 func start(t *testing.T, k echo.Kind) echo.Session {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "lb-")

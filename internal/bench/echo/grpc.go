@@ -44,7 +44,9 @@ func serveGRPC(dir string) (stop func(), err error) {
 	return s.Stop, nil
 }
 
-func answerGRPC(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+func answerGRPC(
+	_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor,
+) (any, error) {
 	var message []byte
 	if err := decode(&message); err != nil {
 		return nil, err

@@ -53,7 +53,8 @@ func (s *httpSession) Caller() Call {
 	return func(message []byte) (_ []byte, err error) {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		defer cancel()
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://unix/", bytes.NewReader(message))
+		body := bytes.NewReader(message)
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://unix/", body)
 		if err != nil {
 			return nil, err
 		}

@@ -47,7 +47,7 @@ type larderSession struct {
 }
 
 // dialerLarder is the dialer of one of our clients, which make connections to an endpoint.
-func dialerLarder(dial func(context.Context, ipc.Endpoint) (Session, error)) func(dir string) (Dial, error) {
+func dialerLarder(dial func(context.Context, ipc.Endpoint) (Session, error)) dialer {
 	return func(dir string) (Dial, error) {
 		ep, err := endpointIn(dir)
 		if err != nil {

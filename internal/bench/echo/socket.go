@@ -8,8 +8,9 @@ import (
 	"net"
 )
 
-// The floor is what a simple correct loop over [net.UnixConn] does: a length of 4 bytes and the message, in
-// one buffer that is written at once. The server answers all that it has read with one write.
+// The floor is what a simple correct loop over [net.UnixConn] does: a length of 4 bytes and the
+// message, in one buffer that is written at once. The server answers all that it has read with one
+// write.
 
 // pipeline is how many messages the pipelined client writes at once.
 const pipeline = 64

@@ -18,8 +18,11 @@ const (
 	daemonPkg  = "github.com/larderbuild/larder/examples/daemon"
 )
 
-// programs builds packages, as this module sees them, into a folder and returns the programs' paths.
-func programs(ctx context.Context, env *frame.Env, packages ...string) (paths []string, remove func(), err error) {
+// programs builds packages, as this module sees them, into a folder and returns the programs'
+// paths.
+func programs(
+	ctx context.Context, env *frame.Env, packages ...string,
+) (paths []string, remove func(), err error) {
 	dir, remove, err := env.TempDir("programs")
 	if err != nil {
 		return nil, nil, err
@@ -29,8 +32,7 @@ func programs(ctx context.Context, env *frame.Env, packages ...string) (paths []
 		cmd := exec.CommandContext(ctx, "go", "build", "-o", path, pkg)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			remove()
-			said := strings.Join(strings.Fields(string(out)), " ")
-			return nil, nil, fmt.Errorf("bench: build %s: %w: %s", pkg, err, said)
+			return nil, nil, fmt.Errorf("bench: build %s: %w: %s", pkg, err, oneLine(string(out)))
 		}
 		paths = append(paths, path)
 	}
@@ -43,7 +45,9 @@ func output(cmd *exec.Cmd) ([]byte, error) {
 	cmd.Stderr = &said
 	out, err := cmd.Output()
 	if err != nil {
-		err = fmt.Errorf("bench: %s: %w: %s", filepath.Base(cmd.Path), err, strings.Join(strings.Fields(said.String()), " "))
+		err = fmt.Errorf("bench: %s: %w: %s", filepath.Base(cmd.Path), err, oneLine(said.String()))
 	}
 	return out, err
 }
+
+func oneLine(said string) string { return strings.Join(strings.Fields(said), " ") }

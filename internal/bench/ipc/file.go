@@ -44,8 +44,8 @@ func fileTask(way string) task {
 	}}
 }
 
-// serveArtifact keeps the artifact open and in memory, so that neither opening nor reading it is measured but
-// where a way says so.
+// serveArtifact keeps the artifact open and in memory, so that neither opening nor reading it is
+// measured but where a way says so.
 func serveArtifact(dir string) (stop func(), err error) {
 	path := filepath.Join(dir, "artifact")
 	content := make([]byte, artifactSize)

@@ -12,7 +12,8 @@ import (
 	"github.com/larderbuild/larder/ipc"
 )
 
-// fill listens with the smallest queue and fills that. The descriptors stay open until the process ends.
+// fill listens with the smallest queue and fills that. The descriptors stay open until the process
+// ends.
 func fill(ep ipc.Endpoint) error {
 	address := &unix.SockaddrUnix{Name: ep.String()}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)

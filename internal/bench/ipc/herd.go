@@ -79,8 +79,7 @@ func (h herd) trial(ctx context.Context, daemon string) (t trial, err error) {
 	}
 	defer remove()
 	defer func() { // whatever came of it, no server stays
-		stop := exec.CommandContext(context.WithoutCancel(ctx), daemon, "stop", "-dir", dir, "-timeout", "30s")
-		_, stopErr := output(stop)
+		_, stopErr := output(exec.Command(daemon, "stop", "-dir", dir, "-timeout", "30s"))
 		err = errors.Join(err, stopErr)
 	}()
 	answers, errs := make([]answerer, h.clients), make([]error, h.clients)

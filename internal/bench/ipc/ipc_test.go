@@ -125,7 +125,8 @@ func TestListedRows(t *testing.T) {
 	}
 }
 
-// measure runs the rows that match and returns those that ran. What says how fast the machine is, is no error.
+// measure runs the rows that match and returns those that ran. What says how fast the machine is,
+// is no error.
 func measure(t *testing.T, rows string, cases func(*frame.Env) []frame.Case) map[string]frame.Row {
 	t.Helper()
 	env := &frame.Env{
@@ -196,11 +197,13 @@ func TestWhatCannotRunSaysWhy(t *testing.T) {
 		return []frame.Case{ipc.BrokenPeer(env)}
 	}}
 	env := &frame.Env{Quick: true, Dir: t.TempDir(), Began: time.Now().Add(-time.Hour)}
-	if _, err := frame.Run(t.Context(), suite, env, func(r frame.Row) { rows[r.Spec.Name] = r }); err != nil {
+	emit := func(r frame.Row) { rows[r.Spec.Name] = r }
+	if _, err := frame.Run(t.Context(), suite, env, emit); err != nil {
 		t.Fatal(err)
 	}
 	broken := rows["pair, ipc.Conn against nobody"]
-	if broken.Err == nil || broken.OK || !strings.Contains(broken.Err.Error(), `no task "echo nobody"`) {
+	if broken.Err == nil || broken.OK ||
+		!strings.Contains(broken.Err.Error(), `no task "echo nobody"`) {
 		t.Errorf("ok %v, reason %v", broken.OK, broken.Err)
 	}
 	if good := rows["pair, ipc.Conn against socket"]; good.Err != nil || good.Ours.Median <= 0 {

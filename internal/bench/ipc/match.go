@@ -40,13 +40,20 @@ type measure struct {
 }
 
 var (
-	wallTime = measure{"", "us", func(s sample) float64 { return float64(s.wall.Nanoseconds()) / 1e3 / s.calls }}
-	cpuTime  = measure{"CPU of ", "us", func(s sample) float64 { return float64(s.cpu.Nanoseconds()) / 1e3 / s.calls }}
-	rate     = measure{"calls a second, ", "calls/s", func(s sample) float64 { return s.calls / s.wall.Seconds() }}
-
-	clientAllocs = measure{"client allocations, ", "allocs", func(s sample) float64 { return s.clientAllocs }}
-	serverAllocs = measure{"server allocations, ", "allocs", func(s sample) float64 { return s.serverAllocs }}
+	wallTime = measure{"", "us", func(s sample) float64 { return micros(s.wall) / s.calls }}
+	cpuTime  = measure{"CPU of ", "us", func(s sample) float64 { return micros(s.cpu) / s.calls }}
+	rate     = measure{"calls a second, ", "calls/s", func(s sample) float64 {
+		return s.calls / s.wall.Seconds()
+	}}
+	clientAllocs = measure{"client allocations, ", "allocs", func(s sample) float64 {
+		return s.clientAllocs
+	}}
+	serverAllocs = measure{"server allocations, ", "allocs", func(s sample) float64 {
+		return s.serverAllocs
+	}}
 )
+
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
 
 func (m match) row(p pair) string {
 	name := fmt.Sprintf("%s%s, %s", p.measure.name, m.name, p.ours)
@@ -81,7 +88,7 @@ func (m match) run(ctx context.Context, env *frame.Env, r *frame.Recorder) (err 
 	}()
 	var turns []frame.Side
 	for _, c := range m.wanted(r) {
-		s, err := openStation(ctx, c, m.size, m.free, period)
+		s, err := openStation(ctx, c, m, period)
 		if ctx.Err() != nil {
 			return errors.Join(err, context.Cause(ctx))
 		}

@@ -53,7 +53,8 @@ func echoMatch(size int, pairs ...[]pair) match {
 	return m
 }
 
-// callersMatch has many callers on one connection, and beside them the messages alone, as many at once.
+// callersMatch has many callers on one connection, and beside them the messages alone, as many at
+// once.
 func callersMatch(n int) match {
 	m := match{name: fmt.Sprintf("echo 256 B, %d callers on one connection", n), size: 256}
 	ours := echo.Multiplexed
@@ -75,8 +76,8 @@ func dialMatch() match {
 	return m
 }
 
-// twoCPUsMatch is what a user gets on an idle machine, where another goroutine may wake a halted CPU. The
-// peer's server answers on the goroutine that reads.
+// twoCPUsMatch is what a user gets on an idle machine, where another goroutine may wake a halted
+// CPU. The peer's server answers on the goroutine that reads.
 func twoCPUsMatch() match {
 	m := match{name: "echo 256 B on all CPUs", size: 256, free: true}
 	m.pairs = append(versus(wallTime, echo.Fast, against{echo.Socket, 1.1}),

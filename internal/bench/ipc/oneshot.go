@@ -43,7 +43,8 @@ func runOneShot(ctx context.Context, env *frame.Env, r *frame.Recorder, runs int
 		return err
 	}
 	defer remove()
-	server, err := child.Start(ctx, jobServe, calling{Task: taskEcho + echo.Lockstep, Dir: dir}, machine.OnOneCPU)
+	p := calling{Task: taskEcho + echo.Lockstep, Dir: dir}
+	server, err := child.Start(ctx, jobServe, p, machine.OnOneCPU)
 	if err != nil {
 		return err
 	}

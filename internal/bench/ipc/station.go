@@ -34,10 +34,13 @@ type sample struct {
 	serverAllocs float64
 }
 
-// openStation starts the processes and does a first round, which also tells how many operations fit into period.
-func openStation(ctx context.Context, c contender, size int, free bool, period time.Duration) (*station, error) {
+// openStation starts the processes and does a first round, which also tells how many operations fit
+// into period.
+func openStation(
+	ctx context.Context, c contender, m match, period time.Duration,
+) (*station, error) {
 	s := &station{contender: c}
-	if err := s.start(ctx, size, free); err != nil {
+	if err := s.start(ctx, m); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	warm, err := child.Ask[spent](s.client, amount{For: period})
@@ -48,7 +51,7 @@ func openStation(ctx context.Context, c contender, size int, free bool, period t
 	return s, nil
 }
 
-func (s *station) start(ctx context.Context, size int, free bool) error {
+func (s *station) start(ctx context.Context, m match) error {
 	t, err := taskNamed(s.task)
 	if err != nil {
 		return err
@@ -59,10 +62,10 @@ func (s *station) start(ctx context.Context, size int, free bool) error {
 		return err
 	}
 	on := machine.OnOneCPU
-	if free {
+	if m.free {
 		on = nil
 	}
-	p := calling{Task: s.task, Dir: dir, Size: size, Callers: max(s.callers, 1)}
+	p := calling{Task: s.task, Dir: dir, Size: m.size, Callers: max(s.callers, 1)}
 	if s.server, err = child.Start(ctx, jobServe, p, on); err != nil {
 		return err
 	}
@@ -78,8 +81,8 @@ func (s *station) start(ctx context.Context, size int, free bool) error {
 	return err
 }
 
-// turn does one round. The station's own failure is kept for its rows; only the end of the context ends
-// the case.
+// turn does one round. The station's own failure is kept for its rows; only the end of the context
+// ends the case.
 func (s *station) turn(ctx context.Context) (float64, error) {
 	if s.failed == nil {
 		s.failed = s.round()
@@ -131,8 +134,8 @@ func (s *station) close() error {
 	return errors.Join(errs...)
 }
 
-// socketDir makes a folder with a short path, whatever folder the run was given: the system limits the path of
-// a socket.
+// socketDir makes a folder with a short path, whatever folder the run was given: the system limits
+// the path of a socket.
 func socketDir() (dir string, remove func(), err error) {
 	dir, err = os.MkdirTemp("", "lb-")
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onOneCPU changes the thread's CPUs for the time of start: a new process gets those of the thread that
-// starts it.
+// onOneCPU changes the thread's CPUs for the time of start: a new process gets those of the thread
+// that starts it.
 func onOneCPU(start func() error) (err error) {
 	runtime.LockOSThread()
 	var before unix.CPUSet

@@ -1,5 +1,5 @@
-// Command oneshot is the smallest client of package ipc: it makes one call of 256 B to the server whose endpoint
-// lies in the folder that it is given, and ends.
+// Command oneshot is the smallest client of package ipc: it makes one call of 256 B to the server
+// whose endpoint lies in the folder that it is given, and ends.
 package main
 
 import (
