@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/larderbuild/larder/internal/bench/frame"
@@ -80,7 +81,7 @@ func (m match) run(ctx context.Context, env *frame.Env, r *frame.Recorder) (err 
 		return fmt.Errorf("bench: needs two CPUs, there is %d", runtime.NumCPU())
 	}
 	period := frame.Pick(env, 200*time.Millisecond, 50*time.Millisecond)
-	stations := make(map[string]*station)
+	var stations []*station
 	defer func() {
 		for _, s := range stations {
 			err = errors.Join(err, s.close())
@@ -88,14 +89,8 @@ func (m match) run(ctx context.Context, env *frame.Env, r *frame.Recorder) (err 
 	}()
 	var turns []frame.Side
 	for _, c := range m.wanted(r) {
-		s, err := openStation(ctx, c, m, period)
-		if ctx.Err() != nil {
-			return errors.Join(err, context.Cause(ctx))
-		}
-		if err != nil {
-			s = &station{contender: c, failed: fmt.Errorf("%s: %w", c.name, err)}
-		}
-		stations[c.name] = s
+		s := openStation(ctx, c, m, period)
+		stations = append(stations, s)
 		turns = append(turns, s.turn)
 	}
 	if _, err := frame.Interleave(ctx, env.Rounds(15, 7), turns...); err != nil {
@@ -126,12 +121,12 @@ func (m match) wanted(r *frame.Recorder) []contender {
 	return sides
 }
 
-func (m match) record(r *frame.Recorder, p pair, stations map[string]*station) error {
+func (m match) record(r *frame.Recorder, p pair, stations []*station) error {
 	name := m.row(p)
 	if !r.Wanted(name) {
 		return nil
 	}
-	ours, peer := stations[p.ours], stations[p.peer]
+	ours, peer := stationOf(stations, p.ours), stationOf(stations, p.peer)
 	if ours.failed != nil {
 		return r.Fail(name, ours.failed)
 	}
@@ -142,6 +137,15 @@ func (m match) record(r *frame.Recorder, p pair, stations map[string]*station) e
 		return r.Fail(name, peer.failed)
 	}
 	return r.Record(name, ours.figures(p.measure), peer.figures(p.measure))
+}
+
+// stationOf returns the contender's station, or nil if it has no name.
+func stationOf(stations []*station, name string) *station {
+	i := slices.IndexFunc(stations, func(s *station) bool { return s.name == name })
+	if i < 0 {
+		return nil
+	}
+	return stations[i]
 }
 
 func (s *station) figures(m measure) []float64 {

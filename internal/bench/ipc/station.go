@@ -35,20 +35,18 @@ type sample struct {
 }
 
 // openStation starts the processes and does a first round, which also tells how many operations fit
-// into period.
-func openStation(
-	ctx context.Context, c contender, m match, period time.Duration,
-) (*station, error) {
+// into period. A failure is the station's own, for its rows.
+func openStation(ctx context.Context, c contender, m match, period time.Duration) *station {
 	s := &station{contender: c}
-	if err := s.start(ctx, m); err != nil {
-		return nil, errors.Join(err, s.close())
+	var warm spent
+	if s.failed = s.start(ctx, m); s.failed == nil {
+		warm, s.failed = child.Ask[spent](s.client, amount{For: period})
 	}
-	warm, err := child.Ask[spent](s.client, amount{For: period})
-	if err != nil {
-		return nil, errors.Join(err, s.close())
+	if s.failed != nil {
+		s.failed = fmt.Errorf("%s: %w", s.name, s.failed)
 	}
 	s.ops = warm.Ops
-	return s, nil
+	return s
 }
 
 func (s *station) start(ctx context.Context, m match) error {
@@ -85,7 +83,9 @@ func (s *station) start(ctx context.Context, m match) error {
 // ends the case.
 func (s *station) turn(ctx context.Context) (float64, error) {
 	if s.failed == nil {
-		s.failed = s.round()
+		if err := s.round(); err != nil {
+			s.failed = fmt.Errorf("%s: %w", s.name, err)
+		}
 	}
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
@@ -98,15 +98,15 @@ var _ frame.Side = (*station)(nil).turn
 func (s *station) round() error {
 	before, err := child.Ask[meter.Self](s.server, nil)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
+		return err
 	}
 	client, err := child.Ask[spent](s.client, amount{Ops: s.ops})
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
+		return err
 	}
 	after, err := child.Ask[meter.Self](s.server, nil)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.name, err)
+		return err
 	}
 	server := after.Minus(before)
 	calls := float64(client.Ops * s.batch)
