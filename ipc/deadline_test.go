@@ -215,3 +215,34 @@ func TestHandlerContext(t *testing.T) {
 		})
 	}
 }
+
+// TestDeadlineWhileConnecting has a client that connects again and finds nobody.
+func TestDeadlineWhileConnecting(t *testing.T) {
+	client, server := ipctest.Pair(t)
+	server.Close()
+	c, err := ipc.NewClient(client, &ipc.ClientOptions{
+		Allow: func(ipc.Peer) bool { return true },
+		Redial: func(ctx context.Context) (*os.File, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for how, want := range map[string]error{
+		"timeout": ipc.ErrTimeout, "context": context.DeadlineExceeded, "cancel": context.Canceled,
+	} {
+		start := time.Now()
+		checkCall(t, callFor(t, c, how, nil, 20*time.Millisecond), want, ipc.PhaseConnect, ipc.NotProcessed)
+		if took := time.Since(start); took < 15*time.Millisecond || took > 2*time.Second {
+			t.Errorf("%s: that took %v", how, took)
+		}
+	}
+	waiting := later(c, 1, "")
+	c.Close()
+	if err := <-waiting; !errors.Is(err, ipc.ErrClosed) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+		t.Errorf("a call that connects when the client closes says %v", err)
+	}
+}
