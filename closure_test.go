@@ -38,7 +38,7 @@ var arrows = map[string][]string{
 	"cache/internal/index":  nil,
 	"cache/internal/place":  {"internal/vfs"},
 	"examples/abidump":      {"buildabi", "buildabi/seenpcs"},
-	"examples/daemon":       {"ipc", "ipc/lifecycle"},
+	"examples/daemon":       {"ipc", "ipc/ipcjson", "ipc/lifecycle"},
 	"examples/gobuild":      {"cache", "cache/gocacheprog", "ipc", "ipc/lifecycle"},
 	"internal/framelog":     {"internal/vfs"},
 	"internal/testkit":      nil,

@@ -5,12 +5,18 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"syscall"
 	"time"
 )
 
 // isGone reports that the other end has simply gone away, or that this one has closed.
 func isGone(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrClosed)
+	for _, end := range [...]error{io.EOF, io.ErrUnexpectedEOF, ErrClosed, syscall.EPIPE, syscall.ECONNRESET} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // beginRequest lets a call in or refuses it.
@@ -41,8 +47,8 @@ func (ses *session) admit(c *serverCall, h header) *RemoteError {
 		return &RemoteError{CodeUnknown, "no such operation"}
 	case int64(h.length) > int64(limits.MaxMessage):
 		return &RemoteError{codeTooLarge, "request too large"}
-	case int64(h.id.slot) >= int64(limits.CallsPerConnection), ses.running >= limits.CallsPerConnection,
-		ses.held >= 2*limits.CallsPerConnection:
+	case int64(h.id.slot) >= int64(limits.CallsPerConnection),
+		ses.running >= limits.CallsPerConnection, ses.held >= 2*limits.CallsPerConnection:
 		return &RemoteError{codeBusy, "too many calls on this connection"}
 	case s.running.Load() >= int64(limits.Calls) || s.held.Load() >= 2*int64(limits.Calls):
 		return &RemoteError{codeBusy, "too many calls"}

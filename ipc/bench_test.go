@@ -34,7 +34,7 @@ func BenchmarkEcho(b *testing.B) {
 
 // BenchmarkCallers shares one connection.
 func BenchmarkCallers(b *testing.B) {
-	for _, callers := range []int{8, 64, 1024} {
+	for _, callers := range []int{8, 64, 256, 1024} {
 		b.Run(strconv.Itoa(callers), func(b *testing.B) {
 			c := ipctest.Client(b, newServer(b, nil), nil)
 			b.ReportAllocs()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"slices"
-	"time"
 )
 
 const (
@@ -120,7 +119,7 @@ func (m *mux) complete(k *call, d *deadline) ([]byte, *os.File, error) {
 func over(err error) bool { return err == ErrTimeout || err == context.Canceled }
 
 func (m *mux) sendRequest(k *call, d *deadline) (err error) {
-	h := header{kind: frameRequest, op: k.out.op, id: k.id, extra: d.budget(time.Now())}
+	h := header{kind: frameRequest, op: k.out.op, id: k.id, extra: d.budget()}
 	if k.out.file {
 		h.flags |= flagFile
 	}

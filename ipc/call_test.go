@@ -78,7 +78,7 @@ func TestCallsAtOnce(t *testing.T) {
 	for i := range 400 { // more than there are slots
 		all.Go(func() {
 			want := bytes.Repeat([]byte{byte(i)}, 10*i)
-			for range 20 {
+			for range 5 {
 				if got, err := c.Call(t.Context(), opEcho, want); err != nil || !bytes.Equal(got, want) {
 					t.Errorf("call %d: %d bytes, %v", i, len(got), err)
 					return

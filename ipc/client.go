@@ -139,7 +139,10 @@ func (c *Client) connected(d *deadline) (*mux, error) {
 	if err := c.enter(d); err != nil {
 		return nil, err
 	}
-	defer func() { <-c.gate }()
+	defer func() {
+		d.now = time.Now()
+		<-c.gate
+	}()
 	m = c.current.Load()
 	switch {
 	case c.life.Err() != nil:
@@ -235,7 +238,7 @@ func (c *Client) again(m *mux, err error) bool {
 		return true
 	}
 	return !m.usable() && !errors.Is(err, ErrVersion) && !errors.Is(err, ErrRefused) &&
-		!errors.Is(err, ErrBusy) && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrWedged)
+		!errors.Is(err, ErrBusy) && !errors.Is(err, ErrWedged) && c.life.Err() == nil
 }
 
 // pause waits a little before the next attempt.
@@ -256,11 +259,14 @@ func (c *Client) Call(ctx context.Context, op uint16, payload []byte) ([]byte, e
 // CallAppend calls op and appends the answer to dst without allocating memory as long as
 // that fits. A timeout of 0 is ClientOptions.Timeout. On an error the free space of dst may have
 // changed; the result is nil. The error is a [*CallError].
-func (c *Client) CallAppend(dst []byte, op uint16, payload []byte, timeout time.Duration) ([]byte, error) {
+func (c *Client) CallAppend(
+	dst []byte, op uint16, payload []byte, timeout time.Duration,
+) ([]byte, error) {
 	if timeout <= 0 {
 		timeout = c.o.Timeout
 	}
-	d := deadline{at: time.Now().Add(timeout)}
+	now := time.Now()
+	d := deadline{at: now.Add(timeout), now: now}
 	answer, _, err := c.do(dst, &outgoing{op: op, payload: payload}, &d)
 	return answer, err
 }

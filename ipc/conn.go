@@ -34,7 +34,9 @@ func (c *Conn) Call(ctx context.Context, op uint16, payload []byte) ([]byte, err
 }
 
 // CallAppend is [Client.CallAppend].
-func (c *Conn) CallAppend(dst []byte, op uint16, payload []byte, timeout time.Duration) ([]byte, error) {
+func (c *Conn) CallAppend(
+	dst []byte, op uint16, payload []byte, timeout time.Duration,
+) ([]byte, error) {
 	return c.c.CallAppend(dst, op, payload, timeout)
 }
 
@@ -50,7 +52,9 @@ func (c *Conn) Ping(ctx context.Context) error { return c.c.Ping(ctx) }
 func (c *Conn) Status(ctx context.Context) (Status, error) { return c.c.Status(ctx) }
 
 // Shutdown is [Client.Shutdown].
-func (c *Conn) Shutdown(ctx context.Context, reason string) error { return c.c.Shutdown(ctx, reason) }
+func (c *Conn) Shutdown(ctx context.Context, reason string) error {
+	return c.c.Shutdown(ctx, reason)
+}
 
 // Info is [Client.Info].
 func (c *Conn) Info() ServerInfo { return c.c.Info() }

@@ -176,7 +176,7 @@ func hex(b []byte) string {
 	return string(s)
 }
 
-// unhex is the inverse of hex; it is called for what hex made.
+// unhex is the inverse of hex, and nonsense for what hex did not make.
 func unhex(s string) string {
 	b := make([]byte, len(s)/2)
 	for i := range b {

@@ -12,18 +12,19 @@ var longAgo = time.Unix(1, 0)
 type deadline struct {
 	at  time.Time
 	ctx context.Context // nil if it can never be cancelled
+	now time.Time       // when that was: a call asks the clock once unless it waits
 }
 
 // deadlineOf returns that of ctx; fallback counts from now if it has none, 0 is for ever.
 func deadlineOf(ctx context.Context, fallback time.Duration) deadline {
-	d := deadline{}
+	d := deadline{now: time.Now()}
 	if ctx.Done() != nil {
 		d.ctx = ctx
 	}
 	if at, ok := ctx.Deadline(); ok {
 		d.at = at
 	} else if fallback > 0 {
-		d.at = time.Now().Add(fallback)
+		d.at = d.now.Add(fallback)
 	}
 	return d
 }
@@ -66,11 +67,11 @@ func (d *deadline) onCancel(f func()) (stop func() bool) {
 func never() bool { return false }
 
 // budget is the time left in whole milliseconds, rounded up, as it travels in a request.
-func (d *deadline) budget(now time.Time) uint32 {
+func (d *deadline) budget() uint32 {
 	if d.at.IsZero() {
 		return 0
 	}
-	left := max(d.at.Sub(now)+time.Millisecond-1, time.Millisecond) / time.Millisecond
+	left := max(d.at.Sub(d.now)+time.Millisecond-1, time.Millisecond) / time.Millisecond
 	return uint32(min(left, 1<<32-1))
 }
 

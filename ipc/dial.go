@@ -33,8 +33,8 @@ var (
 )
 
 // Dial connects to the endpoint and looks neither at who answers nor at what: for
-// ClientOptions.Redial. It tries again while the server has no room, or while none listens but one is
-// on its way, until ctx ends. It returns an [ErrNotRunning] when there is none.
+// ClientOptions.Redial. It tries again while the server has no room, or while none listens but one
+// is on its way, until ctx ends. It returns an [ErrNotRunning] when there is none.
 func (e Endpoint) Dial(ctx context.Context) (*os.File, error) { return e.dial(ctx) }
 
 // dial connects to the endpoint. It tries again while the server has no room for one more client,
@@ -61,7 +61,8 @@ func (e Endpoint) dial(ctx context.Context) (*os.File, error) {
 }
 
 // Listening reports whether somebody listens at the endpoint now. It says nothing about who that is
-// and whether it answers; a claim uses it so as not to cut off a server whose lock file was deleted.
+// and whether it answers; a claim uses it so as not to cut off a server whose lock file was
+// deleted.
 func (e Endpoint) Listening() bool {
 	f, err := e.connect()
 	if err == nil {

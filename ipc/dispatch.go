@@ -6,12 +6,12 @@ import (
 	"io"
 	"math/bits"
 	"os"
-	"runtime/debug"
+	"runtime"
 	"time"
 )
 
 // idleWorkers is how many goroutines of a server may wait for the next request.
-const idleWorkers = 64
+const idleWorkers = 256
 
 // dispatch runs the handler of a complete request, on the goroutine that reads if it is fast.
 func (ses *session) dispatch(c *serverCall) error {
@@ -41,12 +41,12 @@ func (s *Server) worker(c *serverCall) {
 			s.idle.Add(-1)
 			return
 		}
-		select {
-		case c = <-s.work:
-			s.idle.Add(-1)
-		case <-s.done:
+		next, ok := <-s.work
+		if !ok {
 			return
 		}
+		s.idle.Add(-1)
+		c = next
 	}
 }
 
@@ -122,8 +122,9 @@ func (c *serverCall) invoke() (response *Response, err error) {
 // panicked reports what a handler panicked with; nil is a runtime.Goexit.
 func (s *Server) panicked(c *serverCall, value any) error {
 	s.panics.Add(1)
+	stack := make([]byte, 16<<10)
 	s.event(Event{Kind: EventPanic, Peer: c.ses.peer.PID,
-		Err: &PanicError{Op: c.Op, Value: value, Stack: debug.Stack()}})
+		Err: &PanicError{Op: c.Op, Value: value, Stack: stack[:runtime.Stack(stack, false)]}})
 	return &RemoteError{CodeInternal, "the handler panicked"}
 }
 

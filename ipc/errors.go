@@ -99,7 +99,8 @@ type CallError struct {
 
 // Error names phase, operation and cause.
 func (e *CallError) Error() string {
-	return "ipc: " + e.Phase.String() + " operation " + strconv.Itoa(int(e.Op)) + ": " + e.Err.Error()
+	op := strconv.Itoa(int(e.Op))
+	return "ipc: " + e.Phase.String() + " operation " + op + ": " + e.Err.Error()
 }
 
 // Unwrap returns the cause.

@@ -136,3 +136,19 @@ func AppendRawStatus(b []byte, s Status) []byte { return appendStatus(b, &s) }
 
 // ParseRawStatus reads it.
 func ParseRawStatus(b []byte) (Status, error) { return parseStatus(b) }
+
+// Reading reports whether a caller of c reads for all.
+func Reading(c *Client) bool {
+	m := c.current.Load()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.reading
+}
+
+// Waiting returns the callers for whom another reads.
+func Waiting(c *Client) int {
+	m := c.current.Load()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.waiting)
+}

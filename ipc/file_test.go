@@ -116,4 +116,3 @@ func TestFileIsReadOnly(t *testing.T) {
 		t.Errorf("reading at the end says %v", err)
 	}
 }
-

@@ -190,15 +190,18 @@ func TestNeverReads(t *testing.T) {
 			broken := make(chan ipc.Event, 10)
 			s := newServer(t, &ipc.ServerOptions{Events: func(e ipc.Event) { broken <- e }})
 			client := rawClient(t, s, 2)
-			payload := make([]byte, 4000)
+			payload := make([]byte, 300)
 			payload[0] = 1 // ping
 			if op == 0 {
 				payload = payload[:1]
 			}
 			client.SetWriteDeadline(time.Now().Add(20 * time.Second))
-			for i := uint32(0); ; i++ {
-				f := ipc.RawFrame{Kind: ipc.KindRequest, Op: op, Slot: i % 256, Gen: i, Payload: payload}
-				if _, err := client.Write(f.Append(nil)); err != nil {
+			for gen := uint32(0); ; gen++ {
+				var b []byte
+				for slot := range uint32(256) {
+					b = ipc.RawFrame{Kind: ipc.KindRequest, Op: op, Slot: slot, Gen: gen, Payload: payload}.Append(b)
+				}
+				if _, err := client.Write(b); err != nil {
 					if errors.Is(err, os.ErrDeadlineExceeded) {
 						t.Fatalf("the server does not read: %v", err)
 					}
@@ -216,6 +219,19 @@ func TestNeverReads(t *testing.T) {
 	}
 }
 
+// TestStalledClient has a client that reads nothing of a large answer.
+func TestStalledClient(t *testing.T) {
+	broken := make(chan ipc.Event, 1)
+	s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{Stall: 30 * time.Millisecond},
+		Events: func(e ipc.Event) { broken <- e }})
+	client := rawClient(t, s, 1)
+	client.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Op: opEcho, Payload: make([]byte, 4<<20)}))
+	if e := <-broken; !errors.Is(e.Err, ipc.ErrWedged) {
+		t.Errorf("the event says %v", e.Err)
+	}
+	settled(t, s)
+}
+
 // TestSlowHeader begins a header and does not go on.
 func TestSlowHeader(t *testing.T) {
 	s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{Header: 20 * time.Millisecond},
@@ -226,7 +242,16 @@ func TestSlowHeader(t *testing.T) {
 	go func() { served <- s.ServeConn(server) }() // ends with the connection
 	client.Write(raw(ipc.RawHello(1), frame(request(0, "still there"))))
 	expectEcho(t, client, 0)
-	<-time.After(50 * time.Millisecond) // between frames there is time without end
+	for range 2 { // between frames there is time without end, also after a header in two parts
+		<-time.After(50 * time.Millisecond)
+		whole := frame(request(0, "again"))
+		client.Write(whole[:20])
+		<-time.After(time.Millisecond)
+		client.Write(whole[20:])
+		if f, err := ipc.ReadRawFrame(client); err != nil || string(f.Payload) != "again" {
+			t.Errorf("the answer is %+v, %v", f, err)
+		}
+	}
 	client.Write(frame(request(0, "x"))[:20])
 	if err := <-served; !errors.Is(err, ipc.ErrProtocol) {
 		t.Errorf("the connection ended with %v", err)

@@ -39,12 +39,14 @@ type link struct {
 	missed    int
 }
 
-// waiter is one goroutine that waits for something to come in.
+// waiter is one goroutine that waits for something to come in. It may be woken for nothing.
 type waiter struct {
 	wake  chan struct{} // has room for one
-	timer *time.Timer
-	place int  // in link.waiting, -1 if not there
-	news  bool // guarded by link.mu: what it waits for may have come
+	place int           // in link.waiting, -1 if not there
+	news  bool          // guarded by link.mu: what it waits for may have come
+
+	timer *time.Timer // rings; it stays set after a call, since to stop it costs more than the ring
+	rings time.Time   // when; zero if it has rung
 }
 
 func newWaiter() waiter { return waiter{wake: make(chan struct{}, 1), place: -1} }
@@ -134,22 +136,20 @@ func (l *link) follow(w *waiter, d *deadline) (err error) {
 	w.place = len(l.waiting)
 	l.waiting = append(l.waiting, w)
 	l.mu.Unlock()
-	var timeout <-chan time.Time
-	if !d.at.IsZero() {
-		w.arm(time.Until(d.at))
-		timeout = w.timer.C
-	}
-	select {
-	case <-w.wake:
-	case <-timeout:
-		err = ErrTimeout
-	case <-d.done():
-		if err = d.err(); err == nil {
-			err = ErrTimeout // the context's timer was first
+	w.ringAt(d.at)
+	if d.ctx == nil {
+		<-w.wake
+	} else {
+		select {
+		case <-w.wake:
+		case <-d.done():
+			if err = d.err(); err == nil {
+				err = ErrTimeout // the context's timer was first
+			}
 		}
 	}
-	if timeout != nil {
-		w.timer.Stop()
+	if err == nil && w.rang() {
+		err = d.err()
 	}
 	l.mu.Lock()
 	last := len(l.waiting) - 1
@@ -161,12 +161,26 @@ func (l *link) follow(w *waiter, d *deadline) (err error) {
 	return err
 }
 
-func (w *waiter) arm(d time.Duration) {
-	if w.timer == nil {
-		w.timer = time.NewTimer(d)
+// ringAt makes sure that the timer rings at that time; if it rings before, that was for nothing.
+func (w *waiter) ringAt(at time.Time) {
+	switch {
+	case at.IsZero() || !w.rings.IsZero() && !at.Before(w.rings):
 		return
+	case w.timer == nil:
+		w.timer = time.AfterFunc(time.Until(at), w.ring)
+	default:
+		w.timer.Reset(time.Until(at))
 	}
-	w.timer.Reset(d)
+	w.rings = at
+}
+
+// rang reports whether the timer may have rung.
+func (w *waiter) rang() bool {
+	if w.rings.IsZero() || time.Now().Before(w.rings) {
+		return false
+	}
+	w.rings = time.Time{}
+	return true
 }
 
 // lead reads until there is news for w. It is called and returns with mu held.
@@ -216,6 +230,7 @@ func (l *link) read(w *waiter, d *deadline) error {
 				return err
 			}
 			if err := l.ping(); err != nil {
+				l.fail(err)
 				return err
 			}
 			armed = false
@@ -253,11 +268,13 @@ func (l *link) readUntil(d *deadline) time.Time {
 // ping asks the peer for a sign of life if it was silent for long, and gives it up after two
 // that it did not answer.
 func (l *link) ping() error {
+	if l.out.death() == ErrWedged {
+		return ErrWedged
+	}
 	if l.pingEvery <= 0 || l.pumps != l.pumpsSeen || time.Now().Before(l.pingAt) {
 		return nil
 	}
 	if l.missed == 2 {
-		l.fail(ErrWedged)
 		return ErrWedged
 	}
 	l.missed++

@@ -22,7 +22,8 @@ type ListenOptions struct {
 	// socket.
 	Owned bool
 	// Inherited is a socket that listens already, such as one of [Activated]; nil means that
-	// there is none. Listen takes it over, and its name stays when the listener is closed.
+	// there is none. Listen takes it over. It goes on to listen, and its name stays, when the
+	// listener refuses and when it is closed: clients wait for the next process that gets it.
 	Inherited *os.File
 	// OnRefuse runs once, when the listener stops to let clients connect, so that a record
 	// beside the endpoint can tell that the server ends. nil is nothing.

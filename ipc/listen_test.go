@@ -69,6 +69,47 @@ func TestListenAccept(t *testing.T) {
 	}
 }
 
+// TestRush has more clients connect at once than there are pending instances of a pipe.
+func TestRush(t *testing.T) {
+	ep := newEndpoint(t, "a")
+	l := listen(t, ep)
+	const clients = 64
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			f, err := ep.Dial(t.Context())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer f.Close()
+			if i%4 == 0 {
+				return // it came and went
+			}
+			if _, err := f.Write([]byte{7}); err != nil {
+				t.Error(err)
+			}
+			if n, err := f.Read(make([]byte, 1)); n != 1 {
+				t.Error(err)
+			}
+		})
+	}
+	served := 0
+	for served < clients*3/4 {
+		f, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 1)
+		if n, _ := f.Read(b); n == 1 {
+			f.Write(b)
+			served++
+		}
+		f.Close()
+	}
+	wg.Wait()
+}
+
 func TestConnectionDeadline(t *testing.T) {
 	ep := newEndpoint(t, "a")
 	l := listen(t, ep)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // system is what a listener has of this system.
@@ -105,11 +106,13 @@ func (l *Listener) accept() (*os.File, error) {
 		fd, failed = acceptSocket(int(s))
 		return failed != syscall.EAGAIN || l.refused.Load()
 	}
-	if err = raw.Read(once); l.refused.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+	err = raw.Read(once)
+	woken := l.refused.Load() && errors.Is(err, os.ErrDeadlineExceeded)
+	if woken && l.own != nil {
 		err = raw.Control(func(s uintptr) { once(s) })
 	}
 	switch {
-	case err != nil && l.closed.Load():
+	case err != nil && (l.closed.Load() || woken):
 		return nil, fs.ErrClosed
 	case err != nil:
 		return nil, err
@@ -123,8 +126,13 @@ func (l *Listener) accept() (*os.File, error) {
 	return nil, os.NewSyscallError("accept", failed)
 }
 
+// refuse leaves a socket that is not ours as it is: whoever waits there is for the process that
+// gets it next.
 func (l *Listener) refuse() error {
 	l.refused.Store(true)
+	if l.own == nil {
+		return l.f.SetReadDeadline(time.Unix(1, 0))
+	}
 	return l.refuseNew()
 }
 

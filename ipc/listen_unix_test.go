@@ -15,8 +15,8 @@ import (
 	"github.com/larderbuild/larder/ipc"
 )
 
-// TestSocketMode looks at the socket with a umask that would leave it open to all. No other test may
-// run at the same time: the umask is the process's.
+// TestSocketMode looks at the socket with a umask that would leave it open to all. No other test
+// may run at the same time: the umask is the process's.
 func TestSocketMode(t *testing.T) {
 	ep := newEndpoint(t, "a")
 	defer syscall.Umask(syscall.Umask(0))
@@ -173,12 +173,24 @@ func TestInheritedKeepsName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	kept, err := syscall.Dup(fd) // as the service manager keeps it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(kept)
 	o := &ipc.ListenOptions{Inherited: os.NewFile(uintptr(fd), "inherited")}
 	l, err := ipc.Listen(ep, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	converse(t, dial(t, ep), accept(t, l))
+	if err := l.Refuse(); err != nil {
+		t.Fatal(err)
+	}
+	dial(t, ep) // and wait for the next process
+	if f, err := l.Accept(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("accept after refuse: %v, %v", f, err)
+	}
 	l.Close()
 	if _, err := os.Lstat(ep.String()); err != nil {
 		t.Errorf("the name of the service manager's socket is gone: %v", err)

@@ -10,6 +10,3 @@ import (
 func TestMain(m *testing.M) {
 	os.Exit(testkit.Main(m, &testkit.Options{Roles: roles}))
 }
-
-// roles are what the tests of this package start as other processes.
-var roles = map[string]testkit.Role{}

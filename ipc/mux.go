@@ -80,6 +80,7 @@ func (m *mux) acquire(d *deadline) (*call, error) {
 	}
 	select {
 	case k := <-m.free:
+		d.now = time.Now()
 		return k, nil
 	case <-m.gone:
 		return nil, m.reason()

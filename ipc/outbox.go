@@ -230,6 +230,9 @@ func (o *outbox) settle(err error) {
 	if err != ErrTimeout && err != context.Canceled {
 		o.close(err)
 		o.release()
+		if err == ErrWedged {
+			o.wire.f.SetReadDeadline(longAgo) // who reads learns it now
+		}
 		return
 	}
 	o.mu.Lock()
@@ -355,6 +358,13 @@ func (o *outbox) drain(d *deadline) {
 	if o.take(d) == nil {
 		o.flush(d, false)
 	}
+}
+
+// death returns why nothing more is written, nil if it is.
+func (o *outbox) death() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
 }
 
 // close lets nothing more be written.

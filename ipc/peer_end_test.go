@@ -282,15 +282,14 @@ func TestWedged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			end := make(chan struct{})
 			defer close(end)
-			c := against(t, &ipc.ClientOptions{PingEvery: 20 * time.Millisecond}, func(f *os.File) {
-				play(f, end)
-			})
+			const every = 100 * time.Millisecond
+			c := against(t, &ipc.ClientOptions{PingEvery: every}, func(f *os.File) { play(f, end) })
 			start := time.Now()
 			_, err := c.Call(t.Context(), 1, make([]byte, 4<<20))
 			if !errors.Is(err, ipc.ErrWedged) || ipc.OutcomeOf(err) != ipc.MaybeProcessed {
 				t.Errorf("the call says %v", err)
 			}
-			if took := time.Since(start); took > 2*time.Second {
+			if took := time.Since(start); took > 2*time.Second || name == "reads" && took < 5*every/2 {
 				t.Errorf("that took %v", took)
 			}
 		})
@@ -333,5 +332,98 @@ func TestCallsAfterClose(t *testing.T) {
 	}
 	if err := c.Close(); err != nil {
 		t.Errorf("closing again: %v", err)
+	}
+}
+
+// TestReadingIsHandedOver answers the caller that reads for all before the one that waits for it,
+// and lets one that reads give up.
+func TestReadingIsHandedOver(t *testing.T) {
+	for _, how := range []string{"answered", "gave up"} {
+		t.Run(how, func(t *testing.T) {
+			both, over := make(chan struct{}), make(chan struct{})
+			c := against(t, nil, func(f *os.File) {
+				first, second := next(f), next(f)
+				if first.Payload[0] != 1 {
+					first, second = second, first
+				}
+				<-both
+				if how == "answered" {
+					f.Write(answer(first, "one").Append(nil))
+				}
+				<-over
+				f.Write(answer(second, "two").Append(nil))
+				untilClosed(f)
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			one, two := make(chan error, 1), make(chan error, 1)
+			go func() { // ends with the call
+				_, err := c.Call(ctx, 1, []byte{1})
+				one <- err
+			}()
+			for !ipc.Reading(c) {
+				<-time.After(time.Millisecond) // until it reads
+			}
+			go func() { // ends with the call
+				b, err := c.Call(t.Context(), 1, []byte{2})
+				if string(b) != "two" && err == nil {
+					err = errors.New("answer " + string(b))
+				}
+				two <- err
+			}()
+			for ipc.Waiting(c) == 0 {
+				<-time.After(time.Millisecond) // until it waits
+			}
+			close(both)
+			if how == "gave up" {
+				cancel()
+			}
+			if err := <-one; (err != nil) != (how == "gave up") {
+				t.Errorf("the first call says %v", err)
+			}
+			close(over)
+			select {
+			case err := <-two:
+				if err != nil {
+					t.Errorf("the second call says %v", err)
+				}
+			case <-time.After(4 * time.Second): // before a ping would help
+				t.Error("nobody reads for the second call")
+			}
+		})
+	}
+}
+
+// TestUnfinishedWriteGoesOn has a server that begins to read when the call has timed out in the
+// middle of its request: the frames that come are whole.
+func TestUnfinishedWriteGoesOn(t *testing.T) {
+	payload := bytes.Repeat([]byte("0123456789abcdef"), 1<<18) // 4 MiB
+	timedOut := make(chan struct{})
+	c := against(t, nil, func(f *os.File) {
+		<-timedOut
+		var got []byte
+		for {
+			frame, err := ipc.ReadRawFrame(f)
+			switch {
+			case err != nil:
+				t.Errorf("reading what was left: %v", err)
+				return
+			case frame.Kind == ipc.KindCancel:
+				if !bytes.HasPrefix(payload, got) || len(got) == 0 {
+					t.Errorf("%d bytes before the cancellation are not the request's", len(got))
+				}
+				f.Write(answer(next(f), "well").Append(nil))
+				untilClosed(f)
+				return
+			}
+			got = append(got, frame.Payload...)
+		}
+	})
+	_, err := c.CallAppend(nil, 1, payload, 20*time.Millisecond)
+	checkCall(t, err, ipc.ErrTimeout, ipc.PhaseWrite, ipc.MaybeProcessed)
+	clear(payload[len(payload)/2:]) // it is the caller's again
+	close(timedOut)
+	if b, err := c.Call(t.Context(), 1, []byte("next")); string(b) != "well" || err != nil {
+		t.Errorf("the next call says %q, %v", b, err)
 	}
 }

@@ -40,6 +40,7 @@ const (
 	errPipeBusy       = syscall.Errno(231)
 	errNoData         = syscall.Errno(232)
 	errPipeConnected  = syscall.Errno(535)
+	errIOIncomplete   = syscall.Errno(996)
 	errPathNotFound   = syscall.ERROR_PATH_NOT_FOUND
 	errIOPending      = syscall.ERROR_IO_PENDING
 	errOperationAbort = syscall.ERROR_OPERATION_ABORTED
@@ -57,6 +58,7 @@ func invoke(proc *syscall.LazyProc, args ...uintptr) error {
 type instance struct {
 	pipe    syscall.Handle
 	waiting *syscall.Overlapped // lives here for as long as the system may write to it
+	atOnce  bool                // the client was there before: nothing is pending
 }
 
 // ownerOnly is a security descriptor that lets nobody but this user open the pipe.
@@ -106,7 +108,8 @@ func newInstance(name string, first bool) (*instance, error) {
 		syscall.CloseHandle(syscall.Handle(pipe))
 		return nil, os.NewSyscallError("CreateEventW", errno)
 	}
-	i := &instance{syscall.Handle(pipe), &syscall.Overlapped{HEvent: syscall.Handle(event)}}
+	i := &instance{pipe: syscall.Handle(pipe),
+		waiting: &syscall.Overlapped{HEvent: syscall.Handle(event)}}
 	if err := i.wait(); err != nil {
 		i.close()
 		return nil, err
@@ -117,15 +120,12 @@ func newInstance(name string, first bool) (*instance, error) {
 // wait begins to wait for a client. The event tells of one.
 func (i *instance) wait() error {
 	for {
-		err := connectNamedPipe.Find()
-		if err != nil {
-			return err
-		}
 		ok, _, errno := connectNamedPipe.Call(uintptr(i.pipe), uintptr(unsafe.Pointer(i.waiting)))
 		switch {
 		case ok != 0 || errno == errIOPending:
 			return nil
 		case errno == errPipeConnected:
+			i.atOnce = true
 			return invoke(setEvent, uintptr(i.waiting.HEvent))
 		case errno != errNoData:
 			return os.NewSyscallError("ConnectNamedPipe", errno)
@@ -137,10 +137,10 @@ func (i *instance) wait() error {
 	}
 }
 
-// connected reports how the waiting ended: nil with a client, [errIOPending] when it goes on.
+// connected reports how the waiting ended: nil with a client, errIOPending when it goes on.
 func (i *instance) connected(block bool) error {
-	if i.waiting.Internal == 0 {
-		return nil // connected at once: nothing was pending
+	if i.atOnce {
+		return nil
 	}
 	var n uint32
 	var wait uintptr
@@ -149,10 +149,13 @@ func (i *instance) connected(block bool) error {
 	}
 	ok, _, errno := getOverlappedResult.Call(uintptr(i.pipe), uintptr(unsafe.Pointer(i.waiting)),
 		uintptr(unsafe.Pointer(&n)), wait)
-	if ok == 0 {
-		return errno
+	switch {
+	case ok != 0:
+		return nil
+	case errno == errIOIncomplete:
+		return errIOPending
 	}
-	return nil
+	return errno
 }
 
 // file hands the connected pipe over to the runtime's poller.
@@ -198,7 +201,7 @@ func (i *instance) again() error {
 	if err := invoke(disconnectNamedPipe, uintptr(i.pipe)); err != nil {
 		return err
 	}
-	*i.waiting = syscall.Overlapped{HEvent: i.waiting.HEvent}
+	*i.waiting, i.atOnce = syscall.Overlapped{HEvent: i.waiting.HEvent}, false
 	return i.wait()
 }
 

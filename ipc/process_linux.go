@@ -15,7 +15,7 @@ func startOf(pid int) (uint64, error) {
 		return 0, os.ErrProcessDone
 	}
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	const state, start = 3 - 3, 22 - 3
+	const state, start = 0, 19 // fields 3 and 22
 	if len(fields) <= start || bytes.ContainsAny(fields[state], "ZX") {
 		return 0, os.ErrProcessDone
 	}

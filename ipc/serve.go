@@ -117,19 +117,16 @@ func (s *Server) beginDrain(kind, reason string) {
 	s.draining.Store(true)
 	refusal := s.drainRefusal()
 	listeners, sessions := s.listeners, s.list()
-	close(s.drained)
 	s.mu.Unlock()
 	s.event(Event{Kind: kind, Reason: reason, Took: time.Since(s.started), Count: s.calls.Load()})
+	for _, ses := range sessions {
+		ses.refuse(refusal)
+	}
+	close(s.drained)
 	for _, l := range listeners {
 		if err := l.Refuse(); err != nil {
 			l.Close() // clients that wait see the end of their connection
 		}
-	}
-	for _, ses := range sessions {
-		ses.refuse(refusal)
-	}
-	if s.held.Load() == 0 {
-		s.tellCalm()
 	}
 }
 
@@ -153,6 +150,9 @@ func (s *Server) tellCalm() {
 
 // finish waits for the calls that run, then ends the server.
 func (s *Server) finish() error {
+	if s.draining.Load() {
+		<-s.drained // until then a session may let calls in
+	}
 	late := time.NewTimer(s.o.DrainTimeout)
 	defer late.Stop()
 	for s.held.Load() > 0 {
@@ -171,12 +171,13 @@ func (s *Server) shut(err error) error {
 	s.mu.Lock()
 	first := !s.closed
 	s.closed = true
-	listeners, sessions := s.listeners, s.list()
+	listeners, sessions, refusal := s.listeners, s.list(), s.drainRefusal()
 	s.mu.Unlock()
 	for _, l := range listeners {
 		l.Close()
 	}
 	for _, ses := range sessions {
+		ses.farewell(refusal)
 		if err == nil {
 			d := deadline{at: time.Now().Add(flushGrace)}
 			ses.out.drain(&d)
@@ -197,6 +198,7 @@ func (s *Server) shut(err error) error {
 func (s *Server) await() {
 	s.serving.Wait()
 	close(s.done)
+	close(s.work) // only sessions send
 	s.workers.Wait()
 	close(s.ended)
 }

@@ -28,6 +28,9 @@ type operation struct {
 type ServerOptions struct {
 	// Version is the host's, told to every client.
 	Version string
+	// Instance tells this server from others at the same endpoint: 32 hexadecimal digits in
+	// lower case. Anything else is replaced by random ones.
+	Instance string
 	// Starting makes the server refuse calls as busy until [Server.Ready].
 	Starting bool
 	// IdleAfter drains the server when it had no call, stream or lease for so long. 0 is never.
@@ -64,11 +67,11 @@ type Server struct {
 	starting atomic.Bool
 	draining atomic.Bool
 
-	work    chan *serverCall // to goroutines that have nothing to do
+	work    chan *serverCall // to goroutines that have nothing to do; closed after the last session
 	idle    atomic.Int32     // their number
 	workers sync.WaitGroup
 	calm    chan struct{} // gets a token when no call is held during a drain
-	drained chan struct{} // closed when a drain begins
+	drained chan struct{} // closed when a drain has begun: no session lets calls in any more
 	done    chan struct{} // closed when the last connection of a server that ends is gone
 	ended   chan struct{} // closed when the last handler is, too
 
@@ -85,7 +88,8 @@ type Server struct {
 // returns or by [Server.Close].
 func NewServer(o *ServerOptions) *Server {
 	s := &Server{state: Ready, started: time.Now(),
-		ops: map[uint16]operation{}, sessions: map[*session]struct{}{}, work: make(chan *serverCall), calm: make(chan struct{}, 1),
+		ops: map[uint16]operation{}, sessions: map[*session]struct{}{},
+		work: make(chan *serverCall), calm: make(chan struct{}, 1),
 		drained: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{})}
 	if o != nil {
 		s.o = *o
@@ -96,8 +100,10 @@ func NewServer(o *ServerOptions) *Server {
 		s.state = Starting
 		s.starting.Store(true)
 	}
-	id := append64(append64(nil, rand.Uint64()), rand.Uint64())
-	s.info = ServerInfo{Version: s.o.Version, Instance: hex(id), Protocol: versionHighest}
+	if hex([]byte(unhex(s.o.Instance))) != s.o.Instance || len(s.o.Instance) != 32 {
+		s.o.Instance = hex(append64(append64(nil, rand.Uint64()), rand.Uint64()))
+	}
+	s.info = ServerInfo{Version: s.o.Version, Instance: s.o.Instance, Protocol: versionHighest}
 	s.info.Process, _ = ProcessOf(os.Getpid()) // without a start time where the system tells none
 	s.info.Process.PID = os.Getpid()
 	return s

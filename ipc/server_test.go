@@ -298,6 +298,36 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// TestEndBeforeHello ends a server that has accepted connections and not read from them, and one that
+// accepts a connection after its end: both clients know that their calls did not run.
+func TestEndBeforeHello(t *testing.T) {
+	s := newServer(t, nil)
+	early, server := ipctest.Pair(t)
+	served := make(chan error, 1)
+	go func() { served <- s.ServeConn(server) }() // ends with the server
+	for s.Status().Connections == 0 {
+		<-time.After(time.Millisecond)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	<-served
+	late, server := ipctest.Pair(t)
+	if err := s.ServeConn(server); !errors.Is(err, ipc.ErrDraining) {
+		t.Errorf("after the end ServeConn says %v", err)
+	}
+	for name, f := range map[string]*os.File{"early": early, "late": late} {
+		c, err := ipc.NewClient(f, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Call(t.Context(), opEcho, nil); !errors.Is(err, ipc.ErrDraining) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+			t.Errorf("the %s client's call says %v, outcome %v", name, err, ipc.OutcomeOf(err))
+		}
+		c.Close()
+	}
+}
+
 func TestDrainOutOfTime(t *testing.T) {
 	s, began, _ := holdingServer(t, &ipc.ServerOptions{DrainTimeout: 10 * time.Millisecond})
 	c := ipctest.Client(t, s, nil)

@@ -44,32 +44,33 @@ func (s *Server) ServeConn(f *os.File) error {
 		f.Close()
 		return err
 	}
-	if !s.enlist(ses) {
-		s.turnAway(f, &RemoteError{codeBusy, "too many connections"})
-		return ErrBusy
+	if refusal := s.enlist(ses); refusal != nil {
+		s.turnAway(f, refusal)
+		return &CallError{Phase: PhaseConnect, Outcome: NotProcessed, Err: refusal}
 	}
 	defer s.delist(ses)
 	return ses.serve()
 }
 
-// enlist takes the session in, unless there are too many even for control operations.
-func (s *Server) enlist(ses *session) bool {
+// enlist takes the session in, unless there are too many even for control operations or the
+// server has ended.
+func (s *Server) enlist(ses *session) (refusal *RemoteError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.sessions)
-	if s.closed || n >= s.o.Limits.Connections+spareConnections {
-		return false
-	}
-	if n >= s.o.Limits.Connections {
+	switch {
+	case s.state == Draining || s.closed:
+		ses.refusal = s.drainRefusal()
+	case n >= s.o.Limits.Connections:
 		s.refused.Add(1)
 		ses.refusal = &RemoteError{codeBusy, "too many connections"}
 	}
-	if s.state == Draining {
-		ses.refusal = s.drainRefusal()
+	if s.closed || n >= s.o.Limits.Connections+spareConnections {
+		return ses.refusal
 	}
 	s.sessions[ses] = struct{}{}
 	s.serving.Add(1)
-	return true
+	return nil
 }
 
 func (s *Server) delist(ses *session) {
@@ -84,12 +85,17 @@ func (s *Server) turnAway(f *os.File, e *RemoteError) {
 	s.refused.Add(1)
 	var w wire
 	if w.open(f, false) == nil {
-		notice := appendGoAway(nil, e, 0)
-		b := appendAckHead(nil, ackHead{version: versionHighest})
-		b = appendHeader(b, header{kind: frameGoAway, length: uint32(len(notice))})
-		w.write(false, b, notice, nil)
+		w.write(false, appendRefusal(nil, e), nil, nil)
 	}
 	f.Close()
+}
+
+// appendRefusal appends all that a client is told before its hello is read.
+func appendRefusal(b []byte, e *RemoteError) []byte {
+	notice := appendGoAway(nil, e, 0)
+	b = appendAckHead(b, ackHead{version: versionHighest})
+	b = appendHeader(b, header{kind: frameGoAway, length: uint32(len(notice))})
+	return append(b, notice...)
 }
 
 func appendGoAway(b []byte, e *RemoteError, admitted int64) []byte {
@@ -105,7 +111,9 @@ func (ses *session) serve() error {
 		if err = ses.in.pump(); err == nil {
 			ses.limitHeader()
 		} else if err == os.ErrDeadlineExceeded {
-			err = errSlow
+			if err = ses.out.death(); err == nil {
+				err = errSlow
+			}
 		}
 		if ses.added {
 			ses.added = false
@@ -175,11 +183,14 @@ func (ses *session) greet(p []byte) (int, error) {
 		a.features = featureFiles & h.features
 	}
 	limits := &ses.server.o.Limits
-	ses.out.addRaw(appendAck(nil, a, &info, uint64(limits.MaxMessage), uint64(limits.CallsPerConnection)))
-	ses.added = true
+	ack := appendAck(nil, a, &info, uint64(limits.MaxMessage), uint64(limits.CallsPerConnection))
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
-	ses.greeted = true
+	if ses.greeted {
+		return helloSize, nil // with a farewell
+	}
+	ses.greeted, ses.added = true, true
+	ses.out.addRaw(ack)
 	switch {
 	case a.version == 0:
 		ses.refusal = &RemoteError{codeVersion, "no common protocol version"}
@@ -206,6 +217,19 @@ func (ses *session) refuse(e *RemoteError) {
 	ses.refusal = e
 	if ses.greeted {
 		ses.addGoAway()
+		ses.out.push()
+	}
+}
+
+// farewell tells a client that the server ends, so that it knows which of its calls did not run:
+// even one whose hello was not read.
+func (ses *session) farewell(e *RemoteError) {
+	ses.refuse(e)
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	if !ses.greeted {
+		ses.greeted = true
+		ses.out.addRaw(appendRefusal(nil, e))
 		ses.out.push()
 	}
 }

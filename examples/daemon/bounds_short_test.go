@@ -1,4 +1,4 @@
-//go:build !long && !windows
+//go:build !long && !windows && !race
 
 package main
 

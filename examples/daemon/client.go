@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -13,9 +14,11 @@ import (
 
 // options say how this program keeps its server running.
 func (a *app) options(started *bool) *lifecycle.Options {
+	self, _ := os.Executable() // for the events only
 	return &lifecycle.Options{
-		Spawn: a.spawn, Kill: kill, Version: a.version, Compare: compareVersions,
-		Log: a.ep.Beside(".log"), Timeout: a.timeout,
+		Executable: self,
+		Spawn:      a.spawn, Kill: kill, Version: a.version, Compare: compareVersions,
+		Log: a.ep.Beside(".log"), Timeout: a.timeout, Alone: func() { a.journal().Rotate() },
 		Events: func(e ipc.Event) {
 			if e.Kind == lifecycle.EventReady && started != nil {
 				*started = true

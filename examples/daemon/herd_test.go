@@ -13,8 +13,8 @@ var (
 	herdClients = flag.Int("herd.clients", herdClientsDefault, "clients of each cold start of TestHerd")
 )
 
-// TestHerd starts many client processes at once where no server runs: one server is started, and all
-// speak to that one.
+// TestHerd starts many client processes at once where no server runs: one server is started, and
+// all speak to that one.
 func TestHerd(t *testing.T) {
 	for range *herdTrials {
 		if !t.Run("trial", herd) {

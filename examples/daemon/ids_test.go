@@ -13,8 +13,8 @@ import (
 // opCount notes the id that is its payload.
 const opCount = 2
 
-// countIDs adds the operation that notes ids. The note is a file's, because servers come and go; there
-// is one at a time.
+// countIDs adds the operation that notes ids. The note is a file's, because servers come and go;
+// there is one at a time.
 func countIDs(srv *ipc.Server) {
 	var mu sync.Mutex // not every system appends as a whole
 	srv.Handle(opCount, func(_ context.Context, r *ipc.Request) (*ipc.Response, error) {

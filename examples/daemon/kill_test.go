@@ -15,9 +15,10 @@ import (
 
 var killClients = flag.Int("kill.clients", killClientsDefault, "clients that wait in TestKillAtEachStep")
 
-// TestKillAtEachStep kills the first process that gets to a step, while many clients call: a server on its
-// way up or down, or a client that starts, stops or replaces one. Nobody hangs, at most one server
-// is left, and whoever comes next is served. Where a client is killed all others get their answer.
+// TestKillAtEachStep kills the first process that gets to a step, while many clients call: a server
+// on its way up or down, or a client that starts, stops or replaces one. Nobody hangs, at most one
+// server is left, and whoever comes next is served. Where a client is killed all others get their
+// answer.
 func TestKillAtEachStep(t *testing.T) {
 	for _, c := range []struct {
 		step   string

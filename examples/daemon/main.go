@@ -1,5 +1,5 @@
-// Command daemon is a complete small host of package ipc: a server that is started by whoever needs it,
-// and its client, in one program.
+// Command daemon is a complete small host of package ipc: a server that is started by whoever needs
+// it, and its client, in one program.
 //
 //	daemon call TEXT       make sure that the server runs, have it echo the text, say who served it
 //	daemon status          say what the server does
@@ -8,8 +8,8 @@
 //	daemon load            call without pause (-callers N -for D) and print calls/s, p50, p99, errors
 //	daemon serve           be the server, in the foreground
 //
-// Flags follow the verb. All take -json (one JSON object as output), -scope NAME (one server for each
-// name), -timeout D (bounds the whole command) and -dir FOLDER (where the endpoint lies).
+// Flags follow the verb. All take -json (one JSON object as output), -scope NAME (one server for
+// each name), -timeout D (bounds the whole command) and -dir FOLDER (where the endpoint lies).
 package main
 
 import (
@@ -115,7 +115,7 @@ func (a *app) flags(verb string) *flag.FlagSet {
 	f.DurationVar(&a.timeout, "timeout", 0, "bound of the whole command; 0 is none of its own")
 	f.StringVar(&a.version, "version", "1", "a whole `number`; a server with a lower one is replaced")
 	f.DurationVar(&a.idle, "idle", time.Hour, "how long the server stays without a call")
-	f.StringVar(&a.ready, "ready", "", "`handle` on which the server tells its starter that it is ready")
+	f.StringVar(&a.ready, "ready", "", "`handle` that tells the starter when the server is ready")
 	f.IntVar(&a.callers, "callers", 8, "number of clients that call")
 	f.DurationVar(&a.period, "for", time.Second, "how long they call")
 	return f

@@ -28,6 +28,9 @@ const (
 	idsVariable  = "LARDER_TEST_IDS"   // a file that gets each id that the handler counts
 	dieVariable  = "LARDER_TEST_DIE"   // "EVENT": the first process that gets there is killed
 	haltVariable = "LARDER_TEST_HALT"  // "EVENT": the first process that gets there is stopped
+
+	// raceVariable keeps the race detector from adding a second to the end of each process.
+	raceVariable = "GORACE=atexit_sleep_ms=0"
 )
 
 // playDaemon is the command itself.
@@ -42,7 +45,8 @@ func newApp() *app {
 	return &app{out: os.Stderr, errors: os.Stderr, register: countIDs, events: noteEvent}
 }
 
-// noteEvent writes a line for an event, and ends or stops this process if it is the first one there.
+// noteEvent writes a line for an event, and ends or stops this process if it is the first one
+// there.
 func noteEvent(e ipc.Event) {
 	appendLine(os.Getenv(noteVariable), fmt.Sprintf("%s %d %d", e.Kind, os.Getpid(), e.Server))
 	if e.Kind == os.Getenv(dieVariable) && first("died") {
@@ -113,9 +117,9 @@ func (s *site) clean() {
 		s.t.Error(err)
 	}
 	if s.t.Failed() {
-		log, _ := os.ReadFile(s.ep.Beside(".log"))
+		log, _ := os.ReadFile(s.ep.Beside(".events"))
 		notes, _ := os.ReadFile(s.notes)
-		s.t.Logf("log of the servers:\n%s\nevents, process, server:\n%s", log, notes)
+		s.t.Logf("events:\n%s\nand in short: event, process, server:\n%s", log, notes)
 	}
 	os.RemoveAll(s.dir)
 }
@@ -124,7 +128,7 @@ func (s *site) clean() {
 func (s *site) command(verb string, args ...string) *exec.Cmd {
 	s.t.Helper()
 	cmd := testkit.Command(s.t, "daemon", s.args(verb, args...)...)
-	cmd.Env = append(cmd.Env, noteVariable+"="+s.notes)
+	cmd.Env = append(cmd.Env, noteVariable+"="+s.notes, raceVariable)
 	return cmd
 }
 
@@ -137,6 +141,7 @@ func (s *site) app(t *testing.T, version string) *app {
 	t.Helper()
 	t.Setenv(roleVariable, "daemon")
 	t.Setenv(noteVariable, s.notes)
+	t.Setenv("GORACE", strings.TrimPrefix(raceVariable, "GORACE="))
 	a := newApp()
 	a.ep, a.dir, a.scope, a.version, a.idle = s.ep, s.dir, "test", version, time.Minute
 	return a

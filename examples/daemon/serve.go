@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"time"
 
 	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/ipcjson"
 	"github.com/larderbuild/larder/ipc/lifecycle"
 )
 
@@ -39,14 +37,13 @@ func (a *app) serve(ctx context.Context, _ []string) error {
 	return srv.Serve(ctx, claim)
 }
 
-// log writes an event to standard error: of the server, whose standard error is its log, and of the
-// client only if it says why something was done.
+// log appends an event to the one file of all servers and clients of the endpoint, which tells
+// afterwards why a server came and went.
 func (a *app) log(e ipc.Event) {
-	if a.ready != "" {
-		fmt.Fprintf(a.errors, "%s %s process=%d old=%d version=%s reason=%q error=%v\n",
-			e.Time.Format(time.RFC3339Nano), e.Kind, os.Getpid(), e.Old, e.Version, e.Reason, e.Err)
-	}
+	a.journal().Event(e)
 	if a.events != nil {
 		a.events(e)
 	}
 }
+
+func (a *app) journal() *ipcjson.Log { return ipcjson.NewLog(a.ep.Beside(".events"), 0) }

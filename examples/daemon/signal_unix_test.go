@@ -18,9 +18,7 @@ import (
 func TestWedgedServer(t *testing.T) {
 	s := newSite(t)
 	first := s.mustRun("call", "hello")
-	if err := syscall.Kill(first.PID, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	stopProcess(t, first.PID)
 	a := s.app(t, "1")
 	o := a.options(nil)
 	o.ProbeTimeout = 100 * time.Millisecond
@@ -39,13 +37,28 @@ func TestWedgedServer(t *testing.T) {
 	}
 }
 
+// stopProcess returns when the process has stopped, which a signal only begins.
+func stopProcess(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+		if err != nil {
+			t.Skip("this system does not tell when a process has stopped:", err)
+		}
+		if strings.Contains(string(stat), ") T ") {
+			return
+		}
+	}
+}
+
 // TestStopWedgedServer stops a server whose process does not run.
 func TestStopWedgedServer(t *testing.T) {
 	s := newSite(t)
 	first := s.mustRun("call", "hello")
-	if err := syscall.Kill(first.PID, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	stopProcess(t, first.PID)
 	outcome, err := lifecycle.Stop(t.Context(), s.ep, &lifecycle.StopOptions{
 		Kill: kill, ProbeTimeout: 100 * time.Millisecond,
 	})
@@ -95,7 +108,8 @@ func (s *site) waitFor(t *testing.T, what string) int {
 	}
 }
 
-// TestTerminalSignals sends what Ctrl-C and a closed terminal send to the starter's group and session.
+// TestTerminalSignals sends what Ctrl-C and a closed terminal send to the starter's group and
+// session.
 func TestTerminalSignals(t *testing.T) {
 	s := newSite(t)
 	cmd := s.command("load", "-callers", "1", "-for", "1m")

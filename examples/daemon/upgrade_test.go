@@ -19,8 +19,8 @@ var (
 	upgradeClients = flag.Int("upgrade.clients", upgradeCallsDefault, "clients of TestUpgradeUnderLoad")
 )
 
-// TestUpgradeUnderLoad replaces the server by newer ones while many clients call without pause: no id
-// is lost, none is counted twice, and no call ends with any error.
+// TestUpgradeUnderLoad replaces the server by newer ones while many clients call without pause: no
+// id is lost, none is counted twice, and no call ends with any error.
 func TestUpgradeUnderLoad(t *testing.T) {
 	s := newSite(t)
 	a := s.app(t, "1")

@@ -10,11 +10,10 @@ import (
 	"os"
 
 	"github.com/larderbuild/larder/internal/bench/child"
-	"github.com/larderbuild/larder/internal/bench/store"
 )
 
 func main() {
-	if code, isChild := child.Main(os.Args, store.Jobs()); isChild {
+	if code, isChild := child.Main(os.Args, jobs()); isChild {
 		os.Exit(code)
 	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))

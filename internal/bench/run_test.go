@@ -12,11 +12,10 @@ import (
 	"github.com/larderbuild/larder/internal/bench/child"
 	"github.com/larderbuild/larder/internal/bench/frame"
 	"github.com/larderbuild/larder/internal/bench/stat"
-	"github.com/larderbuild/larder/internal/bench/store"
 )
 
 func TestMain(m *testing.M) {
-	if code, isChild := child.Main(os.Args, store.Jobs()); isChild {
+	if code, isChild := child.Main(os.Args, jobs()); isChild {
 		os.Exit(code)
 	}
 	os.Exit(m.Run())
@@ -27,7 +26,7 @@ func TestParse(t *testing.T) {
 		name, args, err string
 	}{
 		{"suite", "-suite store -quick -entries 1e4", ""},
-		{"no suite", "-quick", `want one of: store, gobuild`},
+		{"no suite", "-quick", `want one of: store, gobuild, ipc`},
 		{"unknown suite", "-suite nothing", `want one of`},
 		{"bad expression", "-suite store -rows (", "error parsing regexp"},
 		{"too few", "-suite store -entries 12", "whole number"},

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/larderbuild/larder/internal/bench/buildabi"
+	"github.com/larderbuild/larder/internal/bench/child"
 	"github.com/larderbuild/larder/internal/bench/frame"
 	"github.com/larderbuild/larder/internal/bench/gobuild"
+	"github.com/larderbuild/larder/internal/bench/ipc"
 	"github.com/larderbuild/larder/internal/bench/store"
 )
 
@@ -15,7 +18,15 @@ func suites() []frame.Suite {
 		store.Suite(),
 		gobuild.Suite(),
 		buildabi.Suite(),
+		ipc.Suite(),
 	}
+}
+
+// jobs are what child processes of all suites run.
+func jobs() map[string]child.Job {
+	all := store.Jobs()
+	maps.Copy(all, ipc.Jobs())
+	return all
 }
 
 // modules are named with their versions in the machine line.
@@ -25,6 +36,10 @@ func modules() []string {
 		"github.com/rogpeppe/go-internal",
 		"go.etcd.io/bbolt",
 		"github.com/bradfitz/go-tool-cache",
+		"google.golang.org/grpc",
+		"github.com/containerd/ttrpc",
+		"storj.io/drpc",
+		"github.com/hashicorp/yamux",
 	}
 }
 

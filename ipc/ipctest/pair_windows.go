@@ -24,7 +24,7 @@ func pair(tb testing.TB) (a, b *os.File, err error) {
 		b, err = l.Accept()
 		accepted <- err
 	}()
-	if a, err = ep.Connect(context.Background()); err != nil {
+	if a, err = ep.Dial(context.Background()); err != nil {
 		l.Close()
 	}
 	if acceptErr := <-accepted; err == nil {

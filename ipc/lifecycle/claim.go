@@ -78,9 +78,9 @@ type Held struct {
 }
 
 // Claim makes this process the one owner of the endpoint, or returns a [*HeldError] at once. The
-// claim ends with [Held.Close] or with the process, and never is a dead owner in the way: its record
-// is ignored, whatever number its process had. A server that lives keeps the endpoint even if
-// somebody has deleted its lock file. A folder on another machine is an error, because locks are
+// claim ends with [Held.Close] or with the process, and never is a dead owner in the way: its
+// record is ignored, whatever number its process had. A server that lives keeps the endpoint even
+// if somebody has deleted its lock file. A folder on another machine is an error, because locks are
 // not to be trusted there. ctx ends waiting, of which there is little.
 func Claim(ctx context.Context, ep ipc.Endpoint, o *ClaimOptions) (*Held, error) {
 	if o == nil {
@@ -143,8 +143,8 @@ func newInstance() string {
 	return strconv.FormatUint(rand.Uint64()|high, 16) + strconv.FormatUint(rand.Uint64()|high, 16)
 }
 
-// How long a lock whose holder does not say who it is may stay: others look whether a file is locked
-// by locking it for a moment.
+// How long a lock whose holder does not say who it is may stay: others look whether a file is
+// locked by locking it for a moment.
 const (
 	lookTime     = 100 * time.Millisecond
 	lookPauseMax = 10 * time.Millisecond

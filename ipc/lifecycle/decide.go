@@ -25,10 +25,10 @@ type ServerInfo struct {
 }
 
 // PreferNewer decides by version: an equal or newer server is used, an older one replaced, and one
-// that comes or goes is waited for. One that did not answer, or whose version compare
-// cannot tell, is replaced after the second look that ended so. Compare returns a negative number if
-// its first argument is older than the second. Without it any other version is refused: nothing
-// tells which one is older, and two programs must not replace each other's server in turn.
+// that comes or goes is waited for. One that did not answer, or whose version compare cannot tell,
+// is replaced after the second look that ended so. Compare returns a negative number if its first
+// argument is older than the second. Without it any other version is refused: nothing tells which
+// one is older, and two programs must not replace each other's server in turn.
 func PreferNewer(own string, compare func(a, b string) (int, error)) func(ServerInfo) Decision {
 	return func(s ServerInfo) Decision {
 		switch {

@@ -1,5 +1,5 @@
-// Package lifecycle makes sure that one server runs at an endpoint of package ipc: started by whoever
-// needs it first, exactly once, found by everybody else, replaced by a newer one without a
+// Package lifecycle makes sure that one server runs at an endpoint of package ipc: started by
+// whoever needs it first, exactly once, found by everybody else, replaced by a newer one without a
 // lost call, and gone when it is told to go.
 //
 // It starts no process itself and ends none: the host supplies both. A server calls [Claim] and
@@ -10,10 +10,10 @@
 // # Exactly one
 //
 // A server owns its endpoint by the lock of a file beside it, which the system gives up however the
-// server dies. Clients that find no server agree by a second lock on who starts one; the others wait
-// for that one. No process number is trusted without its start time, no clock decides
-// anything but how long a start that keeps failing is not tried again, and no file is ever
-// deleted to mean something.
+// server dies. Clients that find no server agree by a second lock on who starts one; the others
+// wait for that one. No process number is trusted without its start time, no clock decides anything
+// but how long a start that keeps failing is not tried again, and no file is ever deleted to mean
+// something.
 //
 // # What a started server must be given
 //

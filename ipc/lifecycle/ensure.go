@@ -12,11 +12,11 @@ import (
 	"github.com/larderbuild/larder/ipc/internal/filelock"
 )
 
-// Ensure returns a client of the endpoint's server, and sees to it that there is one: it looks for a
-// server, decides about the one that it has found, starts one if there is none, or replaces the
-// one that there is. Any number of processes may do so at once and one server is started. When
-// the client has to connect again, after the server's idle exit or an upgrade, it goes through all
-// this again. ctx and Options.Timeout, whichever ends first, bound it all.
+// Ensure returns a client of the endpoint's server, and sees to it that there is one: it looks for
+// a server, decides about the one that it has found, starts one if there is none, or replaces the
+// one that there is. Any number of processes may do so at once and one server is started. When the
+// client has to connect again, after the server's idle exit or an upgrade, it goes through all this
+// again. ctx and Options.Timeout, whichever ends first, bound it all.
 //
 // The errors are a [*StartError], [*BackoffError], [*RefusedError], [*TimeoutError], an
 // [ipc.ErrNotRunning] without Spawn, or a fault of the caller, such as no permission, at once.

@@ -301,7 +301,7 @@ func TestEnsureReadyLate(t *testing.T) {
 	if _, ok := errors.AsType[*lifecycle.StartError](err); ok {
 		t.Errorf("a server that is late was taken for a dead one: %v", err)
 	}
-	if !errors.Is(err, context.DeadlineExceeded) && err == nil {
+	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("server that is late: %v", err)
 	}
 	claim := <-claims
@@ -311,8 +311,69 @@ func TestEnsureReadyLate(t *testing.T) {
 	})
 	h.servers.Go(func() { srv.Serve(context.Background(), claim) })
 	h.ensure(h.options())
-	if h.spawns() != 0 {
-		t.Errorf("%d more servers started", h.spawns())
+	if h.spawns() != 0 || len(h.noted(lifecycle.EventKill)) != 0 {
+		t.Errorf("%d more servers started, %d killed", h.spawns(), len(h.noted(lifecycle.EventKill)))
+	}
+}
+
+// TestEnsureWaitsForStart meets a server that owns the endpoint and does not listen yet, for longer
+// than a server may be silent: it is not taken for one that hangs.
+func TestEnsureWaitsForStart(t *testing.T) {
+	h := newHost(t, "1")
+	claim := claim(t, h.ep)
+	o, silent := h.impatient()
+	ensured := h.ensureLater(o)
+	for range 5 {
+		<-silent
+	}
+	srv := ipc.NewServer(&ipc.ServerOptions{Version: "1"})
+	h.servers.Go(func() { srv.Serve(context.Background(), claim) })
+	if err := <-ensured; err != nil {
+		t.Error(err)
+	}
+	if h.spawns() != 0 || len(h.noted(lifecycle.EventKill)) != 0 {
+		t.Errorf("%d servers started, %d killed", h.spawns(), len(h.noted(lifecycle.EventKill)))
+	}
+}
+
+// TestEnsureWaitsForDrain meets a server that takes no connections because it finishes a call, for
+// longer than a server may be silent: it is not taken for one that hangs.
+func TestEnsureWaitsForDrain(t *testing.T) {
+	h := newHost(t, "1")
+	srv := ipc.NewServer(&ipc.ServerOptions{Version: "1"})
+	running, finish := make(chan bool), make(chan bool)
+	srv.Handle(opEcho, func(_ context.Context, r *ipc.Request) (*ipc.Response, error) {
+		running <- true
+		<-finish
+		return r.Reply(r.Payload), nil
+	})
+	claim := claim(t, h.ep)
+	h.servers.Go(func() { srv.Serve(context.Background(), claim) })
+	c, err := ipc.Dial(t.Context(), h.ep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	called := make(chan error, 1)
+	go func() {
+		_, err := c.Call(t.Context(), opEcho, nil)
+		called <- err
+	}()
+	<-running
+	if err := c.Shutdown(t.Context(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	o, silent := h.impatient()
+	ensured := h.ensureLater(o)
+	for range 5 {
+		<-silent
+	}
+	finish <- true
+	if err := errors.Join(<-called, <-ensured); err != nil {
+		t.Error(err)
+	}
+	if h.spawns() != 1 || len(h.noted(lifecycle.EventKill)) != 0 {
+		t.Errorf("%d servers started, %d killed", h.spawns(), len(h.noted(lifecycle.EventKill)))
 	}
 }
 

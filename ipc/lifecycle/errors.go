@@ -39,8 +39,8 @@ func (e *RefusedError) Error() string {
 		strconv.Itoa(e.Server.Process.PID) + " of version " + strconv.Quote(e.Server.Version)
 }
 
-// TimeoutError says what was waited for when the time was up. It is an [os.ErrDeadlineExceeded] and a
-// [context.DeadlineExceeded].
+// TimeoutError says what was waited for when the time was up. It is an [os.ErrDeadlineExceeded] and
+// a [context.DeadlineExceeded].
 type TimeoutError struct {
 	Endpoint ipc.Endpoint
 	Doing    string // such as "wait for another process to start a server"

@@ -14,6 +14,8 @@ const (
 	EventRefusing  = "refusing"  // no further client can connect
 	EventReleased  = "released"  // the endpoint is free
 
+	EventDiedOwners = "died-owners" // the server's last owner has ended; Count of all there were
+
 	EventSpawnAttempt = "spawn-attempt" // written before the host's Spawn is called
 	EventSpawned      = "spawned"       // Spawn has returned
 	EventReady        = "ready"         // the started server answers; Took since the attempt

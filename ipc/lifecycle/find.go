@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// FindOptions say where [FindExecutable] looks, in this order; nil and the zero value look beside the
-// running program.
+// FindOptions say where [FindExecutable] looks, in this order; nil and the zero value look beside
+// the running program.
 type FindOptions struct {
 	// NotBeside skips the folder of the running program, symbolic links of its path resolved.
 	NotBeside bool
@@ -37,10 +37,10 @@ func (e *FindError) Error() string {
 // Is reports whether target is [fs.ErrNotExist].
 func (e *FindError) Is(target error) bool { return target == fs.ErrNotExist }
 
-// FindExecutable returns the absolute path of a program: a regular file that may be executed. A name
-// without an extension gets .exe on Windows. Folders that are not absolute are skipped, and with them
-// the current folder, into which anybody may have put a program of that name. The error is a
-// [*FindError].
+// FindExecutable returns the absolute path of a program: a regular file that may be executed. A
+// name without an extension gets .exe on Windows. Folders that are not absolute are skipped, and
+// with them the current folder, into which anybody may have put a program of that name. The error
+// is a [*FindError].
 func FindExecutable(name string, o *FindOptions) (string, error) {
 	if o == nil {
 		o = new(FindOptions)

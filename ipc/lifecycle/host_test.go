@@ -171,3 +171,30 @@ func says(t testing.TB, err error, words ...string) {
 		}
 	}
 }
+
+// impatient options give a server little time to answer; the channel tells of each that did not.
+func (h *host) impatient() (*lifecycle.Options, <-chan bool) {
+	o := h.options()
+	o.ProbeTimeout = 10 * time.Millisecond
+	silent := make(chan bool, 1000)
+	o.Events = func(e ipc.Event) {
+		h.note(e)
+		if e.Kind == lifecycle.EventUnanswered {
+			silent <- true
+		}
+	}
+	return o, silent
+}
+
+// ensureLater makes sure of a server in the background.
+func (h *host) ensureLater(o *lifecycle.Options) <-chan error {
+	ensured := make(chan error, 1)
+	go func() {
+		c, err := lifecycle.Ensure(h.t.Context(), h.ep, o)
+		if err == nil {
+			c.Close()
+		}
+		ensured <- err
+	}()
+	return ensured
+}

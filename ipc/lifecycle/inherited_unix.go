@@ -9,10 +9,10 @@ import (
 )
 
 // CloseInherited closes all descriptors but the first three that this process was started with and
-// that its starter did not mean for it, such as those of a jobserver or of somebody's pipe: who reads
-// that pipe would wait for this process. A server calls it first thing, after [OpenReadiness]
-// and [ipc.Activated]. What this process has opened itself is safe: Go marks it
-// close-on-exec, and such descriptors are left alone.
+// that its starter did not mean for it, such as those of a jobserver or of somebody's pipe: who
+// reads that pipe would wait for this process. A server calls it first thing, after [OpenReadiness]
+// and [ipc.Activated]. What this process has opened itself is safe: Go marks it close-on-exec, and
+// such descriptors are left alone.
 func CloseInherited() error {
 	names, err := os.ReadDir("/dev/fd")
 	if err != nil {

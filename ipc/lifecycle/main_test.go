@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"testing"
 
@@ -13,9 +14,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(testkit.Main(m, &testkit.Options{Roles: map[string]testkit.Role{
+	roles := map[string]testkit.Role{
 		"holder": playHolder, "sleeper": playSleeper, "telling": playTelling, "finder": playFinder,
-	}}))
+	}
+	maps.Copy(roles, systemRoles)
+	os.Exit(testkit.Main(m, &testkit.Options{Roles: roles}))
 }
 
 // playSleeper does nothing until its input ends.

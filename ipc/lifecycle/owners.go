@@ -13,12 +13,16 @@ import (
 // ownerPause is how often owners are looked at where the system does not tell of their end.
 const ownerPause = 5 * time.Second
 
-// Owners are the processes for which a server runs, such as an editor. The rule starts with the first
-// one: from then on the server is to end when the last owner has ended. The zero value has none
-// and is ready to use. It is safe for concurrent use.
+// Owners are the processes for which a server runs, such as an editor. The rule starts with the
+// first one: from then on the server is to end when the last owner has ended. The zero value has
+// none and is ready to use. It is safe for concurrent use.
 type Owners struct {
+	// Events gets an [EventDiedOwners] from Run; nil means nobody.
+	Events func(ipc.Event)
+
 	mu    sync.Mutex
 	alive map[ipc.Process]bool
+	ever  int
 	added chan struct{} // closed by Add; nil if Run has nobody to hear of
 }
 
@@ -34,7 +38,10 @@ func (o *Owners) Add(pid int) error {
 	if o.alive == nil {
 		o.alive = make(map[ipc.Process]bool)
 	}
-	o.alive[p] = true
+	if !o.alive[p] {
+		o.alive[p] = true
+		o.ever++
+	}
 	if o.added != nil {
 		close(o.added)
 		o.added = nil
@@ -79,12 +86,21 @@ func (o *Owners) Run(ctx context.Context) error {
 		case <-added:
 		case p := <-gone:
 			if o.remove(p) == 0 {
+				o.report()
 				return nil
 			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+}
+
+func (o *Owners) report() {
+	o.mu.Lock()
+	ever := o.ever
+	o.mu.Unlock()
+	r := reporter{events: o.Events}
+	r.report(ipc.Event{Kind: EventDiedOwners, Server: os.Getpid(), Count: int64(ever)})
 }
 
 // next returns the owners and a channel that is closed when there is one more.

@@ -26,7 +26,8 @@ func startSleeper(t testing.TB) (*testkit.Child, ipc.Process) {
 }
 
 func TestOwners(t *testing.T) {
-	var o lifecycle.Owners
+	var events []ipc.Event
+	o := lifecycle.Owners{Events: func(e ipc.Event) { events = append(events, e) }}
 	ended := make(chan error, 1)
 	go func() { ended <- o.Run(t.Context()) }()
 	a, first := startSleeper(t)
@@ -51,6 +52,35 @@ func TestOwners(t *testing.T) {
 	b.Kill()
 	if err := <-ended; err != nil || o.Count() != 0 {
 		t.Errorf("after the last owner: %v, %d left", err, o.Count())
+	}
+	if len(events) != 1 || events[0].Kind != lifecycle.EventDiedOwners || events[0].Count != 2 {
+		t.Errorf("events %+v", events)
+	}
+}
+
+// TestOwnersDrain ends a server that has no idle time with its owner.
+func TestOwnersDrain(t *testing.T) {
+	h := newHost(t, "1")
+	srv := ipc.NewServer(nil)
+	claim := claim(t, h.ep)
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(context.Background(), claim) }()
+	owner, p := startSleeper(t)
+	var o lifecycle.Owners
+	if err := o.Add(p.PID); err != nil {
+		t.Fatal(err)
+	}
+	drained := make(chan error, 1)
+	go func() {
+		err := o.Run(t.Context())
+		if err == nil {
+			err = srv.Drain(t.Context(), "its last owner has ended")
+		}
+		drained <- err
+	}()
+	owner.Kill()
+	if err := errors.Join(<-drained, <-served); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -20,12 +20,13 @@ const (
 	ReasonAsked      = "replaces a server on request"
 )
 
-// SpawnInfo tells the host's Spawn what to start, and how the started process tells that it is ready.
+// SpawnInfo tells the host's Spawn what to start, and how the started process tells that it is
+// ready.
 //
 // The process must get the handle that [SpawnInfo.Inherit] adds, and call [OpenReadiness] with the
 // text that Inherit returns, which mostly is one of its arguments. It must get nothing else of its
-// starter: no terminal, no output or input, no other descriptor, because whoever reads such
-// a pipe waits for the server's end; no session or process group, or Ctrl-C ends the server; no current
+// starter: no terminal, no output or input, no other descriptor, because whoever reads such a pipe
+// waits for the server's end; no session or process group, or Ctrl-C ends the server; no current
 // folder, which could not be removed. All descriptors of this library stay behind by themselves.
 type SpawnInfo struct {
 	Endpoint ipc.Endpoint
@@ -40,8 +41,8 @@ type SpawnInfo struct {
 // value, and nil, tell nobody.
 type Readiness struct{ f *os.File }
 
-// OpenReadiness takes what [SpawnInfo.Inherit] returned; "" is a process that nobody waits for. Call it
-// early: until then the handle would be passed on to what this process starts.
+// OpenReadiness takes what [SpawnInfo.Inherit] returned; "" is a process that nobody waits for.
+// Call it early: until then the handle would be passed on to what this process starts.
 func OpenReadiness(text string) (*Readiness, error) {
 	if text == "" {
 		return nil, nil

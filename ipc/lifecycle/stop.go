@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/internal/filelock"
 )
 
 // Outcome is what [Stop] did.
@@ -50,8 +51,8 @@ type StopOptions struct {
 // Stop makes the endpoint's server drain and returns when its claim is free and its process gone,
 // so that the host's files may be moved away. While it runs nobody starts another. A server that
 // does not answer, or does not end in time, is killed if StopOptions.Kill says how. To stop what
-// does not run is no error, and to stop twice neither. When the time is up, or ctx ends, the error is a
-// [*TimeoutError] and nothing is known.
+// does not run is no error, and to stop twice neither. When the time is up, or ctx ends, the error
+// is a [*TimeoutError] and nothing is known.
 func Stop(ctx context.Context, ep ipc.Endpoint, o *StopOptions) (Outcome, error) {
 	if o == nil {
 		o = new(StopOptions)
@@ -83,7 +84,9 @@ func Stop(ctx context.Context, ep ipc.Endpoint, o *StopOptions) (Outcome, error)
 	}
 }
 
-func (e *effort) stopFound(ctx context.Context, s ServerInfo, c *ipc.Client, reason string) (Outcome, error) {
+func (e *effort) stopFound(
+	ctx context.Context, s ServerInfo, c *ipc.Client, reason string,
+) (Outcome, error) {
 	target := Info{s.Process, s.Instance, s.Version}
 	if c != nil {
 		defer c.Close()
@@ -116,7 +119,9 @@ func (e *effort) stopper(reason string) *stopper { return &stopper{e, reason} }
 
 // stop asks the target to drain, through c if it answers, and ends it by force when that takes
 // too long or it is wedged. The caller holds the start lock.
-func (s *stopper) stop(ctx context.Context, c *ipc.Client, target Info, wedged bool) (Outcome, error) {
+func (s *stopper) stop(
+	ctx context.Context, c *ipc.Client, target Info, wedged bool,
+) (Outcome, error) {
 	event := ipc.Event{Server: target.Process.PID, Instance: target.Instance, Reason: s.reason}
 	var err error
 	if !wedged {
@@ -162,7 +167,8 @@ func (s *stopper) failed(ctx context.Context, target Info, err error) error {
 func (s *stopper) gone(ctx context.Context, target Info, limit time.Duration, last error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	for pause := lookAgainMin; s.there(target); pause = min(2*pause, lookAgainMax) {
+	claimed := s.claimed(target)
+	for pause := lookAgainMin; s.there(target, claimed); pause = min(2*pause, lookAgainMax) {
 		if err := sleep(ctx, pause); err != nil {
 			return errors.Join(last, err)
 		}
@@ -173,11 +179,15 @@ func (s *stopper) gone(ctx context.Context, target Info, limit time.Duration, la
 	return waitGone(ctx, target.Process, lookAgainMax)
 }
 
-// there reports whether the target still owns the endpoint.
-func (s *stopper) there(target Info) bool {
-	holder := readRecord(s.ep.Beside(claimSuffix)).Info
-	if holder != (Info{}) && holder.Process != target.Process {
-		return false // a successor does
-	}
-	return occupied(s.ep)
+// there reports whether the target still has the endpoint. Where it had the claim nothing else
+// counts: a service manager may go on to listen.
+func (s *stopper) there(target Info, claimed bool) bool {
+	return s.claimed(target) || !claimed && s.ep.Listening()
+}
+
+// claimed reports whether the target, or a process that does not say who it is, holds the claim.
+func (s *stopper) claimed(target Info) bool {
+	path := s.ep.Beside(claimSuffix)
+	holder := readRecord(path).Info
+	return (holder == Info{} || holder.Process == target.Process) && filelock.Held(path)
 }

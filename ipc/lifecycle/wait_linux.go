@@ -15,8 +15,8 @@ const (
 	nonblock     = syscall.O_NONBLOCK
 )
 
-// waitGone returns when the process has ended, or with the cause of ctx's end. pause is how often it
-// looks where it cannot wait for the event itself.
+// waitGone returns when the process has ended, or with the cause of ctx's end. pause is how often
+// it looks where it cannot wait for the event itself.
 func waitGone(ctx context.Context, p ipc.Process, pause time.Duration) error {
 	f, err := openProcess(p)
 	if errors.Is(err, os.ErrProcessDone) {

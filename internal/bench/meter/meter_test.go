@@ -73,3 +73,18 @@ func TestAllocs(t *testing.T) {
 		t.Errorf("%v allocations a call, error %v, want 2", got, err)
 	}
 }
+
+func TestSelfCountsAllocations(t *testing.T) {
+	var kept [][]byte
+	before := meter.ReadSelf()
+	for range 1000 {
+		kept = append(kept, make([]byte, 64))
+	}
+	used := meter.ReadSelf().Minus(before)
+	if used.Allocs < 1000 || used.Allocs > 3000 || len(kept) != 1000 {
+		t.Errorf("%d allocations, want 1000 and a few", used.Allocs)
+	}
+	if used.CPU < 0 {
+		t.Errorf("CPU time %v", used.CPU)
+	}
+}

@@ -1,0 +1,4 @@
+// Command empty does nothing: what any process costs.
+package main
+
+func main() {}

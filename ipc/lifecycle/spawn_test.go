@@ -1,0 +1,117 @@
+package lifecycle_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/internal/testkit"
+	"github.com/larderbuild/larder/ipc/lifecycle"
+)
+
+// startTelling starts a process that tells what and returns the starter's end.
+func startTelling(t *testing.T, what string) (ready *os.File, exited <-chan error) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := lifecycle.NewSpawnInfo(w)
+	attr := new(os.ProcAttr)
+	handle := info.Inherit(attr)
+	cmd := testkit.Command(t, "telling", handle, what)
+	cmd.SysProcAttr = attr.Sys
+	if len(attr.Files) > 3 {
+		cmd.ExtraFiles = attr.Files[3:]
+	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	exit := make(chan error, 1)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		bufio.NewReader(out).WriteTo(new(strings.Builder))
+		exit <- cmd.Wait()
+	}()
+	t.Cleanup(func() { in.Close(); <-finished })
+	return r, exit
+}
+
+func TestReadiness(t *testing.T) {
+	for _, c := range []struct{ what, want string }{
+		{"ready", ""}, {"failed", "first line; second line"},
+		{"exit", "exited before it was ready"}, {"exit", "exit status 3"},
+		{"hang", "deadline exceeded"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			ready, exited := startTelling(t, c.what)
+			ctx, cancel := context.WithTimeout(t.Context(), map[bool]time.Duration{
+				true: 200 * time.Millisecond, false: time.Minute}[c.what == "hang"])
+			defer cancel()
+			err := lifecycle.AwaitReady(ctx, ready, exited)
+			if c.want == "" && err != nil {
+				t.Fatal(err)
+			}
+			if c.want != "" {
+				says(t, err, c.want)
+			}
+		})
+	}
+}
+
+func TestReadinessHandle(t *testing.T) {
+	for _, text := range []string{"x", "-1", "987654", "99999999999999"} {
+		if r, err := lifecycle.OpenReadiness(text); err == nil {
+			t.Errorf("handle %q: %v", text, r)
+		}
+	}
+	r, err := lifecycle.OpenReadiness("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Ready() // nobody hears of it
+	r.Fail(nil)
+}
+
+// TestReadinessLimits has a server with much to say, and one that says something else.
+func TestReadinessLimits(t *testing.T) {
+	for name, c := range map[string]struct{ told, want string }{
+		"long":        {"failed: " + strings.Repeat("x", 4000) + "\n", "xxx"},
+		"cut off":     {"failed: because", "because"},
+		"no end":      {strings.Repeat("y", 5000), "before it was ready"},
+		"other words": {"hello\n", "before it was ready"},
+		"nothing":     {"", "before it was ready"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.WriteString(c.told); err != nil {
+				t.Fatal(err)
+			}
+			w.Close()
+			says(t, lifecycle.AwaitReady(t.Context(), r, nil), c.want)
+		})
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lifecycle.NewSpawnInfo(w).Starter().Fail(errors.New(strings.Repeat("z", 10000)))
+	says(t, lifecycle.AwaitReady(t.Context(), r, nil), "zzz")
+}
