@@ -120,14 +120,14 @@ func (h *host) fuzzing() {
 		m.StartRuns = uint64(h.uint8() % 2)
 		h.fuzz.SetIndex(m)
 	case 1:
-		m := brokenIndex(buildabi.V3, int(h.uint8()%4))
-		h.fuzz.SetIndex(m)
+		h.fuzz.SetIndex(brokenIndex(buildabi.V3, int(h.uint8()%4)))
 	case 2:
 		h.fuzz.SetEntryPoints(list(&h.generator, func() uint32 { return uint32(h.uint8() % 4) })...)
 	default:
 		h.runs += uint64(h.uint8() % 3)
+		sizes := []int{8, 8, 8, 0, 16} // one word is right for all but the empty index
 		h.fuzz.UpdateCoverage(&buildabi.CoverageUpdate{Runs: h.runs,
-			UniqueRuns: uint64(h.uint8() % 3), Covered: h.bytes(8 * int(h.uint8()%3))})
+			UniqueRuns: uint64(h.uint8() % 3), Covered: h.bytes(sizes[h.uint8()%5])})
 	}
 }
 
