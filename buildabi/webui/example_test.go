@@ -17,6 +17,7 @@ func Example() {
 	build.Finish(buildabi.Watching)
 
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Println(err)
