@@ -120,14 +120,14 @@ func (h *host) fuzzing() {
 		m.StartRuns = uint64(h.uint8() % 2)
 		h.fuzz.SetIndex(m)
 	case 1:
-		m := brokenIndex(buildabi.V3, int(h.uint8()%4))
-		h.fuzz.SetIndex(m)
+		h.fuzz.SetIndex(brokenIndex(buildabi.V3, int(h.uint8()%4)))
 	case 2:
 		h.fuzz.SetEntryPoints(list(&h.generator, func() uint32 { return uint32(h.uint8() % 4) })...)
 	default:
 		h.runs += uint64(h.uint8() % 3)
+		sizes := []int{8, 8, 8, 0, 16} // one word is right for all but the empty index
 		h.fuzz.UpdateCoverage(&buildabi.CoverageUpdate{Runs: h.runs,
-			UniqueRuns: uint64(h.uint8() % 3), Covered: h.bytes(8 * int(h.uint8()%3))})
+			UniqueRuns: uint64(h.uint8() % 3), Covered: h.bytes(sizes[h.uint8()%5])})
 	}
 }
 
@@ -139,15 +139,16 @@ func FuzzBoard(f *testing.F) {
 		f.Add(i%2 == 0, testkit.Bytes(rand, 200+40*i))
 	}
 	f.Fuzz(func(t *testing.T, v3 bool, b []byte) {
-		synctest.Test(t, func(t *testing.T) { playBoard(t, v3, b[:min(len(b), 2000)]) })
+		v := buildabi.V1
+		if v3 {
+			v = buildabi.V3
+		}
+		synctest.Test(t, func(t *testing.T) { playBoard(t, v, b[:min(len(b), 2000)]) })
 	})
 }
 
-func playBoard(t *testing.T, v3 bool, b []byte) {
-	v := buildabi.V1
-	if v3 {
-		v = buildabi.V3
-	}
+// playBoard returns what each of the clients was told.
+func playBoard(t *testing.T, v buildabi.Version, b []byte) (told [][]pass) {
 	h := &host{generator: generator{b}}
 	h.board = buildabi.NewBoard(&buildabi.BoardOptions{Version: v, TimeReport: true})
 	clients := []*client{connect(t, h.board, v)}
@@ -164,16 +165,20 @@ func playBoard(t *testing.T, v3 bool, b []byte) {
 	time.Sleep(2 * time.Second)
 	late := connect(t, h.board, v)
 	time.Sleep(2 * time.Second)
+	told = append(told, late.take())
+	late.close()
 	var last screen
-	last.show(late.take())
-	for i, c := range append(clients, late) {
+	last.show(told[0])
+	for i, c := range clients {
+		told = append(told, c.take())
+		c.close()
 		var s screen
-		s.show(c.take())
-		if fuzzing := last.index != nil; c != late && s.text(fuzzing) != last.text(fuzzing) {
+		s.show(told[1+i])
+		if fuzzing := last.index != nil; s.text(fuzzing) != last.text(fuzzing) {
 			t.Errorf("client %d shows\n%s, a late one\n%s", i, s.text(fuzzing), last.text(fuzzing))
 		}
-		c.close()
 	}
+	return told
 }
 
 func BenchmarkSetStep(b *testing.B) {

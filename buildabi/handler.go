@@ -107,17 +107,21 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, name string) {
 	case name == "sources.tar":
 		h.sources(w, r)
 	case name == "main.wasm" && h.Compile != nil:
-		b, err := h.compile.get(r.Context(), debug)
-		if err != nil {
-			plain(w, http.StatusInternalServerError, err.Error())
-			return
-		}
-		content(w, r, name, b)
+		h.compiled(w, r, name, debug)
 	case isStep && isLog:
 		h.stepLog(w, r, step)
 	default:
 		h.file(w, r, name, debug)
 	}
+}
+
+func (h *handler) compiled(w http.ResponseWriter, r *http.Request, name string, debug bool) {
+	b, err := h.compile.get(r.Context(), debug)
+	if err != nil {
+		plain(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	content(w, r, name, b)
 }
 
 // isWebSocket reports whether the request asks for one. As in Zig's server others get the file,
@@ -211,7 +215,7 @@ func content(w http.ResponseWriter, r *http.Request, name string, b []byte) {
 	found(w, name)
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	if r.Method != http.MethodHead {
-		w.Write(b) // a client that has gone misses nothing
+		stream(w).Write(b) // a client that has gone misses nothing
 	}
 }
 
@@ -226,6 +230,7 @@ func notFound(w http.ResponseWriter) { plain(w, http.StatusNotFound, "not found"
 func plain(w http.ResponseWriter, code int, line string) {
 	w.Header().Set("Content-Type", "text/plain")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	allowTime(http.NewResponseController(w)) // the host may have taken all of it
 	w.WriteHeader(code)
 	io.WriteString(w, line)
 }

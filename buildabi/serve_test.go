@@ -194,6 +194,46 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
+// TestSlowResponses shows that a compilation and a log may take longer than the server's limits.
+func TestSlowResponses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := buildabi.NewBoard(nil)
+		b.StartBuild("a")
+		slowly, log := io.Pipe()
+		h := buildabi.NewHandler(b, &buildabi.HandlerOptions{
+			Compile: func(ctx context.Context, debug bool) ([]byte, error) {
+				time.Sleep(5 * time.Minute)
+				if debug {
+					return nil, errors.New("error")
+				}
+				return make([]byte, 1<<20), ctx.Err()
+			},
+			StepLog: func(int) (io.ReadCloser, error) { return slowly, nil },
+		})
+		go func() {
+			for range 5 {
+				time.Sleep(time.Minute)
+				io.WriteString(log, "x")
+			}
+			log.Close()
+		}()
+		p, stop := serveBubble(t, h, nil)
+		for target, want := range map[string]int64{"/main.wasm": 1 << 20,
+			"/debug/main.wasm": 5, "/steps/0/log": 5} {
+			conn := p.dial()
+			go io.WriteString(conn, "GET "+target+" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			must(t, err)
+			n, err := io.Copy(io.Discard, response.Body)
+			if n != want || err != nil {
+				t.Errorf("%s: %d bytes, %v, want %d", target, n, err, want)
+			}
+			conn.Close()
+		}
+		stop()
+	})
+}
+
 // TestServeEnds shows that serving ends with its listener too, and then waits for its handlers.
 func TestServeEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -27,7 +27,7 @@ func (h *handler) sources(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	out := tar.NewWriter(&progress{w, http.NewResponseController(w)})
+	out := tar.NewWriter(stream(w))
 	for i := range index.Files {
 		if r.Context().Err() != nil {
 			return
@@ -131,7 +131,7 @@ func (h *handler) stepLog(w http.ResponseWriter, r *http.Request, number string)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodHead {
-		_, err = io.Copy(&progress{w, http.NewResponseController(w)}, log)
+		_, err = io.Copy(stream(w), log)
 	}
 	if !stop() {
 		return // closed, or about to be
@@ -145,26 +145,4 @@ func (b *Board) hasStep(step int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return step < len(b.steps)
-}
-
-// progress writes a response without an end in sight: each part is sent at once, and the client
-// has the write deadline to take it.
-type progress struct {
-	io.Writer
-	response *http.ResponseController
-}
-
-func (p *progress) Write(b []byte) (int, error) {
-	deadline := p.response.SetWriteDeadline(time.Now().Add(writeDeadline))
-	if deadline != nil && !errors.Is(deadline, http.ErrNotSupported) {
-		return 0, deadline
-	}
-	n, err := p.Writer.Write(b)
-	if err == nil {
-		err = p.response.Flush()
-	}
-	if errors.Is(err, http.ErrNotSupported) {
-		err = nil
-	}
-	return n, err
 }

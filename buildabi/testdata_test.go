@@ -55,6 +55,7 @@ func readFile(t testing.TB, name string) []byte {
 
 // record is one line of a recording.
 type record struct {
+	Time  float64 `json:"t_ms"`
 	Dir   string
 	Bytes hexBytes `json:"hex"`
 }

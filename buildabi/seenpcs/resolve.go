@@ -146,7 +146,9 @@ func (r *Resolver) resolve(pcs []uint64) error {
 	return nil
 }
 
-// lines reads the line table of one unit. A row holds for the addresses up to those of the next.
+// lines reads the line table of one unit. A row holds for the addresses up to those of the next one;
+// rows without a line, which compilers make for code of their own, belong to the one before, as
+// Zig has it.
 func (r *Resolver) lines(unit *dwarf.Entry, missing []uint64, found map[uint64]place) error {
 	table, err := r.data.LineReader(unit)
 	if err != nil || table == nil {
@@ -154,7 +156,7 @@ func (r *Resolver) lines(unit *dwarf.Entry, missing []uint64, found map[uint64]p
 	}
 	folder, _ := unit.Val(dwarf.AttrCompDir).(string)
 	var row, next dwarf.LineEntry
-	for started := false; ; row, started = next, !next.EndSequence {
+	for started := false; ; {
 		err := table.Next(&next)
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -162,16 +164,25 @@ func (r *Resolver) lines(unit *dwarf.Entry, missing []uint64, found map[uint64]p
 		if err != nil {
 			return err
 		}
-		if !started || row.File == nil || row.Line <= 0 {
+		if next.Line <= 0 && !next.EndSequence {
 			continue
 		}
-		i, _ := slices.BinarySearch(missing, row.Address)
-		for ; i < len(missing) && missing[i] < next.Address; i++ {
-			if _, first := found[missing[i]]; !first {
-				found[missing[i]] = place{absolute(folder, row.File.Name), row.Line, row.Column}
+		if started && row.File != nil {
+			for _, pc := range between(missing, row.Address, next.Address) {
+				if _, first := found[pc]; !first {
+					found[pc] = place{absolute(folder, row.File.Name), row.Line, row.Column}
+				}
 			}
 		}
+		row, started = next, !next.EndSequence
 	}
+}
+
+// between returns the addresses from start up to end.
+func between(sorted []uint64, start, end uint64) []uint64 {
+	from, _ := slices.BinarySearch(sorted, start)
+	to, _ := slices.BinarySearch(sorted, end)
+	return sorted[from:max(from, to)]
 }
 
 // absolute joins the folder in which a unit was compiled and a name that may be relative to it.

@@ -46,17 +46,23 @@ func asMachO(t *testing.T, executable []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	parts := map[string][]byte{}
+	for _, s := range f.Sections {
+		if name, debug := strings.CutPrefix(s.Name, ".debug_"); debug {
+			if parts[name], err = s.Data(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return machO(t, parts)
+}
+
+// machO makes a file of the parts of its debug information.
+func machO(t *testing.T, parts map[string][]byte) []byte {
+	t.Helper()
 	var sections []macho.Section64
 	var content []byte
-	for _, s := range f.Sections {
-		name, debug := strings.CutPrefix(s.Name, ".debug_")
-		if !debug {
-			continue
-		}
-		b, err := s.Data()
-		if err != nil {
-			t.Fatal(err)
-		}
+	for name, b := range parts {
 		to := macho.Section64{Size: uint64(len(b)), Offset: uint32(len(content))}
 		copy(to.Name[:], "__debug_"+name)
 		copy(to.Seg[:], "__DWARF")
@@ -123,6 +129,43 @@ func TestResolve(t *testing.T) {
 				t.Errorf("%s: locations %v", name, index.Locations)
 			}
 		}
+	}
+}
+
+// TestResolveRowsWithoutLine has a line table such as LLVM writes, with rows of line 0.
+func TestResolveRowsWithoutLine(t *testing.T) {
+	program := []byte{
+		0, 9, 2, 0, 0x10, 0, 0, 0, 0, 0, 0, // at address 0x1000
+		3, 0x7f, 1, // line 0
+		2, 1, 3, 3, 1, // address +1, line +3: line 3
+		2, 2, 3, 0x7d, 1, // address +2: line 0
+		2, 1, 1, // address +1: line 0
+		2, 1, 3, 4, 1, // address +1: line 4
+		2, 1, 0, 1, 1, // address +1: the end
+	}
+	head := []byte{1, 1, 1, 0xfb, 14, 10, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0}
+	head = append(append(head, "rows.c"...), 0, 0, 0, 0, 0)
+	line := binary.LittleEndian.AppendUint32([]byte{4, 0}, uint32(len(head)))
+	line = append(append(line, head...), program...)
+	unit := []byte{4, 0, 0, 0, 0, 0, 8, 1, 0, 0, 0, 0, '/', 'p', 0}
+	withLength := func(b []byte) []byte {
+		return append(binary.LittleEndian.AppendUint32(nil, uint32(len(b))), b...)
+	}
+	r, err := resolver(t, machO(t, map[string][]byte{
+		"abbrev": {1, 0x11, 0, 0x10, 0x17, 0x1b, 8, 0, 0, 0}, // its line table, its folder
+		"info":   withLength(unit), "line": withLength(line),
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := r.Index([]uint64{0x1000, 0x1001, 0x1002, 0x1003, 0x1004, 0x1005, 0x1006})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"/:0", "/p/rows.c:3", "/p/rows.c:3", "/p/rows.c:3", "/p/rows.c:3",
+		"/p/rows.c:4", "/:0"}
+	if got := places(index); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

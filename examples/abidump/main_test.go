@@ -231,3 +231,62 @@ func TestUsage(t *testing.T) {
 		}
 	}
 }
+
+// TestSeveralFiles shows that the first bad file ends the work, after the good ones before it.
+func TestSeveralFiles(t *testing.T) {
+	dir := t.TempDir()
+	for name, b := range map[string][]byte{
+		"good": recorded(emptyHello), "bad": recorded(emptyHello, "s2c 0105", emptyHello),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "bad")
+	code, stdout, stderr := dump(nil, good, bad, good)
+	if code != exitFailure || strings.Count(stdout, "\n") != 2 {
+		t.Errorf("exit code %d after\n%s", code, stdout)
+	}
+	if want := "abidump: " + bad + ": line 2: "; !strings.HasPrefix(stderr, want) {
+		t.Errorf("said %q, want %q", stderr, want)
+	}
+}
+
+// TestFuzzSession prints the messages of fuzzing, and warns of what is out of order in them.
+func TestFuzzSession(t *testing.T) {
+	var index buildabi.SourceIndex
+	file := index.AddFile("/p", "a.zig")
+	index.Locations = []buildabi.Location{{File: file, Line: 3, Column: 5}}
+	reached := buildabi.CoverageUpdate{Runs: 9, UniqueRuns: 1, Covered: buildabi.NewBits(1)}
+	reached.Covered.Set(0)
+	entries := buildabi.EntryPoints{Locations: []uint32{0}}
+	text := func(m buildabi.Message) string {
+		b, err := m.AppendBinary(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "s2c " + hex.EncodeToString(b)
+	}
+	hello := text(&buildabi.Hello{Timestamp: 1})
+	for _, c := range []struct {
+		name     string
+		session  []byte
+		warnings int
+	}{
+		{"in order", recorded(hello, text(&index), text(&reached), text(&entries)), 0},
+		{"entry points first", recorded(hello, text(&entries), text(&index), text(&reached)), 1},
+		{"no index", recorded(hello, text(&entries), text(&reached)), 2},
+		{"no hello", recorded(text(&index), text(&entries)), 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, stdout, stderr := dump(c.session, "-")
+			lines := strings.Count(string(c.session), "\n")
+			if code != exitOK || strings.Count(stdout, "\n") != lines {
+				t.Errorf("exit code %d, printed\n%s", code, stdout)
+			}
+			if got := strings.Count(stderr, "warning"); got != c.warnings {
+				t.Errorf("%d warnings, want %d:\n%s", got, c.warnings, stderr)
+			}
+		})
+	}
+}

@@ -1,0 +1,108 @@
+package buildabi_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/larderbuild/larder/buildabi"
+)
+
+// replay makes the calls on a board that lead to what a real server sent.
+type replay struct {
+	t     *testing.T
+	board *buildabi.Board
+	build *buildabi.Build
+	steps []string
+}
+
+func (p *replay) apply(m buildabi.Message) {
+	switch m := m.(type) {
+	case *buildabi.Hello:
+		p.steps = m.Steps
+		p.build = p.board.StartBuild(m.Steps...)
+		for i := range m.Steps {
+			must(p.t, p.build.SetStep(i, m.Statuses.Get(i)))
+		}
+		p.status(m.Status)
+	case *buildabi.StatusUpdate:
+		p.status(m.New)
+	case *buildabi.StepUpdate:
+		must(p.t, p.build.SetStep(int(m.Step), m.Status))
+	case *buildabi.GenericResult:
+		must(p.t, p.build.ReportTime(int(m.Step), time.Duration(m.Total)))
+	case *buildabi.CompileResult:
+		must(p.t, p.build.ReportCompile(int(m.Step), m))
+	case *buildabi.RunTestResult:
+		must(p.t, p.build.ReportTests(int(m.Step), m))
+	}
+}
+
+func (p *replay) status(s buildabi.BuildStatus) {
+	if s != buildabi.Building {
+		must(p.t, p.build.Finish(s))
+	} else if p.build == nil || len(p.steps) > 0 {
+		p.build = p.board.StartBuild(p.steps...)
+	}
+}
+
+// TestReplay plays recorded builds through a board at their times. A client is shown the same in
+// the end, with no more frames, bytes and passes than the real server took.
+func TestReplay(t *testing.T) {
+	for _, rec := range readRecordings(t) {
+		t.Run(rec.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { playRecording(t, rec) })
+		})
+	}
+}
+
+func playRecording(t *testing.T, rec recording) {
+	var real screen
+	var frames, size, passes int
+	b := buildabi.NewBoard(&buildabi.BoardOptions{Version: rec.version, TimeReport: true})
+	host := &replay{t: t, board: b}
+	late := strings.Contains(rec.name, "late") // all had happened when that client came
+	var c *client
+	if !late {
+		c = connect(t, b, rec.version)
+	}
+	start, last := time.Now(), -1.0
+	for _, line := range rec.records {
+		if line.Dir == "c2s" {
+			continue
+		}
+		m, err := buildabi.Parse(rec.version, line.Bytes)
+		must(t, err)
+		time.Sleep(time.Duration(line.Time*1e6) - time.Since(start))
+		host.apply(m)
+		real.apply(m)
+		frames, size = frames+1, size+len(line.Bytes)
+		if line.Time-last > 0.2 { // frames of one pass follow at once
+			passes++
+		}
+		last = line.Time
+	}
+	if late {
+		c = connect(t, b, rec.version)
+	}
+	time.Sleep(time.Second)
+	var ours screen
+	told := c.take()
+	ours.show(told)
+	ourFrames, ourSize := 0, 0
+	for _, p := range told {
+		for _, b := range p.raw {
+			ourFrames, ourSize = ourFrames+1, ourSize+len(b)
+		}
+	}
+	t.Logf("%d frames of %d, %d bytes of %d, %d passes of %d",
+		ourFrames, frames, ourSize, size, len(told), passes)
+	if ourFrames > frames || ourSize > size || len(told) > passes {
+		t.Error("more than the real server")
+	}
+	if got, want := ours.text(false), real.text(false); got != want {
+		t.Errorf("shows\n%s, want\n%s", got, want)
+	}
+	c.close()
+}
