@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -23,10 +24,12 @@ const (
 // use), drops orphaned payload files, and parks the index after [Options.ParkAfter] without a verb.
 // It is optional: every verb works before it, without it and after it.
 //
-// It returns nil when the store is closed and ctx's error otherwise. A second Run is [ErrRunning].
+// It returns nil once the store is closed, even if that was before, and ctx's error otherwise. A second Run is [ErrRunning].
 // Errors of the work itself are logged and the work is tried again.
 func (s *Store) Run(ctx context.Context) error {
-	if err := s.begin(ctx); err != nil {
+	if err := s.begin(ctx); errors.Is(err, ErrClosed) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if s.upkeep.Swap(true) {

@@ -96,8 +96,7 @@ func (b *broker) serve(ctx context.Context, claim *lifecycle.Held) error {
 	b.srv.Handle(opCommand, b.command)
 	var upkeep sync.WaitGroup
 	upkeep.Go(func() { // ends when the store is closed
-		err := b.store.Run(context.Background())
-		if err != nil && !errors.Is(err, cache.ErrClosed) {
+		if err := b.store.Run(context.Background()); err != nil {
 			b.log.Warn("the store's upkeep has ended", "err", err)
 		}
 	})

@@ -88,8 +88,7 @@ func (s *server) openDirectly(ctx context.Context) (gocacheprog.Store, error) {
 	}
 	s.store = store
 	s.upkeep.Go(func() { // ends when the store is closed
-		err := store.Run(context.Background())
-		if err != nil && !errors.Is(err, cache.ErrClosed) {
+		if err := store.Run(context.Background()); err != nil {
 			s.log.Warn("the store's upkeep has ended", "err", err)
 		}
 	})
