@@ -341,6 +341,44 @@ func TestDrainOutOfTime(t *testing.T) {
 	}
 }
 
+// TestCloseEndsOldConnections closes a client whose call still runs on a server that drains.
+func TestCloseEndsOldConnections(t *testing.T) {
+	old, began, release := holdingServer(t, nil)
+	next := newServer(t, nil)
+	var served sync.WaitGroup
+	c, err := ipc.NewClient(pairTo(t, old, &served), &ipc.ClientOptions{
+		Redial: func(context.Context) (*os.File, error) { return pairTo(t, next, &served), nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := later(c, opHold, "x")
+	<-began
+	drained := make(chan error, 1)
+	go func() { drained <- old.Drain(context.Background(), "upgrade") }() // ends with the call
+	for c.Info().Instance != next.Info().Instance {
+		if _, err := c.Call(t.Context(), opEcho, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Close()
+	if err := <-running; !errors.Is(err, ipc.ErrClosed) {
+		t.Errorf("the call on the old connection says %v", err)
+	}
+	close(release)
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+	served.Wait()
+}
+
+// pairTo lets s serve a new connection and returns its other end.
+func pairTo(t *testing.T, s *ipc.Server, served *sync.WaitGroup) *os.File {
+	client, server := ipctest.Pair(t)
+	served.Go(func() { s.ServeConn(server) }) // ends with the connection
+	return client
+}
+
 // TestUpgradeLosesNoCall has a client that is sent from one server to the next while it calls without
 // a pause.
 func TestUpgradeLosesNoCall(t *testing.T) {
