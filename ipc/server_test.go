@@ -298,6 +298,31 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// TestShutdownIsAnswered asks servers that have nothing else to do: the answer comes before the end.
+func TestShutdownIsAnswered(t *testing.T) {
+	for range 50 {
+		s := newServer(t, nil)
+		ep := ipctest.Endpoint(t)
+		l, err := ipc.Listen(ep, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(context.Background(), l) }() // ends with the drain
+		c, err := ipc.DialConn(t.Context(), ep, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Shutdown(t.Context(), "test"); err != nil {
+			t.Fatalf("shutdown says %v", err)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	}
+}
+
 // TestEndBeforeHello ends a server that has accepted connections and not read from them, and one that
 // accepts a connection after its end: both clients know that their calls did not run.
 func TestEndBeforeHello(t *testing.T) {
