@@ -161,7 +161,8 @@ func (ses *session) control() error {
 		}); err != nil {
 			return err
 		}
-		ses.server.beginDrain(EventDiedRequest, reason)
+		// The answer comes first: a server without calls ends at once.
+		defer ses.server.beginDrain(EventDiedRequest, reason)
 	default:
 		return ses.answerError(ses.head.id, &RemoteError{CodeUnknown, "no such control operation"})
 	}

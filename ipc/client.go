@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -85,7 +86,8 @@ type Client struct {
 	role    role
 	dial    func(ctx context.Context) (*os.File, error) // nil: never again
 	current atomic.Pointer[mux]
-	gate    chan struct{} // holds a token: the right to change current
+	gate    chan struct{} // holds a token: the right to change current and old
+	old     []*mux        // connections that are not current and still have calls
 
 	life context.Context // ended by Close
 	end  context.CancelFunc
@@ -157,6 +159,7 @@ func (c *Client) connected(d *deadline) (*mux, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.old = append(slices.DeleteFunc(c.old, (*mux).failed), m)
 	c.current.Store(next)
 	return next, nil
 }
@@ -288,7 +291,8 @@ func (c *Client) Close() error {
 	c.current.Load().fail(ErrClosed) // whoever holds the gate may wait for an answer
 	c.gate <- struct{}{}
 	defer func() { <-c.gate }()
-	c.dial = nil
-	c.current.Load().close()
+	for _, m := range append(c.old, c.current.Load()) {
+		m.close()
+	}
 	return nil
 }

@@ -118,8 +118,8 @@ func (l *link) await(w *waiter, d *deadline) error {
 		} else {
 			err = l.follow(w, d)
 		}
-		if err != nil && !w.news {
-			return err
+		if over(err) && !w.news {
+			return err // else the connection is dead, and its first reason counts
 		}
 	}
 }

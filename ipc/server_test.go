@@ -298,6 +298,31 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// TestShutdownIsAnswered asks servers that have nothing else to do: the answer comes before the end.
+func TestShutdownIsAnswered(t *testing.T) {
+	for range 50 {
+		s := newServer(t, nil)
+		ep := ipctest.Endpoint(t)
+		l, err := ipc.Listen(ep, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(context.Background(), l) }() // ends with the drain
+		c, err := ipc.DialConn(t.Context(), ep, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Shutdown(t.Context(), "test"); err != nil {
+			t.Fatalf("shutdown says %v", err)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	}
+}
+
 // TestEndBeforeHello ends a server that has accepted connections and not read from them, and one that
 // accepts a connection after its end: both clients know that their calls did not run.
 func TestEndBeforeHello(t *testing.T) {
@@ -339,6 +364,44 @@ func TestDrainOutOfTime(t *testing.T) {
 	if err := <-running; ipc.OutcomeOf(err) != ipc.MaybeProcessed {
 		t.Errorf("the call says %v", err)
 	}
+}
+
+// TestCloseEndsOldConnections closes a client whose call still runs on a server that drains.
+func TestCloseEndsOldConnections(t *testing.T) {
+	old, began, release := holdingServer(t, nil)
+	next := newServer(t, nil)
+	var served sync.WaitGroup
+	c, err := ipc.NewClient(pairTo(t, old, &served), &ipc.ClientOptions{
+		Redial: func(context.Context) (*os.File, error) { return pairTo(t, next, &served), nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := later(c, opHold, "x")
+	<-began
+	drained := make(chan error, 1)
+	go func() { drained <- old.Drain(context.Background(), "upgrade") }() // ends with the call
+	for c.Info().Instance != next.Info().Instance {
+		if _, err := c.Call(t.Context(), opEcho, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Close()
+	if err := <-running; !errors.Is(err, ipc.ErrClosed) {
+		t.Errorf("the call on the old connection says %v", err)
+	}
+	close(release)
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+	served.Wait()
+}
+
+// pairTo lets s serve a new connection and returns its other end.
+func pairTo(t *testing.T, s *ipc.Server, served *sync.WaitGroup) *os.File {
+	client, server := ipctest.Pair(t)
+	served.Go(func() { s.ServeConn(server) }) // ends with the connection
+	return client
 }
 
 // TestUpgradeLosesNoCall has a client that is sent from one server to the next while it calls without

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -197,4 +199,45 @@ func TestStreamEnds(t *testing.T) {
 			t.Errorf("read says %v", err)
 		}
 	})
+}
+
+// TestStreamLetsSmallCallsThrough moves a large amount on one connection while small calls are made.
+func TestStreamLetsSmallCallsThrough(t *testing.T) {
+	total := int64(64 << 20)
+	if long {
+		total = 1 << 30
+	}
+	s := streamServer(t, nil)
+	c := ipctest.Client(t, s, nil)
+	st := open(t, c, opGive, "")
+	var moved atomic.Int64
+	done := make(chan error, 1)
+	go func() { // ends with the last byte
+		p := make([]byte, 100<<10)
+		for moved.Load() < total {
+			n, err := st.Read(p)
+			if err != nil {
+				done <- err
+				return
+			}
+			moved.Add(int64(n))
+		}
+		done <- nil
+	}()
+	var took []time.Duration
+	for moved.Load() < total && !t.Failed() {
+		start := time.Now()
+		if _, err := c.Call(t.Context(), opEcho, []byte("small")); err != nil {
+			t.Fatal(err)
+		}
+		took = append(took, time.Since(start))
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	slices.Sort(took)
+	t.Logf("%d calls meanwhile, half within %v, all within %v", len(took), took[len(took)/2], took[len(took)-1])
+	if len(took) < 20 || took[len(took)/2] > 50*time.Millisecond {
+		t.Errorf("small calls wait for the stream")
+	}
 }

@@ -101,11 +101,14 @@ func TestReadinessLimits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.WriteString(c.told); err != nil {
-				t.Fatal(err)
-			}
-			w.Close()
+			told := make(chan bool)
+			go func() {
+				defer close(told)
+				w.WriteString(c.told) // fails where the reader has had enough
+				w.Close()
+			}()
 			says(t, lifecycle.AwaitReady(t.Context(), r, nil), c.want)
+			<-told
 		})
 	}
 	r, w, err := os.Pipe()

@@ -112,10 +112,11 @@ func (e *effort) waitAlone(ctx context.Context) (unlock func(), err error) {
 // stopper stops one server.
 type stopper struct {
 	*effort
-	reason string
+	reason   string
+	hadClaim bool // the target, before it was told to go
 }
 
-func (e *effort) stopper(reason string) *stopper { return &stopper{e, reason} }
+func (e *effort) stopper(reason string) *stopper { return &stopper{effort: e, reason: reason} }
 
 // stop asks the target to drain, through c if it answers, and ends it by force when that takes
 // too long or it is wedged. The caller holds the start lock.
@@ -123,6 +124,7 @@ func (s *stopper) stop(
 	ctx context.Context, c *ipc.Client, target Info, wedged bool,
 ) (Outcome, error) {
 	event := ipc.Event{Server: target.Process.PID, Instance: target.Instance, Reason: s.reason}
+	s.hadClaim = s.claimed(target)
 	var err error
 	if !wedged {
 		if c != nil {
@@ -167,8 +169,7 @@ func (s *stopper) failed(ctx context.Context, target Info, err error) error {
 func (s *stopper) gone(ctx context.Context, target Info, limit time.Duration, last error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	claimed := s.claimed(target)
-	for pause := lookAgainMin; s.there(target, claimed); pause = min(2*pause, lookAgainMax) {
+	for pause := lookAgainMin; s.there(target); pause = min(2*pause, lookAgainMax) {
 		if err := sleep(ctx, pause); err != nil {
 			return errors.Join(last, err)
 		}
@@ -181,8 +182,8 @@ func (s *stopper) gone(ctx context.Context, target Info, limit time.Duration, la
 
 // there reports whether the target still has the endpoint. Where it had the claim nothing else
 // counts: a service manager may go on to listen.
-func (s *stopper) there(target Info, claimed bool) bool {
-	return s.claimed(target) || !claimed && s.ep.Listening()
+func (s *stopper) there(target Info) bool {
+	return s.claimed(target) || !s.hadClaim && s.ep.Listening()
 }
 
 // claimed reports whether the target, or a process that does not say who it is, holds the claim.

@@ -112,7 +112,7 @@ func lateCall(c *ipc.Client, op uint16, message []byte, phase ipc.Phase) (time.D
 	failed, ok := errors.AsType[*ipc.CallError](err)
 	switch {
 	case !ok || !errors.Is(err, ipc.ErrTimeout):
-		return 0, fmt.Errorf("bench: call that should end in phase %s: error %w", phase, err)
+		return 0, fmt.Errorf("bench: call that should end in phase %s: error %v", phase, err)
 	case failed.Phase != phase:
 		return 0, fmt.Errorf("%w: %s, not %s", errOtherPhase, failed.Phase, phase)
 	}
