@@ -9,8 +9,7 @@ export function element(name, properties = {}, ...content) {
 	return e;
 }
 
-// Wraps a function so that any number of calls before the next frame are one. Only the last
-// arguments count.
+// Wraps a function so that any number of calls before the next frame are one.
 export function once(draw) {
 	let waiting = false;
 	return () => {
@@ -34,6 +33,7 @@ export const number = (n) => n.toLocaleString("en");
 // A duration in nanoseconds, for people.
 export function duration(ns) {
 	if (ns === null) return "not run";
+	if (ns === 0) return "0 s";
 	if (ns < 1e3) return `${ns} ns`;
 	if (ns < 1e6) return `${(ns / 1e3).toPrecision(3)} µs`;
 	if (ns < 1e9) return `${(ns / 1e6).toPrecision(3)} ms`;

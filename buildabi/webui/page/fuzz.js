@@ -93,11 +93,13 @@ export class Fuzz {
 	}
 
 	#drawChart() {
-		const [end, covered] = this.#history.at(-1) ?? [0, 0];
-		const start = this.#history[0]?.[0] ?? 0;
+		const covered = this.#history.at(-1)?.[1];
+		const start = this.#history[0]?.[0];
+		const end = performance.now() - this.start;
 		const all = Math.max(1, this.#index.locations.length);
-		const points = this.#history.map(([t, n]) =>
-			`${(600 * (t - start) / Math.max(1, end - start)).toFixed(1)},${(118 - 116 * n / all).toFixed(1)}`);
+		const point = ([t, n]) =>
+			`${(600 * (t - start) / Math.max(1, end - start)).toFixed(1)},${(118 - 116 * n / all).toFixed(1)}`;
+		const points = this.#history.concat(covered === undefined ? [] : [[end, covered]]).map(point);
 		byId("chart").firstElementChild.setAttribute("points", points.join(" "));
 		byId("chart").setAttribute("aria-label", this.#history.length === 0 ? "No coverage yet"
 			: `Coverage over time: ${covered} of ${all} after ${duration(Math.round(end / 1e3) * 1e9)}`);

@@ -128,7 +128,7 @@ const drawSummary = once(() => {
 function tick() {
 	const ms = (build.ended || performance.now()) - build.began;
 	const ns = build.ended ? Math.round(ms * 1e6) : Math.floor(ms / 1000) * 1e9;
-	setText(byId("elapsed"), build.began ? `${build.joined ? "over " : ""}${ns ? duration(ns) : "0 s"}` : "");
+	setText(byId("elapsed"), build.began ? `${build.joined ? "over " : ""}${duration(ns)}` : "");
 	list.tick();
 	if (!byId("fuzz").hidden) fuzz.draw();
 }

@@ -1,6 +1,6 @@
 import { byId, duration, element, once, setText } from "./dom.js";
 
-const most = 150; // rows at a time, however tall the window is
+const most = 200; // rows at a time, however tall the window is
 const spare = 10; // rows above and below what is seen
 
 // StepList shows those of a build's steps that pass the search and the filter, and keeps rows
