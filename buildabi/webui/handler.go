@@ -10,8 +10,8 @@ import (
 	"github.com/larderbuild/larder/buildabi"
 )
 
-// Handler serves a board with [buildabi.NewHandler], and takes its WebSockets: the options'
-// Connect is not used. Options without Files get the page of this package, with a content policy
+// Handler serves a board with [buildabi.NewHandler], and takes its WebSockets unless the options
+// have a Connect of their own. Options without Files get the page of this package, with a content policy
 // that keeps it from everything but this server. Nil options are the defaults. Serve it with
 // [buildabi.Serve] or another server that ends the requests' contexts when it ends; the sessions
 // end with them.
@@ -24,7 +24,9 @@ func Handler(b *buildabi.Board, o *buildabi.HandlerOptions) http.Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	options.Connect = &connector{b, log}
+	if options.Connect == nil {
+		options.Connect = &connector{b, log}
+	}
 	if options.Files != nil {
 		return buildabi.NewHandler(b, &options)
 	}
