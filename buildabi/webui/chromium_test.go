@@ -153,6 +153,16 @@ func TestViews(t *testing.T) {
 	b.quiet()
 }
 
+// TestFuzzV1 shows that the page takes an index of the other version as well.
+func TestFuzzV1(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V1, "127.0.0.1:0")
+	b.open(h.address)
+	h.fuzz(h.board.StartBuild("a"))
+	b.viewFuzz(t)
+	b.quiet()
+}
+
 func (b *browser) viewSteps(t *testing.T) {
 	b.until(`document.querySelector("#summary").innerText === "6 pending, 1 running, 2 done, 1 failed"`)
 	b.until(`document.querySelector("#step-3 .state").innerText === "done, 252 ms"`)
@@ -214,7 +224,7 @@ func (b *browser) viewFuzz(t *testing.T) {
 	}
 	b.until(`document.querySelectorAll("#source li").length === 6`)
 	var lines []string
-	b.run(&lines, `[...document.querySelectorAll("#source li")].map((e) => e.className + ":" + e.innerText)`)
+	b.run(&lines, `[...document.querySelectorAll("#source li")].map((e) => e.className + ":" + e.textContent)`)
 	wantEqual(t, "source", lines[2:4], []string{
 		`miss entry:0/1test "parse" { // the entry`, `hit:1/2	return parse("12", 0x1f);`})
 	var kinds []string

@@ -46,6 +46,7 @@ func TestManySteps(t *testing.T) {
 	b.until(`document.querySelector("#step-9999")?.getAttribute("aria-selected") === "true"`)
 	b.key("Home")
 	b.until(`document.querySelector("#step-0")?.getAttribute("aria-posinset") === "1"`)
+	b.until(`document.querySelector("#log").innerText === "log of 0\nsecond line\n"`)
 	for i, status := range []buildabi.StepStatus{
 		buildabi.Running, buildabi.Success, buildabi.Running, buildabi.Failure} {
 		b.run(nil, watchScript)

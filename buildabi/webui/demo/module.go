@@ -39,8 +39,8 @@ func (m *module) run(ctx context.Context) error {
 
 // build is one build: a step that compiles everything, and one for each package's tests.
 func (m *module) build(ctx context.Context) {
-	packages, problem := m.packages(ctx)
-	names := append([]string{"go build"}, packages...)
+	packages, names, problem := m.packages(ctx)
+	names = append([]string{"go build"}, names...)
 	b := &building{logs: m.logs.start(len(names)), version: m.version,
 		build: m.board.StartBuild(names...), tests: make([][]buildabi.Test, len(names)),
 		steps: make(map[string]int), began: time.Now()}
@@ -74,16 +74,21 @@ func (m *module) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// packages lists the module's packages.
-func (m *module) packages(ctx context.Context) ([]string, error) {
-	cmd := m.command(ctx, "list", "./...")
+// packages lists the module's packages, by import path, with what they are called in the module.
+func (m *module) packages(ctx context.Context) (paths, names []string, err error) {
+	cmd := m.command(ctx, "list", "-f", "{{.ImportPath}} {{with .Module}}{{.Path}}{{end}}", "./...")
 	var problem bytes.Buffer
 	cmd.Stderr = &problem
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("go list: %w\n%s", err, problem.Bytes())
+		return nil, nil, fmt.Errorf("go list: %w\n%s", err, problem.Bytes())
 	}
-	return strings.Fields(string(out)), nil
+	for line := range strings.Lines(string(out)) {
+		path, module, _ := strings.Cut(strings.TrimSpace(line), " ")
+		paths = append(paths, path)
+		names = append(names, "."+strings.TrimPrefix(path, module))
+	}
+	return paths, names, nil
 }
 
 // building is what is known of one build. Its calls on the board cannot fail: nobody else begins

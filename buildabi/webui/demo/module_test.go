@@ -74,8 +74,8 @@ func watch(t *testing.T, next func() buildabi.Message, names ...string) *seen {
 func (s *seen) check(t *testing.T) {
 	t.Helper()
 	for name, want := range map[string]buildabi.StepStatus{
-		"go build": buildabi.Failure, "sample/good": buildabi.Success,
-		"sample/bad": buildabi.Failure, "sample/broken": buildabi.Failure,
+		"go build": buildabi.Failure, "./good": buildabi.Success,
+		"./bad": buildabi.Failure, "./broken": buildabi.Failure,
 	} {
 		if got, ok := s.statuses[name]; got != want || !ok {
 			t.Errorf("%s: %v, want %v", name, got, want)
@@ -106,11 +106,11 @@ func TestModule(t *testing.T) {
 	live := func() buildabi.Message { return next(t, c) }
 	first := watch(t, live)
 	first.check(t)
-	if got := strings.Join(first.tests["sample/good"], ", "); got != "TestGood, TestNot not run" {
+	if got := strings.Join(first.tests["./good"], ", "); got != "TestGood, TestNot not run" {
 		t.Errorf("tests: %s", got)
 	}
-	for name, want := range map[string]string{"sample/good": "--- PASS: TestGood",
-		"sample/bad": "it is bad", "sample/broken": "cannot use", "go build": "go test: exit status 1"} {
+	for name, want := range map[string]string{"./good": "--- PASS: TestGood",
+		"./bad": "it is bad", "./broken": "cannot use", "go build": "go test: exit status 1"} {
 		if got := first.log(t, address, name); !strings.Contains(got, want) {
 			t.Errorf("log of %s: %s", name, got)
 		}

@@ -12,6 +12,7 @@ export class Log {
 		this.#stop.abort();
 		const { signal } = this.#stop = new AbortController();
 		this.#text.textContent = "";
+		byId("printed").hidden = step === undefined;
 		if (step === undefined) return;
 		try {
 			const response = await fetch(`steps/${step}/log`, { signal });

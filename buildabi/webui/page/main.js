@@ -58,13 +58,14 @@ const receive = {
 	step({ step, status }) {
 		const s = build.steps[step];
 		if (!s) return;
+		const ran = s.status === "running"; // and its log is being followed
 		tally[s.status]--;
 		tally[status]++;
 		s.status = status;
 		s.since = status === "running" ? performance.now() : 0;
 		list.update(step);
 		drawSummary();
-		if (step === build.chosen && status !== "pending") log.show(step);
+		if (step === build.chosen && !ran && status !== "pending") log.show(step);
 	},
 	time: showReport,
 	compile: showReport,
