@@ -1,5 +1,6 @@
 // Package webui puts a build board on WebSockets: [Handler] serves it to browsers and [Dial] is a
-// client in Go, for our servers and for Zig's.
+// client in Go, for our servers and for Zig's. The page that it serves is in the folder page: plain
+// HTML, CSS and JavaScript. The command in the folder demo shows it with the builds of a Go module.
 //
 // It is a module of its own, so that package buildabi needs nothing but the standard library.
 //

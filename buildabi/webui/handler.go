@@ -10,9 +10,11 @@ import (
 	"github.com/larderbuild/larder/buildabi"
 )
 
-// Handler serves a board with [buildabi.NewHandler], and takes its WebSockets: the options'
-// Connect is not used. Nil options are the defaults. Serve it with [buildabi.Serve] or another
-// server that ends the requests' contexts when it ends; the sessions end with them.
+// Handler serves a board with [buildabi.NewHandler], and takes its WebSockets unless the options
+// have a Connect of their own. Options without Files get the page of this package, with a content policy
+// that keeps it from everything but this server. Nil options are the defaults. Serve it with
+// [buildabi.Serve] or another server that ends the requests' contexts when it ends; the sessions
+// end with them.
 func Handler(b *buildabi.Board, o *buildabi.HandlerOptions) http.Handler {
 	options := buildabi.HandlerOptions{}
 	if o != nil {
@@ -22,8 +24,14 @@ func Handler(b *buildabi.Board, o *buildabi.HandlerOptions) http.Handler {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	options.Connect = &connector{b, log}
-	return buildabi.NewHandler(b, &options)
+	if options.Connect == nil {
+		options.Connect = &connector{b, log}
+	}
+	if options.Files != nil {
+		return buildabi.NewHandler(b, &options)
+	}
+	options.Files = page()
+	return withPolicy(buildabi.NewHandler(b, &options))
 }
 
 // connector makes a session of each WebSocket request. The handler before it has checked where

@@ -1,0 +1,194 @@
+//go:build long
+
+package webui_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/larderbuild/larder/buildabi"
+)
+
+// views are the page's views: the tab, and what is there once it is drawn.
+var views = []struct{ tab, drawn string }{
+	{"steps", "#log:not(:empty)"}, {"times", "#times tbody tr"}, {"tests", "#tests tbody tr"},
+	{"fuzz", "#source .hit"},
+}
+
+// contrastScript returns the texts with too little contrast, and how many texts it has looked at.
+const contrastScript = `(() => {
+	const parse = (s) => {
+		const n = s.match(/[\d.]+/g).map(Number);
+		return [n[0], n[1], n[2], n[3] ?? 1];
+	};
+	const over = (top, under) => top.slice(0, 3).map((c, i) => c * top[3] + under[i] * (1 - top[3])).concat(1);
+	const backs = (e) => {
+		if (!e) return [[255, 255, 255, 1]];
+		const style = getComputedStyle(e);
+		const under = backs(e.parentElement).map((b) => over(parse(style.backgroundColor), b));
+		const bars = style.backgroundImage.match(/rgba?\([^)]*\)/g) ?? [];
+		return under.concat(bars.map((bar) => over(parse(bar), under[0])));
+	};
+	const light = (c) => c.slice(0, 3).map((v) => v / 255)
+		.map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+		.reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+	const contrast = (a, b) => {
+		const [x, y] = [light(a), light(b)].sort((p, q) => q - p);
+		return (x + .05) / (y + .05);
+	};
+	const bad = [];
+	let n = 0, least = 21;
+	const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	for (let node; (node = walk.nextNode());) {
+		const e = node.parentElement;
+		if (!node.data.trim() || !e.checkVisibility({ opacityProperty: true })) continue;
+		n++;
+		for (const kind of [null, "::before"]) {
+			const colour = parse(getComputedStyle(e, kind).color);
+			for (const back of backs(e)) {
+				const ratio = contrast(over(colour, back), back);
+				least = Math.min(least, ratio);
+				if (ratio < 4.5) bad.push(node.data + ": " + ratio.toFixed(2));
+			}
+		}
+	}
+	return { bad, n, least };
+})()`
+
+// opened shows a page with something in every view.
+func opened(t *testing.T) *browser {
+	t.Helper()
+	b := launch(t)
+	h := startHost(t, buildabi.V3, "127.0.0.1:0")
+	b.open(h.address)
+	h.fuzz(h.fill(10))
+	b.until(`document.querySelector("#step-2")`)
+	b.click("#step-2")
+	return b
+}
+
+// TestContrast looks at each text of each view, in both themes: those of the system, and those
+// that the button chooses.
+func TestContrast(t *testing.T) {
+	b := opened(t)
+	for _, system := range []string{"light", "dark"} {
+		b.call("Emulation.setEmulatedMedia", object{"features": []object{
+			{"name": "prefers-color-scheme", "value": system}}}, nil)
+		for _, theme := range []string{system, "chosen light", "chosen dark"} {
+			_, chosen, isChosen := strings.Cut(theme, " ")
+			b.run(nil, `localStorage.clear(); delete document.documentElement.dataset.theme;
+				document.querySelector("#theme").setAttribute("aria-pressed", %t)`, chosen == "light")
+			if isChosen {
+				b.click("#theme")
+			}
+			b.contrast(t, system+" "+theme, isChosen && chosen == "dark" || theme == "dark")
+		}
+	}
+	b.quiet()
+}
+
+// contrast checks every view, and that the theme is the one wanted.
+func (b *browser) contrast(t *testing.T, theme string, dark bool) {
+	for _, v := range views {
+		b.click("#tab-" + v.tab)
+		b.until(`document.querySelector(%q)`, v.drawn)
+		var got struct {
+			Bad   []string
+			N     int
+			Least float64
+		}
+		b.run(&got, contrastScript)
+		if len(got.Bad) > 0 || got.N < 15 {
+			t.Errorf("%s, %s: of %d texts %q", theme, v.tab, got.N, got.Bad)
+		}
+		t.Logf("%s, %s: %d texts, least contrast %.2f", theme, v.tab, got.N, got.Least)
+		b.keep(strings.ReplaceAll(theme, " ", "-") + "-" + v.tab)
+	}
+	var isDark bool
+	b.run(&isDark, `getComputedStyle(document.documentElement).backgroundColor === "rgb(20, 23, 26)"`)
+	if isDark != dark {
+		t.Errorf("%s: dark is %t", theme, isDark)
+	}
+}
+
+// node is one of the accessibility tree.
+type node struct {
+	Ignored    bool
+	Role, Name struct{ Value string }
+	Properties []struct {
+		Name  string
+		Value struct{ Value any }
+	}
+}
+
+// TestNames shows that a screen reader has a role and a name for each thing that takes the focus.
+func TestNames(t *testing.T) {
+	b := opened(t)
+	found := map[string]bool{}
+	for _, v := range views {
+		b.click("#tab-" + v.tab)
+		b.until(`document.querySelector(%q)`, v.drawn)
+		var tree struct{ Nodes []node }
+		b.call("Accessibility.getFullAXTree", nil, &tree)
+		for _, n := range tree.Nodes {
+			found[n.Role.Value+" "+n.Name.Value] = true
+			if n.Ignored || !n.focusable() || n.Role.Value == "RootWebArea" {
+				continue
+			}
+			if n.Name.Value == "" || n.Role.Value == "generic" || n.Role.Value == "none" {
+				t.Errorf("%s: a control of role %q with name %q", v.tab, n.Role.Value, n.Name.Value)
+			}
+		}
+	}
+	for _, want := range []string{"button Rebuild", "button Dark theme", "searchbox Search steps",
+		"combobox Show steps", "listbox Steps", "tab Fuzzing", "tabpanel Fuzzing", "log Log of the step",
+		"option step 2 failed, 2.0 s", "columnheader Time", "combobox Source file", "button main.zig:3"} {
+		if !found[want] {
+			t.Errorf("no %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("there is %v", found)
+	}
+	b.quiet()
+}
+
+func (n *node) focusable() bool {
+	for _, p := range n.Properties {
+		if p.Name == "focusable" && p.Value.Value == true {
+			return true
+		}
+	}
+	return false
+}
+
+// TestKeys shows that the tabs are reached and chosen by keys.
+func TestKeys(t *testing.T) {
+	b := opened(t)
+	b.run(nil, `document.querySelector("#tab-steps").focus()`)
+	for _, c := range []struct{ key, view string }{{"ArrowRight", "times"}, {"ArrowRight", "tests"},
+		{"End", "fuzz"}, {"ArrowRight", "steps"}, {"ArrowLeft", "fuzz"}, {"Home", "steps"}} {
+		b.key(c.key)
+		b.until(`document.activeElement.id === "tab-%s" && !document.querySelector("#%[1]s").hidden &&
+			document.querySelectorAll("main > section:not([hidden])").length === 1`, c.view)
+	}
+	b.quiet()
+}
+
+// TestNarrow shows that nothing needs scrolling sideways on a small screen.
+func TestNarrow(t *testing.T) {
+	b := opened(t)
+	b.size(320, 640)
+	for _, v := range views {
+		b.click("#tab-" + v.tab)
+		b.until(`document.querySelector(%q)`, v.drawn)
+		var wide []string
+		b.run(&wide, `[document.documentElement, ...document.querySelectorAll("main > section")]
+			.filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.id + e.scrollWidth)`)
+		if len(wide) > 0 {
+			t.Errorf("%s: too wide: %q", v.tab, wide)
+		}
+		b.keep("narrow-" + v.tab)
+	}
+	b.quiet()
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/larderbuild/larder/buildabi"
+)
+
+// sample is a module with a package that passes, one that fails and one that does not compile.
+var sample = map[string]string{
+	"go.mod":           "module sample\n\ngo 1.26\n",
+	"good/a.go":        "package good\n",
+	"good/a_test.go":   "package good\nimport \"testing\"\nfunc TestGood(t *testing.T) { t.Run(\"sub\", func(*testing.T) {}) }\nfunc TestNot(t *testing.T) { t.Skip() }\n",
+	"bad/a.go":         "package bad\n",
+	"bad/a_test.go":    "package bad\nimport \"testing\"\nfunc TestBad(t *testing.T) { t.Error(\"it is bad\") }\n",
+	"broken/a.go":      "package broken\nvar x int = \"text\"\n",
+	"broken/a_test.go": "package broken\n",
+}
+
+func writeSample(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range sample {
+		path := filepath.Join(dir, name)
+		must(t, os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, []byte(text), 0o666))
+	}
+	return dir
+}
+
+// seen is what a client knows at the end of a build.
+type seen struct {
+	names    []string
+	statuses map[string]buildabi.StepStatus
+	tests    map[string][]string
+}
+
+// watch follows one build to its end. Names are the steps, as far as they are known.
+func watch(t *testing.T, next func() buildabi.Message, names ...string) *seen {
+	t.Helper()
+	s := &seen{names: names, statuses: map[string]buildabi.StepStatus{}, tests: map[string][]string{}}
+	for {
+		switch m := next().(type) {
+		case *buildabi.Hello:
+			s.names = m.Steps
+			for i, name := range m.Steps {
+				s.statuses[name] = m.Statuses.Get(i)
+			}
+			if m.Status == buildabi.Idle {
+				return s
+			}
+		case *buildabi.StepUpdate:
+			s.statuses[s.names[m.Step]] = m.Status
+		case *buildabi.RunTestResult:
+			name := s.names[m.Step]
+			s.tests[name] = nil
+			for _, test := range m.Tests {
+				if test.Time == buildabi.NotRun {
+					test.Name += " not run"
+				}
+				s.tests[name] = append(s.tests[name], test.Name)
+			}
+		case *buildabi.StatusUpdate:
+			if m.New == buildabi.Idle {
+				return s
+			}
+		}
+	}
+}
+
+// check compares what a client saw with what is in the sample.
+func (s *seen) check(t *testing.T) {
+	t.Helper()
+	for name, want := range map[string]buildabi.StepStatus{
+		"go build": buildabi.Failure, "./good": buildabi.Success,
+		"./bad": buildabi.Failure, "./broken": buildabi.Failure,
+	} {
+		if got, ok := s.statuses[name]; got != want || !ok {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	if len(s.names) != 4 {
+		t.Errorf("steps %q", s.names)
+	}
+}
+
+// log returns the log of a step, by its name.
+func (s *seen) log(t *testing.T, address, name string) string {
+	t.Helper()
+	for i, n := range s.names {
+		if n == name {
+			return body(t, address+"steps/"+string(rune('0'+i))+"/log")
+		}
+	}
+	t.Fatalf("no step %s in %q", name, s.names)
+	return ""
+}
+
+// TestModule builds a real module, twice, and plays what was recorded of that.
+func TestModule(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "record.jsonl")
+	address, stop := start(t, "-record", file, writeSample(t))
+	c := dial(t, address, buildabi.V3)
+	live := func() buildabi.Message { return next(t, c) }
+	first := watch(t, live)
+	first.check(t)
+	if got := strings.Join(first.tests["./good"], ", "); got != "TestGood, TestNot not run" {
+		t.Errorf("tests: %s", got)
+	}
+	for name, want := range map[string]string{"./good": "--- PASS: TestGood",
+		"./bad": "it is bad", "./broken": "cannot use", "go build": "go test: exit status 1"} {
+		if got := first.log(t, address, name); !strings.Contains(got, want) {
+			t.Errorf("log of %s: %s", name, got)
+		}
+	}
+	if page := body(t, address); !strings.Contains(page, "Rebuild") {
+		t.Errorf("the page is %q", page)
+	}
+	must(t, c.Rebuild(t.Context()))
+	for {
+		if m, ok := live().(*buildabi.StatusUpdate); ok && m.New == buildabi.Building {
+			break
+		}
+	}
+	again := watch(t, live, first.names...)
+	if len(again.tests) == 0 {
+		t.Error("nothing ran again")
+	}
+	c.Close()
+	if code := stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	replayed(t, file)
+}
+
+// replayed plays a recording of the sample's build.
+func replayed(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	must(t, err)
+	if !strings.Contains(string(text), `"dir":"c2s","hex":"00"`) {
+		t.Error("the click was not recorded")
+	}
+	address, stop := start(t, "-replay", file, "-speed", "1000")
+	c := dial(t, address, buildabi.V3)
+	watch(t, func() buildabi.Message { return next(t, c) }).check(t)
+	must(t, c.Close())
+	if code := stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestNoModule shows that what keeps a build from starting is in the log.
+func TestNoModule(t *testing.T) {
+	address, stop := start(t, "-abi", "v1", t.TempDir())
+	c := dial(t, address, buildabi.V1)
+	s := watch(t, func() buildabi.Message { return next(t, c) })
+	if s.statuses["go build"] != buildabi.Failure {
+		t.Errorf("statuses %v", s.statuses)
+	}
+	if log := s.log(t, address, "go build"); !strings.Contains(log, "go list") {
+		t.Errorf("log %q", log)
+	}
+	c.Close()
+	stop()
+}

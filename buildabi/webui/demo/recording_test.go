@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"testing"
+
+	"github.com/larderbuild/larder/buildabi"
+)
+
+const recordings = "../../testdata/recordings/"
+
+// TestReplay plays a build of a real Zig to two clients, who click.
+func TestReplay(t *testing.T) {
+	file := recordings + "plain-0.15.1.jsonl.gz"
+	want, err := readRecording(file)
+	must(t, err)
+	address, stop := start(t, "-replay", file, "-speed", "1e6")
+	for range 2 {
+		c := dial(t, address, buildabi.V1)
+		must(t, c.Rebuild(t.Context()))
+		for i, w := range want {
+			got, err := next(t, c).AppendBinary(nil)
+			if must(t, err); !bytes.Equal(got, w.message) {
+				t.Errorf("message %d: %x, want %x", i, got, w.message)
+			}
+		}
+		must(t, c.Close())
+	}
+	if code := stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestReplayEnds shows that the end of the command ends a replay that goes on.
+func TestReplayEnds(t *testing.T) {
+	address, stop := start(t, "-replay", recordings+"plain-0.16.0.jsonl.gz", "-speed", "1e-6")
+	c := dial(t, address, buildabi.V3)
+	if code := stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if _, _, err := c.Next(t.Context()); err == nil {
+		if _, _, err = c.Next(t.Context()); err == nil {
+			t.Error("it goes on")
+		}
+	}
+	c.Close()
+}
+
+// TestLog shows that a reader gets what is written while it reads, until the end.
+func TestLog(t *testing.T) {
+	var all logs
+	log := all.start(1)[0]
+	r, err := all.open(0)
+	must(t, err)
+	defer r.Close()
+	io.WriteString(log, "one ")
+	b := make([]byte, 10)
+	if n, err := r.Read(b); string(b[:n]) != "one " || err != nil {
+		t.Errorf("%q, %v", b[:n], err)
+	}
+	read := make(chan string)
+	go func() { // until the log ends
+		rest, _ := io.ReadAll(r)
+		read <- string(rest)
+	}()
+	io.WriteString(log, "two")
+	log.end()
+	if got := <-read; got != "two" {
+		t.Errorf("the rest is %q", got)
+	}
+	if _, err := all.open(1); err == nil {
+		t.Error("a log of no step")
+	}
+}
+
+// TestLogClose shows that closing ends a read that waits.
+func TestLogClose(t *testing.T) {
+	var all logs
+	all.start(1)
+	r, err := all.open(0)
+	must(t, err)
+	done := make(chan error)
+	go func() { // until the reader is closed
+		_, err := r.Read(make([]byte, 1))
+		done <- err
+	}()
+	must(t, r.Close(), r.Close())
+	if err := <-done; err == nil {
+		t.Error("read from a closed log")
+	}
+}
+
+// TestLogBound shows that a log does not grow without end.
+func TestLogBound(t *testing.T) {
+	log := newStepLog()
+	for range 3 {
+		if n, err := log.Write(make([]byte, maxLog/2+1)); n != maxLog/2+1 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+	}
+	if len(log.text) != maxLog {
+		t.Errorf("%d bytes are kept", len(log.text))
+	}
+}

@@ -1,0 +1,155 @@
+//go:build long
+
+package webui_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/buildabi"
+)
+
+// watchScript counts the nodes of the page that change, and counts a text as its element: that is
+// what has to be drawn again.
+const watchScript = `
+	window.touched = new Set();
+	window.watcher = new MutationObserver((records) => {
+		for (const r of records) touched.add(r.target);
+	});
+	watcher.observe(document, {
+		subtree: true, childList: true, attributes: true, characterData: true });`
+
+// TestManySteps shows that 10,000 steps make at most 200 rows, wherever the list is scrolled to,
+// and that one update changes at most 3 nodes.
+func TestManySteps(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V1, "127.0.0.1:0")
+	u := h.board.StartBuild(steps(10_000)...)
+	b.size(1280, 8000)
+	b.open(h.address)
+	b.until(`document.querySelector("#step-0")`)
+	for _, end := range []string{"0", "1e9", "150_000"} {
+		b.run(nil, `document.querySelector("#viewport").scrollTop = %s`, end)
+		b.until(`(() => {
+			const view = document.querySelector("#viewport").getBoundingClientRect();
+			const rows = [...document.querySelectorAll("#list li")].map((r) => r.getBoundingClientRect());
+			return rows.length > 0 && rows.length <= 200 && rows[0].top <= view.top + 2;
+		})()`)
+	}
+	b.size(1280, 800)
+	b.run(nil, `document.querySelector("#viewport").scrollTop = 0`)
+	b.until(`document.querySelector("#step-3")`)
+	b.run(nil, `document.querySelector("#list").focus()`)
+	b.key("End")
+	b.until(`document.querySelector("#step-9999")?.getAttribute("aria-selected") === "true"`)
+	b.key("Home")
+	b.until(`document.querySelector("#step-0")?.getAttribute("aria-posinset") === "1"`)
+	b.until(`document.querySelector("#log").innerText === "log of 0\nsecond line\n"`)
+	for i, status := range []buildabi.StepStatus{
+		buildabi.Running, buildabi.Success, buildabi.Running, buildabi.Failure} {
+		b.run(nil, watchScript)
+		must(t, u.SetStep(3, status))
+		names := []string{"pending", "running", "done", "failed"}
+		b.until(`document.querySelector("#step-3 .state").innerText.startsWith(%q) &&
+			document.querySelector("#summary").innerText.includes("1 %[1]s")`, names[status])
+		var touched []string
+		b.run(&touched, `watcher.disconnect(),
+			[...touched].map((n) => n.nodeName + " " + (n.id || n.parentNode.className))
+				.filter((name) => name !== "#text elapsed")`)
+		t.Logf("update %d changed %q", i, touched)
+		if n := len(touched); n == 0 || n > 3 {
+			t.Errorf("update %d changed %d nodes: %q", i, n, touched)
+		}
+	}
+	b.quiet()
+}
+
+// TestRebuild shows that clicks reach the host, and only while they can be used.
+func TestRebuild(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V3, "127.0.0.1:0")
+	b.open(h.address)
+	u := h.fill(10)
+	b.until(`document.querySelector("#status").innerText === "Building"`)
+	b.click("#rebuild")
+	must(t, u.Finish(buildabi.Idle))
+	b.until(`!document.querySelector("#rebuild").disabled`)
+	if h.board.Poll() {
+		t.Error("a click on a disabled button")
+	}
+	b.run(nil, `document.querySelector("#rebuild").focus()`)
+	b.key(" ")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	must(t, h.board.WaitRebuild(ctx))
+	h.board.StartBuild(steps(10)...)
+	b.until(`document.querySelector("#rebuild").disabled`)
+	b.until(`document.querySelector("#step-1 .state").innerText === "pending, was 1.5 s" ||
+		document.querySelector("#step-1 .state").innerText === "pending"`)
+	b.quiet()
+}
+
+// TestReconnect shows that the page says when the server is gone, and takes up with the next one.
+func TestReconnect(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V1, "127.0.0.1:0")
+	h.board.StartBuild(steps(3)...)
+	b.open(h.address)
+	b.until(`document.querySelectorAll("#list li").length === 3`)
+	b.click("#step-1")
+	h.stop()
+	b.until(`document.querySelector("#connection").innerText.includes("Reconnecting")`)
+	b.until(`document.querySelector("#rebuild").disabled`)
+	b.keep("reconnecting")
+	h = startHost(t, buildabi.V1, h.address)
+	u := h.board.StartBuild(steps(5)...)
+	must(t, u.SetStep(4, buildabi.Failure), u.Finish(buildabi.Idle))
+	b.until(`document.querySelector("#connection").innerText.includes("Connected")`)
+	b.until(`document.querySelector("#summary").innerText === "4 pending, 1 failed"`)
+	wantEqual(t, "still chosen", b.text("#chosen"), "step 1")
+	b.until(`!document.querySelector("#rebuild").disabled`)
+	b.quiet("WebSocket connection to", "ERR_CONNECTION_REFUSED")
+}
+
+// TestFrames shows that 100 updates a second do not hold up the page's frames.
+func TestFrames(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V1, "127.0.0.1:0")
+	u := h.board.StartBuild(steps(10_000)...)
+	b.open(h.address)
+	b.until(`document.querySelector("#step-0")`)
+	const frames = `new Promise((resolve) => {
+		const times = [];
+		const frame = (now) => {
+			times.push(now);
+			if (times.length <= 180) requestAnimationFrame(frame);
+			else resolve(times.slice(1).map((t, i) => t - times[i]).sort((a, b) => a - b)[171]);
+		};
+		requestAnimationFrame(frame);
+	})`
+	var idle, busy float64
+	b.run(&idle, frames)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan int)
+	go func() { // until the frames are counted
+		updates := 0
+		ticks := time.NewTicker(10 * time.Millisecond)
+		defer ticks.Stop()
+		for ctx.Err() == nil {
+			<-ticks.C
+			u.SetStep(updates%20, buildabi.StepStatus(updates/20%4))
+			updates++
+		}
+		done <- updates
+	}()
+	b.run(&busy, frames)
+	stop()
+	updates := <-done
+	fmt.Fprintf(t.Output(), "p95 frame: idle %.1f ms, %d updates %.1f ms\n", idle, updates, busy)
+	if busy > 3*idle { // the figure of merit is 1.5; this must also hold on a loaded machine
+		t.Errorf("p95 frame %.1f ms, idle %.1f ms", busy, idle)
+	}
+	b.quiet()
+}

@@ -1,0 +1,151 @@
+import { stepStatuses } from "./abi.js";
+import { Connection } from "./connection.js";
+import { byId, duration, number, once, setText } from "./dom.js";
+import { Fuzz } from "./fuzz.js";
+import { Log } from "./log.js";
+import { describe, Reports } from "./reports.js";
+import { StepList } from "./steps.js";
+import { setUpTabs } from "./tabs.js";
+import { setUpTheme } from "./theme.js";
+
+// What the server has told. Times are those of performance.now; base is the one at which the
+// server's clock was at 0.
+const build = { status: "", steps: [], chosen: -1, base: 0, began: 0, ended: 0, joined: false };
+const tally = Object.fromEntries(stepStatuses.map((s) => [s, 0]));
+let open = false;
+let greeted = false; // since the connection opened
+
+const log = new Log();
+const list = new StepList(choose);
+const reports = new Reports();
+const fuzz = new Fuzz();
+const connection = new Connection((m) => receive[m.type](m), showConnection);
+
+const receive = {
+	hello(m) {
+		const now = performance.now();
+		for (const s of stepStatuses) tally[s] = 0;
+		for (const s of m.steps) tally[s.status]++;
+		const name = build.steps[build.chosen]?.name;
+		const chosen = m.steps.findIndex((s) => s.name === name);
+		Object.assign(build, { steps: m.steps, chosen, base: now - m.timestamp / 1e6 });
+		build.began = m.status === "running" ? now : 0;
+		build.ended = 0;
+		build.joined = !greeted; // so it began earlier, nobody knows when
+		greeted = true;
+		list.reset(build.steps, chosen);
+		reports.reset(build.steps);
+		fuzz.reset();
+		showChosen();
+		showStatus(m.status);
+		drawSummary();
+	},
+	status({ status }) {
+		const was = build.status;
+		if (status === "running") {
+			Object.assign(build, { began: performance.now(), ended: 0, joined: false });
+			for (const [i, s] of build.steps.entries()) {
+				if (!s.report) continue;
+				s.report.stale = true;
+				list.update(i);
+			}
+			reports.draw();
+		} else if (was === "running") {
+			build.ended = performance.now();
+		}
+		showStatus(status);
+	},
+	step({ step, status }) {
+		const s = build.steps[step];
+		if (!s) return;
+		const ran = s.status === "running"; // and its log is being followed
+		tally[s.status]--;
+		tally[status]++;
+		s.status = status;
+		s.since = status === "running" ? performance.now() : 0;
+		list.update(step);
+		drawSummary();
+		if (step === build.chosen && !ran && status !== "pending") log.show(step);
+	},
+	time: showReport,
+	compile: showReport,
+	tests: showReport,
+	index(m) { fuzz.setIndex(m, performance.now() - build.base - m.start / 1e6); },
+	coverage(m) { fuzz.setCoverage(m); },
+	entries({ locations }) { fuzz.setEntries(locations); },
+};
+
+function showReport(report) {
+	const step = build.steps[report.step];
+	if (!step) return;
+	step.report = report;
+	list.update(report.step);
+	reports.draw();
+	if (report.step === build.chosen) byId("report").replaceChildren(...describe(report));
+}
+
+function choose(step) {
+	build.chosen = step;
+	showChosen();
+}
+
+function showChosen() {
+	const step = build.steps[build.chosen];
+	setText(byId("chosen"), step?.name ?? "No step chosen");
+	byId("report").replaceChildren(...describe(step?.report));
+	log.show(step && build.chosen);
+}
+
+const statusText = {
+	idle: "Idle", watching: "Watching for changes", running: "Building",
+	"fuzzing starts": "Preparing to fuzz",
+};
+
+function showStatus(status) {
+	build.status = status;
+	setText(byId("status"), statusText[status]);
+	document.title = `${statusText[status]} – Build`;
+	showRebuild();
+	tick();
+}
+
+function showConnection(text, isOpen) {
+	if (!isOpen) greeted = false;
+	open = isOpen;
+	setText(byId("connection"), text);
+	byId("connection").toggleAttribute("data-open", isOpen);
+	showRebuild();
+}
+
+function showRebuild() {
+	byId("rebuild").disabled = !open || !["idle", "watching"].includes(build.status);
+}
+
+const drawSummary = once(() => {
+	const parts = stepStatuses.filter((s) => tally[s]).map((s) => `${number(tally[s])} ${s}`);
+	setText(byId("summary"), parts.join(", "));
+});
+
+function tick() {
+	const ms = (build.ended || performance.now()) - build.began;
+	const ns = build.ended ? Math.round(ms * 1e6) : Math.floor(ms / 1000) * 1e9;
+	setText(byId("elapsed"), build.began ? `${build.joined ? "over " : ""}${duration(ns)}` : "");
+	list.tick();
+	if (!byId("fuzz").hidden) fuzz.draw();
+}
+
+setInterval(tick, 1000);
+setUpTheme(byId("theme"));
+setUpTabs(document.querySelector("[role=tablist]"), () => {
+	reports.draw();
+	fuzz.draw();
+	list.draw();
+});
+byId("rebuild").onclick = () => connection.rebuild();
+document.querySelector("[role=search]").onsubmit = (e) => e.preventDefault();
+document.onkeydown = (e) => {
+	if (e.key !== "/" || e.target.matches("input, select")) return;
+	e.preventDefault();
+	document.querySelector("[role=tab]").click();
+	byId("search").focus();
+};
