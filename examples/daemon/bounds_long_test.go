@@ -4,7 +4,7 @@ package main
 
 // Bounds of the tests with many processes in the long run.
 const (
-	herdTrialsDefault   = 100
+	herdTrialsDefault   = 200
 	herdClientsDefault  = 64
 	killClientsDefault  = 64
 	upgradesDefault     = 50
