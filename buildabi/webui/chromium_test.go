@@ -24,6 +24,7 @@ type host struct {
 	board   *buildabi.Board
 	address string
 	stop    func()
+	logs    chan io.ReadCloser // those to be served first
 }
 
 const source = `const std = @import("std");
@@ -38,7 +39,7 @@ func startHost(t *testing.T, version buildabi.Version, address string) *host {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	must(t, err)
-	h := &host{t: t, address: l.Addr().String(),
+	h := &host{t: t, address: l.Addr().String(), logs: make(chan io.ReadCloser, 1),
 		board: buildabi.NewBoard(&buildabi.BoardOptions{Version: version, TimeReport: true})}
 	files := fstest.MapFS{"src/main.zig": {Data: []byte(source)}, "src/other.zig": {Data: []byte("//\n")}}
 	handler := webui.Handler(h.board, &buildabi.HandlerOptions{
@@ -46,6 +47,11 @@ func startHost(t *testing.T, version buildabi.Version, address string) *host {
 			return files.Open(directory + "/" + basename)
 		},
 		StepLog: func(step int) (io.ReadCloser, error) {
+			select {
+			case log := <-h.logs:
+				return log, nil
+			default:
+			}
 			return io.NopCloser(strings.NewReader(fmt.Sprintf("log of %d\nsecond line\n", step))), nil
 		},
 	})

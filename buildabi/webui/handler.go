@@ -11,10 +11,10 @@ import (
 )
 
 // Handler serves a board with [buildabi.NewHandler], and takes its WebSockets unless the options
-// have a Connect of their own. Options without Files get the page of this package, with a content policy
-// that keeps it from everything but this server. Nil options are the defaults. Serve it with
-// [buildabi.Serve] or another server that ends the requests' contexts when it ends; the sessions
-// end with them.
+// have a Connect of their own. Options without Files get the page of this package, with a content
+// policy that keeps it from everything but this server. Nil options are the defaults. Serve it
+// with [buildabi.Serve] or another server that ends the requests' contexts when it ends; the
+// sessions end with them.
 func Handler(b *buildabi.Board, o *buildabi.HandlerOptions) http.Handler {
 	options := buildabi.HandlerOptions{}
 	if o != nil {

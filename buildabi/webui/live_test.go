@@ -5,6 +5,7 @@ package webui_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
@@ -111,6 +112,34 @@ func TestReconnect(t *testing.T) {
 	wantEqual(t, "still chosen", b.text("#chosen"), "step 1")
 	b.until(`!document.querySelector("#rebuild").disabled`)
 	b.quiet("WebSocket connection to", "ERR_CONNECTION_REFUSED")
+}
+
+// TestLiveLog shows that a log is seen as it is written, and that of another step once that is
+// chosen.
+func TestLiveLog(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V3, "127.0.0.1:0")
+	u := h.board.StartBuild(steps(3)...)
+	must(t, u.SetStep(1, buildabi.Running))
+	r, w := io.Pipe()
+	h.logs <- r
+	b.open(h.address)
+	b.until(`document.querySelector("#step-1")`)
+	b.click("#step-1")
+	for i, want := range []string{"one\n", "one\ntwo <b>\n"} {
+		_, err := io.WriteString(w, []string{"one\n", "two <b>\n"}[i])
+		must(t, err)
+		b.until(`document.querySelector("#log").textContent === %q`, want)
+	}
+	b.click("#step-2")
+	b.until(`document.querySelector("#log").textContent === "log of 2\nsecond line\n"`)
+	for { // the request is given up, which closes the log
+		if _, err := io.WriteString(w, "more\n"); err != nil {
+			break
+		}
+	}
+	wantEqual(t, "the other log", b.text("#log"), "log of 2\nsecond line\n")
+	b.quiet()
 }
 
 // TestFrames shows that 100 updates a second do not hold up the page's frames.

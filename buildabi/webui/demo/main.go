@@ -63,13 +63,13 @@ func parse(args []string, help io.Writer) (*options, error) {
 	o := new(options)
 	f := flag.NewFlagSet("demo", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.StringVar(&o.address, "addr", "127.0.0.1:0", "the `ADDRESS` to listen at; port 0 takes a free one")
+	f.StringVar(&o.address, "addr", "127.0.0.1:0", "listen at `ADDRESS`; port 0 takes a free one")
 	f.BoolVar(&o.open, "open", false, "open the page in a browser")
 	f.StringVar(&o.assets, "assets", "", "serve the page in `DIR`, such as Zig's own")
 	f.StringVar(&o.record, "record", "", "write what a page is sent to `FILE`")
-	f.StringVar(&o.replay, "replay", "", "show the recording in `FILE` (.jsonl, .jsonl.gz), build nothing")
+	f.StringVar(&o.replay, "replay", "", "show the recording in `FILE`, also in a .gz, and build nothing")
 	f.Float64Var(&o.speed, "speed", 1, "replay so many `TIMES` as fast")
-	f.Func("abi", "the `VERSION` that the page speaks: v1 (Zig 0.15) or v3; ours knows both (default v3)", o.setVersion)
+	f.Func("abi", "speak `VERSION` v1 (Zig 0.15) or v3; our page knows both (default v3)", o.setVersion)
 	o.version = buildabi.V3
 	err := f.Parse(args)
 	switch {

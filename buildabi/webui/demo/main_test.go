@@ -33,7 +33,8 @@ func TestRefused(t *testing.T) {
 	must(t, err)
 	defer l.Close()
 	bad := filepath.Join(t.TempDir(), "bad.jsonl")
-	must(t, os.WriteFile(bad, []byte(`{"t_ms":1,"dir":"s2c","hex":"00"}`+"\n{\"hex\":\"0\"}\n"), 0o666))
+	lines := `{"t_ms":1,"dir":"s2c","hex":"00"}` + "\n" + `{"hex":"0"}`
+	must(t, os.WriteFile(bad, []byte(lines), 0o666))
 	empty := filepath.Join(t.TempDir(), "empty.jsonl")
 	must(t, os.WriteFile(empty, nil, 0o666))
 	for _, c := range []struct {
@@ -74,7 +75,8 @@ func TestHelp(t *testing.T) {
 	if code := run(t.Context(), []string{"-h"}, &stdout, &stderr); code != 0 || stderr.Len() > 0 {
 		t.Errorf("%d, %s", code, &stderr)
 	}
-	for _, want := range []string{"usage:", "-addr", "-abi", "-assets", "-open", "-record", "-replay", "-speed"} {
+	for _, want := range []string{"usage:", "-addr", "-abi", "-assets", "-open", "-record",
+		"-replay", "-speed"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("no %s in %s", want, &stdout)
 		}

@@ -11,11 +11,18 @@ import (
 
 // sample is a module with a package that passes, one that fails and one that does not compile.
 var sample = map[string]string{
-	"go.mod":           "module sample\n\ngo 1.26\n",
-	"good/a.go":        "package good\n",
-	"good/a_test.go":   "package good\nimport \"testing\"\nfunc TestGood(t *testing.T) { t.Run(\"sub\", func(*testing.T) {}) }\nfunc TestNot(t *testing.T) { t.Skip() }\n",
-	"bad/a.go":         "package bad\n",
-	"bad/a_test.go":    "package bad\nimport \"testing\"\nfunc TestBad(t *testing.T) { t.Error(\"it is bad\") }\n",
+	"go.mod":    "module sample\n\ngo 1.26\n",
+	"good/a.go": "package good\n",
+	"good/a_test.go": `package good
+import "testing"
+func TestGood(t *testing.T) { t.Run("sub", func(*testing.T) {}) }
+func TestNot(t *testing.T) { t.Skip() }
+`,
+	"bad/a.go": "package bad\n",
+	"bad/a_test.go": `package bad
+import "testing"
+func TestBad(t *testing.T) { t.Error("it is bad") }
+`,
 	"broken/a.go":      "package broken\nvar x int = \"text\"\n",
 	"broken/a_test.go": "package broken\n",
 }

@@ -87,7 +87,8 @@ func newRecorder(path string) (*recorder, error) {
 }
 
 // run records what a board shows while work goes on.
-func (r *recorder) run(ctx context.Context, b *buildabi.Board, work func(context.Context) error) error {
+func (r *recorder) run(ctx context.Context, b *buildabi.Board, work func(context.Context) error,
+) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	done := make(chan error, 1)
 	go func() { // until ctx ends; waited for below

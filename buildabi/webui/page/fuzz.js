@@ -83,11 +83,12 @@ export class Fuzz {
 		const all = this.#index.locations.length;
 		const seconds = (performance.now() - this.start) / 1e3;
 		const covered = count(bits);
+		const share = all ? ` (${(100 * covered / all).toFixed(1)} %)` : "";
 		byId("counters").replaceChildren(...stats([
 			["Runs", number(runs)],
 			["Runs a second", number(Math.round(Math.max(0, runs - this.#index.startRuns) / seconds))],
 			["Unique runs", number(uniqueRuns)],
-			["Covered", `${number(covered)} of ${number(all)}${all ? ` (${(100 * covered / all).toFixed(1)} %)` : ""}`],
+			["Covered", `${number(covered)} of ${number(all)}${share}`],
 			["Time", duration(Math.floor(seconds) * 1e9)],
 		]));
 	}
@@ -97,8 +98,8 @@ export class Fuzz {
 		const start = this.#history[0]?.[0];
 		const end = performance.now() - this.start;
 		const all = Math.max(1, this.#index.locations.length);
-		const point = ([t, n]) =>
-			`${(600 * (t - start) / Math.max(1, end - start)).toFixed(1)},${(118 - 116 * n / all).toFixed(1)}`;
+		const point = ([t, n]) => [
+			(600 * (t - start) / Math.max(1, end - start)).toFixed(1), (118 - 116 * n / all).toFixed(1)];
 		const points = this.#history.concat(covered === undefined ? [] : [[end, covered]]).map(point);
 		byId("chart").firstElementChild.setAttribute("points", points.join(" "));
 		byId("chart").setAttribute("aria-label", this.#history.length === 0 ? "No coverage yet"

@@ -70,7 +70,10 @@ const receive = {
 	time: showReport,
 	compile: showReport,
 	tests: showReport,
-	index(m) { fuzz.setIndex(m, performance.now() - build.base - m.start / 1e6); },
+	index(m) {
+		const age = performance.now() - build.base - m.start / 1e6;
+		fuzz.setIndex(m, age).catch(() => {}); // the view says that a source is not here
+	},
 	coverage(m) { fuzz.setCoverage(m); },
 	entries({ locations }) { fuzz.setEntries(locations); },
 };
@@ -135,7 +138,6 @@ function tick() {
 }
 
 setInterval(tick, 1000);
-setUpTheme(byId("theme"));
 setUpTabs(document.querySelector("[role=tablist]"), () => {
 	reports.draw();
 	fuzz.draw();
@@ -149,3 +151,4 @@ document.onkeydown = (e) => {
 	document.querySelector("[role=tab]").click();
 	byId("search").focus();
 };
+setUpTheme(byId("theme")); // last: it throws where nothing may be stored

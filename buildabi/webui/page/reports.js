@@ -46,8 +46,9 @@ export class Reports {
 // Returns what there is to say of one report.
 export function describe(report) {
 	if (!report) return [];
-	const head = element("dl", { className: "stats" }, ...stats([["total", duration(report.total)]]));
-	if (report.stale) head.prepend(element("p", { className: "stale", textContent: "of an earlier build" }));
+	const head = element("dl", { className: "stats" }, 
+		...stats([[report.stale ? "total, earlier build" : "total", duration(report.total)]]));
+	if (report.stale) head.classList.add("stale");
 	switch (report.type) {
 	case "compile": return [head, ...compiled(report)];
 	case "tests": return [head, tested(report)];

@@ -9,8 +9,9 @@ export function untar(buffer) {
 		const head = new Uint8Array(buffer, at, block);
 		const size = parseInt(field(head, 124, 12), 8) || 0;
 		const kind = String.fromCharCode(head[156]);
-		const content = new Uint8Array(buffer, at + block, Math.min(size, buffer.byteLength - at - block));
-		at += block + Math.ceil(size / block) * block;
+		at += block;
+		const content = new Uint8Array(buffer, at, Math.min(size, buffer.byteLength - at));
+		at += Math.ceil(size / block) * block;
 		if (kind === "L") {
 			longName = field(content, 0, size);
 			continue;
