@@ -26,7 +26,7 @@ func TestParse(t *testing.T) {
 		name, args, err string
 	}{
 		{"suite", "-suite store -quick -entries 1e4", ""},
-		{"no suite", "-quick", `want one of: store, gobuild, ipc`},
+		{"no suite", "-quick", `want one of: store, gobuild, ipc, buildabi`},
 		{"unknown suite", "-suite nothing", `want one of`},
 		{"bad expression", "-suite store -rows (", "error parsing regexp"},
 		{"too few", "-suite store -entries 12", "whole number"},

@@ -17,8 +17,8 @@ func suites() []frame.Suite {
 	return []frame.Suite{
 		store.Suite(),
 		gobuild.Suite(),
-		buildabi.Suite(),
 		ipc.Suite(),
+		buildabi.Suite(),
 	}
 }
 
