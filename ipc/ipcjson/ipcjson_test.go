@@ -3,14 +3,12 @@ package ipcjson_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -60,41 +58,6 @@ func TestLine(t *testing.T) {
 		`"error":"ipc: handler panicked","stack":"stack"}` + "\n"
 	if string(got) != want || err != nil || l.Err() != nil {
 		t.Errorf("the line is\n%s, want\n%s (%v)", got, want, err)
-	}
-}
-
-// TestManyWriters has lines of several logs in one file.
-func TestManyWriters(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log")
-	var all sync.WaitGroup
-	for i := range 8 {
-		all.Go(func() {
-			l := ipcjson.NewLog(path, 0)
-			for range 50 {
-				l.Event(ipc.Event{Kind: "test", PID: i + 1, Reason: strings.Repeat("r", 1000*i)})
-			}
-			if err := l.Err(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	count := map[int]int{}
-	for l := range bytes.Lines(text) {
-		var line struct{ PID int }
-		if err := json.Unmarshal(l, &line); err != nil {
-			t.Fatalf("%q: %v", l, err)
-		}
-		count[line.PID]++
-	}
-	for i := range 8 {
-		if count[i+1] != 50 {
-			t.Errorf("%d lines of writer %d", count[i+1], i+1)
-		}
 	}
 }
 

@@ -1,3 +1,7 @@
+//go:build unix
+
+// Not for Windows: there the standard library allocates for each read and write of a pipe.
+
 package ipc_test
 
 import (
