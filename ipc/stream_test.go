@@ -169,7 +169,7 @@ func TestStreamEnds(t *testing.T) {
 		}
 	})
 	t.Run("context ends", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
 		st, err := ipctest.Client(t, s, nil).Open(ctx, 30, nil)
 		if err != nil {
