@@ -79,14 +79,20 @@ func (e *effort) client(ctx context.Context) (*ipc.Client, error) {
 	return e.find(ctx)
 }
 
-// redial is for clients: it makes sure that there is a server and connects to it.
+// redial is for clients: it makes sure that there is a server and connects to it. A server that is stopped or
+// replaced in between is looked for again.
 func (e *effort) redial(ctx context.Context) (*os.File, error) {
-	c, err := e.again().client(ctx)
-	if err != nil {
-		return nil, err
+	for {
+		c, err := e.again().client(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.Close()
+		f, err := e.ep.Dial(ctx)
+		if !errors.Is(err, ipc.ErrNotRunning) {
+			return f, err
+		}
 	}
-	c.Close()
-	return e.ep.Dial(ctx)
 }
 
 func (e *effort) find(ctx context.Context) (*ipc.Client, error) {
