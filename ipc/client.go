@@ -176,17 +176,23 @@ func (c *Client) enter(d *deadline) error {
 	}
 }
 
+// redial connects again, also when the server ends before it could be asked who it is.
 func (c *Client) redial(d *deadline) (*mux, error) {
 	ctx, cancel := c.bound(d)
 	defer cancel()
-	f, err := c.dial(ctx)
-	if ctx.Err() != nil && err != nil {
-		return nil, errors.Join(c.ended(d), err)
+	for {
+		f, err := c.dial(ctx)
+		if ctx.Err() != nil && err != nil {
+			return nil, errors.Join(c.ended(d), err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		m, err := c.o.connect(f, c.role)
+		if !errors.Is(err, os.ErrProcessDone) {
+			return m, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return c.o.connect(f, c.role)
 }
 
 // bound returns a context that ends with d, or when the client is closed.

@@ -46,6 +46,9 @@ func peerPID(pipe uintptr) (pid uint32, err error) {
 // userOf is the user of a process. Who may not ask is another user than we are.
 func userOf(pid uint32) (string, error) {
 	h, err := syscall.OpenProcess(queryLimited, false, pid)
+	if err == errInvalidParameter { // there is no such process any more
+		return "", os.ErrProcessDone
+	}
 	if err != nil {
 		return "", os.NewSyscallError("OpenProcess", err)
 	}

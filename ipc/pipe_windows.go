@@ -27,23 +27,24 @@ var (
 )
 
 const (
-	accessDuplex      = 3
-	firstInstance     = 0x00080000
-	rejectRemote      = 8
-	unlimited         = 255
-	pipeServerEnd     = 1
-	pipeBuffer        = 64 << 10
-	securityQOS       = 0x00100000
-	identification    = 0x00010000
-	manualReset       = 1
-	waitForever       = 0xffffffff
-	errPipeBusy       = syscall.Errno(231)
-	errNoData         = syscall.Errno(232)
-	errPipeConnected  = syscall.Errno(535)
-	errIOIncomplete   = syscall.Errno(996)
-	errPathNotFound   = syscall.ERROR_PATH_NOT_FOUND
-	errIOPending      = syscall.ERROR_IO_PENDING
-	errOperationAbort = syscall.ERROR_OPERATION_ABORTED
+	accessDuplex        = 3
+	firstInstance       = 0x00080000
+	rejectRemote        = 8
+	unlimited           = 255
+	pipeServerEnd       = 1
+	pipeBuffer          = 64 << 10
+	securityQOS         = 0x00100000
+	identification      = 0x00010000
+	manualReset         = 1
+	waitForever         = 0xffffffff
+	errInvalidParameter = syscall.Errno(87)
+	errPipeBusy         = syscall.Errno(231)
+	errNoData           = syscall.Errno(232)
+	errPipeConnected    = syscall.Errno(535)
+	errIOIncomplete     = syscall.Errno(996)
+	errPathNotFound     = syscall.ERROR_PATH_NOT_FOUND
+	errIOPending        = syscall.ERROR_IO_PENDING
+	errOperationAbort   = syscall.ERROR_OPERATION_ABORTED
 )
 
 // invoke runs a function of the system that returns 0 to say that it failed.
