@@ -4,7 +4,6 @@ package cachetest_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 
 	"github.com/larderbuild/larder/cache"
@@ -40,7 +39,7 @@ func upkept(t testing.TB, o *cache.Options) cachetest.Store {
 	done := make(chan error, 1)
 	go func() { done <- s.Run(context.Background()) }()
 	t.Cleanup(func() {
-		if err := <-done; err != nil && !errors.Is(err, cache.ErrClosed) { // Run may come too late
+		if err := <-done; err != nil {
 			t.Errorf("run: %v", err)
 		}
 	})

@@ -68,9 +68,10 @@ func (c *call) beBroker(dir string, starter *lifecycle.Readiness, idle time.Dura
 		return err
 	}
 	b := &broker{root: root, log: newLogger(c.stderr)}
-	b.srv = ipc.NewServer(&ipc.ServerOptions{Version: version(self), IdleAfter: idle, Events: b.event})
+	made := version(self)
+	b.srv = ipc.NewServer(&ipc.ServerOptions{Version: made, IdleAfter: idle, Events: b.event})
 	claim, err := lifecycle.Claim(ctx, ep, &lifecycle.ClaimOptions{
-		Version: version(self), Instance: b.srv.Info().Instance, Starter: starter,
+		Version: made, Instance: b.srv.Info().Instance, Starter: starter,
 	})
 	if err != nil {
 		return errors.Join(err, b.srv.Close())
@@ -101,13 +102,12 @@ func (b *broker) serve(ctx context.Context, claim *lifecycle.Held) error {
 		}
 	})
 	// The claim goes last: who finds the endpoint free finds the store free too.
-	err := b.srv.Serve(ctx, &closing{Held: claim, before: func() error {
+	return b.srv.Serve(ctx, &closing{Held: claim, before: func() error {
 		b.sessions.end()
 		err := b.store.Close(context.Background())
 		upkeep.Wait()
 		return err
 	}})
-	return err
 }
 
 // closing is a claim that is given up after something else.

@@ -340,26 +340,7 @@ func TestEnsureWaitsForStart(t *testing.T) {
 // longer than a server may be silent: it is not taken for one that hangs.
 func TestEnsureWaitsForDrain(t *testing.T) {
 	h := newHost(t, "1")
-	srv := ipc.NewServer(&ipc.ServerOptions{Version: "1"})
-	running, finish := make(chan bool), make(chan bool)
-	srv.Handle(opEcho, func(_ context.Context, r *ipc.Request) (*ipc.Response, error) {
-		running <- true
-		<-finish
-		return r.Reply(r.Payload), nil
-	})
-	claim := claim(t, h.ep)
-	h.servers.Go(func() { srv.Serve(context.Background(), claim) })
-	c, err := ipc.Dial(t.Context(), h.ep, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	called := make(chan error, 1)
-	go func() {
-		_, err := c.Call(t.Context(), opEcho, nil)
-		called <- err
-	}()
-	<-running
+	c, finish, called := h.busyServer("1")
 	if err := c.Shutdown(t.Context(), "test"); err != nil {
 		t.Fatal(err)
 	}

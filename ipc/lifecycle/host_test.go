@@ -198,3 +198,29 @@ func (h *host) ensureLater(o *lifecycle.Options) <-chan error {
 	}()
 	return ensured
 }
+
+// busyServer serves the endpoint within this process, where a call of the client runs until finish.
+func (h *host) busyServer(version string) (c *ipc.Client, finish chan<- bool, called <-chan error) {
+	h.t.Helper()
+	srv := ipc.NewServer(&ipc.ServerOptions{Version: version})
+	running, end := make(chan bool), make(chan bool)
+	srv.Handle(opEcho, func(_ context.Context, r *ipc.Request) (*ipc.Response, error) {
+		running <- true
+		<-end
+		return r.Reply(r.Payload), nil
+	})
+	claim := claim(h.t, h.ep)
+	h.servers.Go(func() { srv.Serve(context.Background(), claim) })
+	c, err := ipc.Dial(h.t.Context(), h.ep, nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { c.Close() })
+	ended := make(chan error, 1)
+	go func() { // ends with the call
+		_, err := c.Call(h.t.Context(), opEcho, []byte("hello"))
+		ended <- err
+	}()
+	<-running
+	return c, end, ended
+}

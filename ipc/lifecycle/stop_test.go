@@ -85,26 +85,7 @@ func TestStopWedged(t *testing.T) {
 // TestStopCallRuns stops a server while a call runs: that is finished first.
 func TestStopCallRuns(t *testing.T) {
 	h := newHost(t, "1")
-	srv := ipc.NewServer(nil)
-	running, finish := make(chan bool), make(chan bool)
-	srv.Handle(opEcho, func(_ context.Context, r *ipc.Request) (*ipc.Response, error) {
-		running <- true
-		<-finish
-		return r.Reply(r.Payload), nil
-	})
-	claim := claim(t, h.ep)
-	h.servers.Go(func() { srv.Serve(context.Background(), claim) })
-	c, err := ipc.Dial(t.Context(), h.ep, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	called := make(chan error, 1)
-	go func() {
-		_, err := c.Call(t.Context(), opEcho, []byte("hello"))
-		called <- err
-	}()
-	<-running
+	_, finish, called := h.busyServer("")
 	stopped := make(chan error, 1)
 	go func() {
 		outcome, err := lifecycle.Stop(t.Context(), h.ep, nil)

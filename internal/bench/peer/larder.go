@@ -75,9 +75,5 @@ func (l *Larder) Lookup(key [32]byte) error {
 // Close closes the store and waits for its upkeep.
 func (l *Larder) Close() error {
 	err := l.Store.Close(context.Background())
-	upkeep := <-l.upkeep
-	if errors.Is(upkeep, cache.ErrClosed) { // closed before it began
-		upkeep = nil
-	}
-	return errors.Join(err, upkeep)
+	return errors.Join(err, <-l.upkeep)
 }
