@@ -110,20 +110,18 @@ func (s *Store) abandon(tmp string, err error) error {
 	return err
 }
 
-// fill copies head and r into f and h. Large contents are hashed beside the writing.
+// fill copies head, which is shorter than a chunk, and r into f and h, in whole chunks. Large contents are hashed
+// beside the writing.
 func (s *Store) fill(f vfs.File, h *hasher, head []byte, r io.Reader) error {
-	h.Write(head)
-	if _, err := f.Write(head); err != nil {
-		return err
-	}
-	buf := *chunks.Get().(*[]byte)
-	defer func() { chunks.Put(&buf) }()
-	for {
-		n, err := readChunk(r, buf)
+	buf := chunks.Get().(*[]byte)
+	defer chunks.Put(buf)
+	for begun := copy(*buf, head); ; begun = 0 {
+		n, err := readChunk(r, (*buf)[begun:])
+		n += begun
 		if n > 0 && s.space.low(int64(n)) {
 			return ErrNoSpace
 		}
-		if werr := put(f, h, buf[:n]); werr != nil {
+		if werr := put(f, h, (*buf)[:n]); werr != nil {
 			return werr
 		}
 		if err != nil {

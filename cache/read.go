@@ -158,7 +158,7 @@ func (s *Store) readFrame(key *Key, r *record, f *frame) error {
 
 // openPayload opens a payload file after a look at its size.
 func (a *Artifact) openPayload(it *item) (vfs.File, error) {
-	f, err := a.s.fs.OpenFile(a.s.blobPath(&it.digest), os.O_RDONLY, 0)
+	f, err := a.s.fs.OpenFile(a.s.blobPath(&it.digest), os.O_RDONLY|vfs.NoAtime, 0)
 	if isNotExist(err) {
 		return nil, a.corrupt(it.digest, "its payload file is missing")
 	}

@@ -3,6 +3,7 @@
 package vfs
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -16,7 +17,11 @@ func sysID(fi fs.FileInfo) ID {
 }
 
 func openFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
-	return os.OpenFile(name, flag, perm)
+	f, err := os.OpenFile(name, flag, perm)
+	if flag&NoAtime != 0 && errors.Is(err, syscall.EPERM) { // only the owner may spare it
+		return os.OpenFile(name, flag&^NoAtime, perm)
+	}
+	return f, err
 }
 
 func rename(oldname, newname string) error { return os.Rename(oldname, newname) }

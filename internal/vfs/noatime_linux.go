@@ -1,0 +1,5 @@
+package vfs
+
+import "syscall"
+
+const noAtime = syscall.O_NOATIME

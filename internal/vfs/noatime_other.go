@@ -1,0 +1,5 @@
+//go:build !linux
+
+package vfs
+
+const noAtime = 0
