@@ -18,12 +18,8 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-const (
-	// chunk is the unit in which content is read, hashed and written.
-	chunk = 256 << 10
-	// overlapFrom is the size from which hashing runs on a goroutine of its own.
-	overlapFrom = chunk
-)
+// chunk is the unit in which content is read, hashed and written. Larger content is hashed beside the writing.
+const chunk = 256 << 10
 
 // hasher computes both names of a content: the digest that identifies it and the checksum that
 // reads are verified with.
@@ -78,13 +74,42 @@ func (s *Store) tmpPath() string {
 	return filepath.Join(s.dir, "tmp", strconv.FormatUint(s.tmpSeq.Add(1), 36))
 }
 
-// ingest streams head and then r into a payload file and returns what it is, pinned.
+// ingest streams head, which is shorter than a chunk, and then r into a payload file and returns what it is, pinned.
 func (s *Store) ingest(head []byte, r io.Reader) (fact, error) {
-	if s.space.low(int64(len(head))) {
-		return fact{}, ErrNoSpace
+	buf := chunks.Get().(*[]byte)
+	defer chunks.Put(buf)
+	begun := copy(*buf, head)
+	n, err := readChunk(r, (*buf)[begun:])
+	switch err {
+	case nil:
+		return s.ingestLarge(*buf, r)
+	case io.EOF:
+		return s.ingestWhole((*buf)[:begun+n])
 	}
-	tmp := s.tmpPath()
-	f, err := s.fs.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_RDWR, payloadMode)
+	return fact{}, err
+}
+
+// ingestWhole is ingest for content in memory: what is stored already costs no file.
+func (s *Store) ingestWhole(b []byte) (fact, error) {
+	h := newHasher()
+	h.Write(b)
+	fa := h.fact()
+	if s.pinPresent(&fa) {
+		return fa, nil
+	}
+	tmp, f, err := s.createTmp(len(b))
+	if err != nil {
+		return fact{}, err
+	}
+	if _, err := f.Write(b); err != nil {
+		return fact{}, s.abandon(tmp, errors.Join(err, f.Close()))
+	}
+	return s.placeTmp(tmp, f, fa)
+}
+
+// ingestLarge is ingest with the first chunk read. It uses buf for the others.
+func (s *Store) ingestLarge(buf []byte, r io.Reader) (fact, error) {
+	tmp, f, err := s.createTmp(len(buf))
 	if err != nil {
 		return fact{}, err
 	}
@@ -96,12 +121,22 @@ func (s *Store) ingest(head []byte, r io.Reader) (fact, error) {
 			s.abandon(tmp, nil)
 		}
 	}()
-	err = s.fill(f, h, head, r)
+	err = s.fill(f, h, buf, r)
 	fa := h.fact()
 	if err != nil {
 		return fact{}, s.abandon(tmp, errors.Join(err, f.Close()))
 	}
 	return s.placeTmp(tmp, f, fa)
+}
+
+// createTmp makes a temporary file if there is room for n bytes.
+func (s *Store) createTmp(n int) (string, vfs.File, error) {
+	if s.space.low(int64(n)) {
+		return "", nil, ErrNoSpace
+	}
+	tmp := s.tmpPath()
+	f, err := s.fs.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_RDWR, payloadMode)
+	return tmp, f, err
 }
 
 // abandon removes a temporary file; what cannot be removed now goes at the next open.
@@ -110,34 +145,20 @@ func (s *Store) abandon(tmp string, err error) error {
 	return err
 }
 
-// fill copies head, which is shorter than a chunk, and r into f and h, in whole chunks. Large contents are hashed
-// beside the writing.
-func (s *Store) fill(f vfs.File, h *hasher, head []byte, r io.Reader) error {
-	buf := chunks.Get().(*[]byte)
-	defer chunks.Put(buf)
-	for begun := copy(*buf, head); ; begun = 0 {
-		n, err := readChunk(r, (*buf)[begun:])
-		n += begun
-		if n > 0 && s.space.low(int64(n)) {
-			return ErrNoSpace
-		}
-		if werr := put(f, h, (*buf)[:n]); werr != nil {
+// fill copies buf, which is full, and r into f and h.
+func (s *Store) fill(f vfs.File, h *hasher, buf []byte, r io.Reader) error {
+	for n, err := len(buf), error(nil); ; {
+		if werr := writeBeside(f, h, buf[:n]); werr != nil {
 			return werr
 		}
 		if err != nil {
 			return ignoreEOF(err)
 		}
+		n, err = readChunk(r, buf)
+		if n > 0 && s.space.low(int64(n)) {
+			return ErrNoSpace
+		}
 	}
-}
-
-// put hashes and writes b, at the same time when the content has turned out to be large.
-func put(f vfs.File, h *hasher, b []byte) error {
-	if h.n >= overlapFrom && len(b) == chunk {
-		return writeBeside(f, h, b)
-	}
-	h.Write(b)
-	_, err := f.Write(b)
-	return err
 }
 
 // writeBeside hashes buf on a second goroutine, which has ended when it returns, while it writes
@@ -279,6 +300,18 @@ func (s *Store) present(p *pin, fa *fact) bool {
 	}
 	*fa = known.fact
 	return true
+}
+
+// pinPresent pins fa's payload if present.
+func (s *Store) pinPresent(fa *fact) bool {
+	p := s.pin(&fa.digest)
+	p.place.Lock()
+	ok := s.present(p, fa)
+	p.place.Unlock()
+	if !ok {
+		s.unpin([]Digest{fa.digest})
+	}
+	return ok
 }
 
 func (s *Store) notePlaced(p *pin, fa *fact) {
