@@ -8,4 +8,8 @@ const (
 	batteryTrials = 40
 	survivorPuts  = 3000
 	modelRounds   = 12
+
+	recoveryStarts = 8
+	recoveryStride = 5
+	otherStride    = 4
 )

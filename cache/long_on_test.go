@@ -7,4 +7,8 @@ const (
 	batteryTrials = 80
 	survivorPuts  = 20000
 	modelRounds   = 60
+
+	recoveryStarts = 20
+	recoveryStride = 1
+	otherStride    = 1
 )

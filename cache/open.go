@@ -184,7 +184,7 @@ func (s *Store) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.makeFolders(); err != nil {
+	if err := s.makeFolders(false); err != nil {
 		return err
 	}
 	if err := s.emptyTmp(); err != nil {
@@ -194,20 +194,38 @@ func (s *Store) load(ctx context.Context) error {
 }
 
 // makeFolders makes what is missing, durably: a log in a folder that a power loss takes away is no
-// log.
-func (s *Store) makeFolders() error {
-	made := false
+// log. With all that is so even for folders that an earlier open made and did not live to sync.
+func (s *Store) makeFolders(all bool) error {
 	for _, name := range folders {
 		err := s.fs.Mkdir(filepath.Join(s.dir, name), 0o777)
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		made = made || err == nil
+		all = all || err == nil
 	}
-	if !made {
+	if !all {
 		return nil
 	}
-	return errors.Join(s.fs.SyncDir(s.dir), s.fs.SyncDir(filepath.Dir(s.dir)))
+	return s.syncUp()
+}
+
+// syncUp makes the names in the root durable, its own, and those of the folders above, which
+// makeRoot may have made. A folder above that cannot be synced was made by somebody else.
+func (s *Store) syncUp() error {
+	for dir := s.dir; ; dir = filepath.Dir(dir) {
+		err := s.fs.SyncDir(dir)
+		if err != nil && (dir == s.dir || !refusesSync(err)) {
+			return err
+		}
+		if err != nil || filepath.Dir(dir) == dir {
+			return nil
+		}
+	}
+}
+
+func refusesSync(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) ||
+		errors.Is(err, syscall.EINVAL) || vfs.IsReadOnly(err)
 }
 
 const (
@@ -274,7 +292,7 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 }
 
 // writeFormat makes the line of a new root, or again one that was damaged: the log names its own
-// id.
+// id. Where the line stands the folders are durable.
 func (s *Store) writeFormat(fresh bool) (id [16]byte, err error) {
 	id, found, err := framelog.Identify(s.fs, filepath.Join(s.dir, "log"))
 	if errors.Is(err, framelog.ErrVersion) {
@@ -288,6 +306,9 @@ func (s *Store) writeFormat(fresh bool) (id [16]byte, err error) {
 	}
 	if !fresh {
 		s.report(Corruption{Path: formatName, Reason: "the format line was damaged", Time: s.now()})
+	}
+	if err := s.makeFolders(true); err != nil {
+		return id, err
 	}
 	tmp := filepath.Join(s.dir, formatTmp)
 	f, err := s.fs.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o666)

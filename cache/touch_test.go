@@ -109,7 +109,7 @@ func TestLastUseCompacted(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := entryNow(t, s, "k")
-	r := &crashRun{acked: map[string]string{}, pending: map[string][]string{}}
+	r := newCrashRun(nil, None)
 	if err := errors.Join(r.fill(s, 60), s.compact(t.Context())); err != nil {
 		t.Fatal(err)
 	}
