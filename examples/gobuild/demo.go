@@ -35,6 +35,9 @@ func runDemo(c *call) (int, error) {
 		return exitUsage, err
 	}
 	args := flags.Args()
+	if n := len(c.args) - len(args); len(args) > 0 && (n == 0 || c.args[n-1] != "--") {
+		return exitUsage, fmt.Errorf("%w: unknown command %q; packages follow \"--\"", errUsage, args[0])
+	}
 	if len(args) == 0 {
 		args = []string{defaultProgram}
 	}

@@ -53,7 +53,7 @@ func newTarget(args []string) (target, error) {
 func (g goCommand) resolve(ctx context.Context, t target) (target, error) {
 	list := append([]string{"list", "-deps", "-f", "{{.DepOnly}} {{.Name}}"}, t.args...)
 	var out bytes.Buffer
-	cmd := g.command(ctx, nil, list...)
+	cmd := g.command(ctx, []string{"GOCACHEPROG="}, list...)
 	cmd.Stdout = &out
 	if err := cmd.Run(); err != nil {
 		return t, goError(err, "go list")
@@ -75,6 +75,9 @@ func (g goCommand) build(ctx context.Context, env []string, t target, dir string
 	cmd.Stdout = g.stderr
 	start := time.Now()
 	err := cmd.Run()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it succeeded, but its cache program still holds standard error
+	}
 	return time.Since(start), goError(err, "go build")
 }
 

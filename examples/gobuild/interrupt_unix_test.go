@@ -20,7 +20,7 @@ func TestInterrupt(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			root := filepath.Join(t.TempDir(), "store")
-			cmd := program(t, "-dir", root, "--", "-v", "./main")
+			cmd := program(t, "-dir", root, "--", "-v", "-p=1", "./main")
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			stderr, err := cmd.StderrPipe()
 			if err != nil {
@@ -36,7 +36,7 @@ func TestInterrupt(t *testing.T) {
 				if strings.HasPrefix(lines.Text(), "internal/") {
 					begun++
 				}
-				if begun == 6 { // of the packages before it, some have ended
+				if begun == 6 { // the packages before it have ended
 					begun++
 					if err := syscall.Kill(c.group*cmd.Process.Pid, syscall.SIGINT); err != nil {
 						t.Fatal(err)
@@ -48,6 +48,7 @@ func TestInterrupt(t *testing.T) {
 				t.Errorf("code %d\n%s", code, &said)
 			}
 			wantEmpty(t, cmd)
+			defer stopBroker(t, root)
 			var out strings.Builder
 			code := run([]string{"verify", "-dir", root}, &out, &out)
 			if code != exitOK || strings.HasPrefix(out.String(), "0 outputs") {

@@ -13,6 +13,7 @@ const role = "gobuild"
 
 func TestMain(m *testing.M) {
 	os.Exit(testkit.Main(m, &testkit.Options{
+		Self: role,
 		Roles: map[string]testkit.Role{role: func(args []string) int {
 			return run(args, os.Stdout, os.Stderr)
 		}},
@@ -36,6 +37,8 @@ func TestCommandLine(t *testing.T) {
 		{"prune", exitUsage, "", "-max-bytes"},
 		{"prune -max-bytes many", exitUsage, "", "not a number of bytes"},
 		{"stats -dir /does/not/exist", exitFailure, "", "no store"},
+		{"stat", exitUsage, "", `unknown command "stat"`},
+		{"-json ./...", exitUsage, "", `packages follow "--"`},
 		{"-- -o x ./...", exitUsage, "", "-o"},
 	} {
 		t.Run(c.args, func(t *testing.T) {

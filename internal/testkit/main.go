@@ -16,6 +16,9 @@ type Role func(args []string) int
 type Options struct {
 	// Roles are what [Start] can start, by name.
 	Roles map[string]Role
+	// Self is the role of children that the code under test starts by itself, as a program does that
+	// starts itself in the background. "" makes them run the tests.
+	Self string
 	// Known are goroutines of dependencies that live as long as the process: each is a
 	// part of the stack trace, such as the name of the function that the goroutine runs.
 	Known []string
@@ -33,6 +36,9 @@ func Main(m interface{ Run() int }, o *Options) int {
 	}
 	if name := os.Getenv(roleVariable); name != "" {
 		return play(name, o.Roles)
+	}
+	if o.Self != "" {
+		os.Setenv(roleVariable, o.Self)
 	}
 	// What is there already may stay, such as the descriptors that a parent process left open.
 	stacks, files := goroutines(), descriptors()
