@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -23,6 +25,7 @@ const brokerWait = time.Second
 type broker struct {
 	root  string
 	store *cache.Store
+	lock  os.FileInfo // of the store's lock file
 	srv   *ipc.Server
 	log   *slog.Logger
 	sessions
@@ -67,7 +70,7 @@ func (c *call) beBroker(dir string, starter *lifecycle.Readiness, idle time.Dura
 	if err != nil {
 		return err
 	}
-	b := &broker{root: root, log: newLogger(c.stderr)}
+	b := &broker{root: root, log: newLogger(c.stderr, slog.LevelInfo)}
 	made := version(self)
 	b.srv = ipc.NewServer(&ipc.ServerOptions{Version: made, IdleAfter: idle, Events: b.event})
 	claim, err := lifecycle.Claim(ctx, ep, &lifecycle.ClaimOptions{
@@ -84,8 +87,29 @@ func (c *call) beBroker(dir string, starter *lifecycle.Readiness, idle time.Dura
 
 func (b *broker) open(ctx context.Context) (err error) {
 	b.store, err = cache.Open(ctx, b.root, &cache.Options{LockWait: brokerWait, Logger: b.log})
+	if err != nil {
+		return err
+	}
 	b.sessions.init(b.store)
-	return err
+	if b.lock, err = os.Stat(lockFile(b.root)); err != nil {
+		return errors.Join(err, b.store.Close(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
+
+func lockFile(root string) string { return filepath.Join(root, "LOCK") }
+
+// session lets a go command in, unless the store's folder was removed under this broker: then it drains,
+// and the go command comes back with a new one.
+func (b *broker) session(ctx context.Context, r *ipc.Request, st *ipc.Stream) error {
+	now, err := os.Stat(lockFile(b.root))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) || os.SameFile(b.lock, now) {
+		return b.sessions.session(ctx, r, st)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	b.srv.Drain(ended, "the store's folder is gone") // begins, and does not wait for this very session
+	return errNoSession
 }
 
 // serve returns when the broker was drained and its store is closed.
@@ -126,7 +150,14 @@ func (b *broker) event(e ipc.Event) {
 	case ipc.EventDraining, ipc.EventDiedIdle, ipc.EventDiedRequest, ipc.EventDiedCancelled:
 		b.sessions.end()
 	}
-	b.log.Info(e.Kind, "reason", e.Reason, "err", e.Err, "peer", e.Peer)
+	var attrs []any
+	if e.Reason != "" {
+		attrs = append(attrs, "reason", e.Reason)
+	}
+	if e.Err != nil {
+		attrs = append(attrs, "err", e.Err)
+	}
+	b.log.Info(e.Kind, attrs...)
 }
 
 // version orders builds of this program: by when they were made.

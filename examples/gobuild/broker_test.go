@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,9 +34,6 @@ func joinBroker(t *testing.T, root string) *brokered {
 
 func joinAs(t *testing.T, r *reach) *brokered {
 	t.Helper()
-	env := testkit.Command(t, role).Env
-	name, value, _ := strings.Cut(env[len(env)-1], "=")
-	t.Setenv(name, value) // for spawn
 	b, err := r.join(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +109,72 @@ func TestBrokerPutsOnce(t *testing.T) {
 	broken := io.MultiReader(strings.NewReader("body"), failingReader{})
 	if _, err := a.Put(t.Context(), actionOf("one"), sha256.Sum256([]byte("body")), broken); !errors.Is(err, errReader) {
 		t.Errorf("a body that breaks off: %v", err)
+	}
+}
+
+// Go commands that have built the same at the same time: one put is done, and all are told of it.
+func TestBrokerPutsOnceForAll(t *testing.T) {
+	store, err := cache.Open(t.Context(), t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close(context.Background())
+	var s sessions
+	s.init(store)
+	body := testkit.Bytes(testkit.Rand(t), sendWhole) // enough to take longer than to start the next
+	var group sync.WaitGroup
+	for range 20 {
+		group.Go(func() {
+			id, end := s.begin()
+			defer end()
+			h := putHead{session: id, action: actionOf("all"), output: sha256.Sum256(body)}
+			if o, err := s.takeInTurn(t.Context(), h, body); err != nil || o.Output != h.output {
+				t.Errorf("%+v, %v", o, err)
+			}
+		})
+	}
+	group.Wait()
+	if n := store.Stats().Puts; n != 1 {
+		t.Errorf("%d puts, want 1", n)
+	}
+}
+
+// A store whose folder was removed is made anew by the next go command, and used.
+func TestBrokerOfRemovedStore(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "store")
+	a := joinBroker(t, root)
+	putBody(t, a, "one", []byte("body"))
+	first := a.c.Info().Instance
+	a.Release()
+	if err := os.RemoveAll(root); err != nil {
+		t.Skip("a folder with open files cannot be removed here: ", err)
+	}
+	b := joinBroker(t, root)
+	defer b.Release()
+	if _, err := b.Get(t.Context(), actionOf("one")); !errors.Is(err, gocacheprog.ErrMiss) {
+		t.Errorf("what was removed: %v", err)
+	}
+	putBody(t, b, "one", []byte("body"))
+	wantBody(t, b, "one", []byte("body"))
+	if b.c.Info().Instance == first {
+		t.Error("the same broker")
+	}
+}
+
+// What takes a while is done by a broker, started for it if need be: go commands need not wait.
+func TestLongCommandsShareTheStore(t *testing.T) {
+	for _, args := range []string{"verify", "prune -max-bytes 1GB"} {
+		t.Run(args, func(t *testing.T) {
+			root := t.TempDir()
+			fillStore(t, root, time.Now(), 1)
+			defer stopBroker(t, root)
+			var out strings.Builder
+			for _, line := range []string{args, "status"} {
+				if code := run(append(strings.Fields(line), "-dir", root), &out, &out); code != exitOK {
+					t.Errorf("%s: code %d, %s", line, code, &out)
+				}
+			}
+		})
 	}
 }
 
@@ -311,6 +376,10 @@ func TestStatusOfNothing(t *testing.T) {
 	var out strings.Builder
 	if code := run([]string{"status", "-dir", t.TempDir()}, &out, &out); code != exitFailure || !strings.Contains(out.String(), "no broker") {
 		t.Errorf("code %d, %s", code, &out)
+	}
+	out.Reset()
+	if code := run([]string{"status", "-json", "-dir", t.TempDir()}, &out, &out); code != exitFailure || !json.Valid([]byte(out.String())) {
+		t.Errorf("in JSON: code %d, %s", code, &out)
 	}
 	out.Reset()
 	if code := run([]string{"stop", "-dir", t.TempDir()}, &out, &out); code != exitOK || !strings.Contains(out.String(), lifecycle.NotRunning.String()) {

@@ -73,6 +73,7 @@ func TestDemo(t *testing.T) {
 	}
 	wantEmpty(t, cmd)
 	// The store is kept and can be looked after.
+	defer stopBroker(t, root)
 	var out strings.Builder
 	if code := run([]string{"verify", "-dir", root}, &out, &out); code != exitOK {
 		t.Errorf("verify: code %d, %s", code, &out)

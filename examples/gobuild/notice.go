@@ -10,19 +10,20 @@ import (
 )
 
 // notices is a log handler for a program that runs below another one, whose output its
-// user reads: warnings only, a line each, and each message once.
+// user reads: a line for each message, and each message once.
 type notices struct {
 	w     io.Writer
+	least slog.Level
 	attrs string
 	told  *sync.Map
 }
 
-func newLogger(w io.Writer) *slog.Logger {
-	return slog.New(&notices{w: w, told: new(sync.Map)})
+func newLogger(w io.Writer, least slog.Level) *slog.Logger {
+	return slog.New(&notices{w: w, least: least, told: new(sync.Map)})
 }
 
-// Enabled reports whether the level is worth a user's attention.
-func (n *notices) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+// Enabled reports whether the level is worth a line.
+func (n *notices) Enabled(_ context.Context, l slog.Level) bool { return l >= n.least }
 
 // Handle prints a message with its attributes, unless it was printed before.
 func (n *notices) Handle(_ context.Context, r slog.Record) error {

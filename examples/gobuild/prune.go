@@ -26,7 +26,7 @@ func runPrune(c *call) (int, error) {
 	if limit < 0 {
 		return exitUsage, fmt.Errorf("%w: -max-bytes is required", errUsage)
 	}
-	return c.onStore(*dir, func(ctx context.Context, _ string, s *cache.Store) (int, error) {
+	return c.onStore(*dir, (*reach).ensure, func(ctx context.Context, _ string, s *cache.Store) (int, error) {
 		done, err := prune(ctx, s, int64(limit), time.Now())
 		fmt.Fprintf(c.stdout, "%d outputs deleted, %s freed; %d outputs, %s left\n",
 			done.deleted, formatBytes(done.freed), s.Stats().Entries, formatBytes(held(s)))

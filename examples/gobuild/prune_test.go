@@ -94,6 +94,7 @@ func TestPrune(t *testing.T) {
 func TestStoreCommands(t *testing.T) {
 	dir := t.TempDir()
 	fillStore(t, dir, time.Now(), 0, 400, 300)
+	defer stopBroker(t, dir)
 	for _, c := range []struct {
 		args string
 		code int
@@ -109,6 +110,7 @@ func TestStoreCommands(t *testing.T) {
 		{"verify -rate 1GB", exitFailure, "1 damaged"},
 	} {
 		if c.args == "damage" {
+			stopBroker(t, dir)
 			damage(t, dir)
 			continue
 		}

@@ -18,16 +18,8 @@ var relayed = [...]string{"stats", "verify", "prune"}
 // relayTime is how long such a command may take: to read a large store once.
 const relayTime = 24 * time.Hour
 
-// relay has the broker of the store run this command, and prints what it printed.
-func (c *call) relay(ctx context.Context, root string) (int, error) {
-	ep, err := endpoint(root)
-	if err != nil {
-		return exitFailure, err
-	}
-	client, err := ipc.Dial(ctx, ep, nil)
-	if err != nil {
-		return exitFailure, err
-	}
+// relay has a broker run this command, and prints what it printed.
+func (c *call) relay(ctx context.Context, client *ipc.Client) (int, error) {
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, relayTime)
 	defer cancel()
@@ -51,6 +43,15 @@ func (b *broker) command(ctx context.Context, r *ipc.Request) (*ipc.Response, er
 	if !slices.Contains(relayed[:], args[0]) {
 		return nil, fmt.Errorf("a broker does not run %q", args[0])
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // ends with this handler
+		select {
+		case <-b.over: // who waits for this broker to end is not to wait for the command
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	var stdout, stderr bytes.Buffer
 	c := &call{stdout: &stdout, stderr: &stderr, broker: b, ctx: ctx}
 	code := c.dispatch(args)

@@ -98,7 +98,7 @@ func TestCounts(t *testing.T) {
 
 func TestNotices(t *testing.T) {
 	var b strings.Builder
-	log := newLogger(&b)
+	log := newLogger(&b, slog.LevelWarn)
 	log.Info("not worth it")
 	for range 3 {
 		log.With("a", 1).WithGroup("g").Warn("damage", "err", errors.Join(io.EOF, io.ErrNoProgress))

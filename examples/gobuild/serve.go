@@ -37,7 +37,7 @@ func runServe(c *call) (int, error) {
 	// A session is short and its heap small: without this, opening the store alone would
 	// start a collection.
 	debug.SetGCPercent(400)
-	s := &server{root: root, log: newLogger(c.stderr), idle: *idle, direct: *direct}
+	s := &server{root: root, log: newLogger(c.stderr, slog.LevelWarn), idle: *idle, direct: *direct}
 	var counters gocacheprog.Counters
 	stop := writeCounts(*counts, &counters)
 	err = gocacheprog.Serve(context.Background(), os.Stdin, os.Stdout, s.open, &gocacheprog.Options{
@@ -45,8 +45,12 @@ func runServe(c *call) (int, error) {
 		Logger:   s.log,
 		Counters: &counters,
 	})
+	code := exitOK
+	if isGone(err) { // as after Ctrl-C, which is nothing to tell the user of
+		code, err = exitFailure, nil
+	}
 	// The go command waits for the end of our output, but not for the store.
-	return exitOK, errors.Join(err, stop(), os.Stdout.Close(), s.close())
+	return code, errors.Join(err, stop(), os.Stdout.Close(), s.close())
 }
 
 // server finds the store of one session.

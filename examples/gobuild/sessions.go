@@ -22,6 +22,9 @@ type sessions struct {
 	mu   sync.RWMutex
 	list map[uint64]*leased
 	last uint64
+
+	// turns let one of several puts of an action go first; they share them by its first byte.
+	turns [256]sync.Mutex
 }
 
 // leased is one session's view of the store.
@@ -117,7 +120,7 @@ func (s *sessions) put(ctx context.Context, r *ipc.Request) (*ipc.Response, erro
 	if err != nil {
 		return nil, err
 	}
-	o, err := s.take(ctx, h, bytes.NewReader(body))
+	o, err := s.takeInTurn(ctx, h, body)
 	if err != nil {
 		return nil, err
 	}
@@ -137,8 +140,22 @@ func (s *sessions) upload(ctx context.Context, r *ipc.Request, st *ipc.Stream) e
 	return err
 }
 
+// takeInTurn is take while nobody else stores a body for the action. An upload does not wait for its turn, for it
+// lasts as long as its client likes.
+func (s *sessions) takeInTurn(ctx context.Context, h putHead, body []byte) (gocacheprog.Object, error) {
+	turn := &s.turns[h.action[0]]
+	turn.Lock()
+	defer turn.Unlock()
+	return s.take(ctx, h, bytes.NewReader(body))
+}
+
+// take stores a body, unless another go command was faster with the same.
 func (s *sessions) take(ctx context.Context, h putHead, body io.Reader) (o gocacheprog.Object, err error) {
 	err = s.with(h.session, func(store gocacheprog.Store) error {
+		if o, err = store.Get(ctx, h.action); err == nil && o.Output == h.output {
+			_, err = io.Copy(io.Discard, body)
+			return err
+		}
 		o, err = store.Put(ctx, h.action, h.output, body)
 		return err
 	})

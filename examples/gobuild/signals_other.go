@@ -1,4 +1,4 @@
-//go:build !unix
+//go:build !unix && !windows
 
 package main
 
@@ -9,3 +9,6 @@ import (
 
 // ignoreSignals leaves the end of this process to the end of its input.
 func ignoreSignals() { signal.Ignore(os.Interrupt) }
+
+// isGone reports whether a write failed because nobody reads any more.
+func isGone(error) bool { return false }

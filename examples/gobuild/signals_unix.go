@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os/signal"
 	"syscall"
 )
@@ -13,3 +14,6 @@ import (
 func ignoreSignals() {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 }
+
+// isGone reports whether a write failed because nobody reads any more.
+func isGone(err error) bool { return errors.Is(err, syscall.EPIPE) }

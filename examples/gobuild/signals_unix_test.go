@@ -53,8 +53,10 @@ func TestServeOutlivesTheGoCommand(t *testing.T) {
 	if err := stdout.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != exitFailure {
-		t.Errorf("ended with %v, want exit code %d", err, exitFailure)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != exitFailure || stderr.Len() > 0 {
+		t.Errorf("ended with %v, want exit code %d and no word: %q", err, exitFailure, &stderr)
 	}
 	var out strings.Builder
 	if code := run([]string{"stats", "-dir", root}, &out, &out); code != exitOK || !strings.Contains(out.String(), "1 in 1 files") {

@@ -34,9 +34,17 @@ func newReach(root string, idle time.Duration) (r *reach, err error) {
 	return r, err
 }
 
-// join connects to the broker, which is started if need be.
+// dial connects to the broker if there is one.
+func (r *reach) dial(ctx context.Context) (*ipc.Client, error) { return ipc.Dial(ctx, r.ep, nil) }
+
+// ensure connects to the broker, which is started if need be.
+func (r *reach) ensure(ctx context.Context) (*ipc.Client, error) {
+	return lifecycle.Ensure(ctx, r.ep, r.options())
+}
+
+// join begins a go command's use of the broker.
 func (r *reach) join(ctx context.Context) (*brokered, error) {
-	c, err := lifecycle.Ensure(ctx, r.ep, r.options())
+	c, err := r.ensure(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func runStats(c *call) (int, error) {
 	if err := c.parse(flags, 0); err != nil {
 		return exitUsage, err
 	}
-	return c.onStore(*dir, func(_ context.Context, root string, s *cache.Store) (int, error) {
+	return c.onStore(*dir, (*reach).dial, func(_ context.Context, root string, s *cache.Store) (int, error) {
 		h := holdingsOf(root, s)
 		if *asJSON {
 			return exitOK, printJSON(c.stdout, h)

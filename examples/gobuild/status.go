@@ -27,8 +27,7 @@ func runStatus(c *call) (int, error) {
 	defer stop()
 	client, err := ipc.DialConn(ctx, ep, nil)
 	if errors.Is(err, ipc.ErrNotRunning) {
-		fmt.Fprintln(c.stdout, "no broker runs: the next go command starts one")
-		return exitFailure, nil
+		return exitFailure, c.notRunning(*asJSON)
 	}
 	if err != nil {
 		return exitFailure, err
@@ -47,6 +46,14 @@ func runStatus(c *call) (int, error) {
 	_, err = fmt.Fprintf(c.stdout, "process %d, %s for %v: %d sessions, %d requests answered, %d failed, p99 %v\n",
 		s.Process.PID, s.State, s.Uptime.Round(time.Second), s.Streams, s.Calls, s.Failed, s.Latency.Quantile(0.99))
 	return exitOK, err
+}
+
+func (c *call) notRunning(asJSON bool) error {
+	if asJSON {
+		return printJSON(c.stdout, map[string]any{"state": "not running"})
+	}
+	_, err := fmt.Fprintln(c.stdout, "no broker runs: the next go command starts one")
+	return err
 }
 
 // runStop ends the broker of a store, so that the folder may be moved or removed.

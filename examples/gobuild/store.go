@@ -16,11 +16,8 @@ import (
 // has it to itself.
 const patience = 5 * time.Second
 
-// withStore opens an existing store, lets use work on it, and closes it.
+// withStore opens a store, lets use work on it, and closes it.
 func withStore(ctx context.Context, root string, wait time.Duration, use func(*cache.Store) error) error {
-	if _, err := os.Stat(root); err != nil {
-		return fmt.Errorf("no store: %w", err)
-	}
 	s, err := cache.Open(ctx, root, &cache.Options{LockWait: wait})
 	if err != nil {
 		return err
@@ -29,11 +26,15 @@ func withStore(ctx context.Context, root string, wait time.Duration, use func(*c
 	return errors.Join(err, s.Close(context.WithoutCancel(ctx)))
 }
 
+// connector reaches the broker of a store.
+type connector func(*reach, context.Context) (*ipc.Client, error)
+
 // work is what a command does with a store; it returns the exit code.
 type work func(ctx context.Context, root string, s *cache.Store) (int, error)
 
-// onStore does work on an existing store. While a broker has the store, it is the broker that runs the command.
-func (c *call) onStore(dir string, do work) (code int, err error) {
+// onStore does work on an existing store. If connect finds the store's broker, it is the broker that runs the
+// command: [reach.dial] for what is done at once, [reach.ensure] for what go commands had to wait for otherwise.
+func (c *call) onStore(dir string, connect connector, do work) (code int, err error) {
 	if b := c.broker; b != nil {
 		return do(c.ctx, b.root, b.store)
 	}
@@ -43,16 +44,17 @@ func (c *call) onStore(dir string, do work) (code int, err error) {
 	if err != nil {
 		return exitFailure, err
 	}
-	use := func(s *cache.Store) (err error) {
+	if _, err := os.Stat(root); err != nil {
+		return exitFailure, fmt.Errorf("no store: %w", err)
+	}
+	if r, err := newReach(root, idleAfter); err == nil {
+		if client, err := connect(r, ctx); err == nil {
+			return c.relay(ctx, client)
+		}
+	}
+	err = withStore(ctx, root, patience, func(s *cache.Store) (err error) {
 		code, err = do(ctx, root, s)
 		return err
-	}
-	err = withStore(ctx, root, 0, use)
-	if _, locked := errors.AsType[*cache.LockedError](err); !locked {
-		return code, err
-	}
-	if code, err := c.relay(ctx, root); !errors.Is(err, ipc.ErrNotRunning) {
-		return code, err
-	}
-	return code, withStore(ctx, root, patience, use)
+	})
+	return code, err
 }

@@ -15,7 +15,7 @@ func runVerify(c *call) (int, error) {
 	if err := c.parse(flags, 0); err != nil {
 		return exitUsage, err
 	}
-	return c.onStore(*dir, func(ctx context.Context, _ string, s *cache.Store) (int, error) {
+	return c.onStore(*dir, (*reach).ensure, func(ctx context.Context, _ string, s *cache.Store) (int, error) {
 		rep, err := s.Verify(ctx, &cache.VerifyOptions{BytesPerSecond: int64(rate)})
 		fmt.Fprintf(c.stdout, "%d outputs, %s read: %d damaged and dropped, %d files removed that nothing referred to\n",
 			rep.Entries, formatBytes(rep.Bytes), rep.Corrupt, rep.Orphans)
