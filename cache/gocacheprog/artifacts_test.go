@@ -46,9 +46,10 @@ func session(t *testing.T, dir string, talk func(*client)) {
 	}
 }
 
-// What one session puts the next one gets, whatever its size, each in a file.
+// What one session puts the next one gets, whatever its size, each in a file that stays.
 func TestOver(t *testing.T) {
 	dir := t.TempDir()
+	var paths []string
 	session(t, dir, func(c *client) {
 		for i, size := range bodySizes {
 			c.wantKept(c.put(action(i), content(size)), content(size))
@@ -58,6 +59,7 @@ func TestOver(t *testing.T) {
 		for i, size := range bodySizes {
 			r := c.get(action(i))
 			c.wantKept(r, content(size))
+			paths = append(paths, r.DiskPath)
 			if !filepath.IsAbs(r.DiskPath) || r.Size != int64(size) || r.Time == nil {
 				t.Errorf("%d bytes: answered %+v", size, r)
 			}
@@ -66,6 +68,11 @@ func TestOver(t *testing.T) {
 			t.Errorf("what nobody put: %+v", r)
 		}
 	})
+	for i, size := range bodySizes {
+		if info, err := os.Stat(paths[i]); err != nil || info.Size() != int64(size) {
+			t.Errorf("after the session: %v, %v", info, err)
+		}
+	}
 }
 
 // Content that two actions share is one file. When it is taken away, both are missing,

@@ -112,7 +112,7 @@ func TestBadBody(t *testing.T) {
 func checkBadBody(t *testing.T, r io.Reader, sum []byte, want error, rest string) {
 	b := gocacheprog.NewBody(r, 5, sum)
 	_, err := io.Copy(io.Discard, b)
-	if !errors.Is(err, want) {
+	if !errors.Is(err, want) || errors.Is(err, io.EOF) {
 		t.Errorf("ended with %v, want %v", err, want)
 	}
 	if _, again := b.Read(make([]byte, 1)); again != err {

@@ -25,7 +25,7 @@ func makeFile(t *testing.T, path ...string) string {
 }
 
 // later is when what a test makes now is old enough.
-func later() time.Time { return time.Now().Add(gocacheprog.KeepFor + time.Second) }
+func later() time.Time { return time.Now().Add(24*time.Hour + time.Second) }
 
 func exists(name string) bool {
 	_, err := os.Lstat(name)
