@@ -53,7 +53,7 @@ Prints what the store holds.
 const verifyUsage = `Usage: gobuild verify [flags]
 
 Reads everything in the store and drops what is damaged; the go command builds it again.
-The exit code is 1 when there was damage.
+The exit code is 1 when there was damage. Go commands can use the store meanwhile.
 `
 
 const pruneUsage = `Usage: gobuild prune -max-bytes N [flags]
