@@ -9,7 +9,8 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// TestKnownContentMakesNoFile puts content under a second key: up to a chunk it is in memory, and no file is made for it.
+// TestKnownContentMakesNoFile puts content under a second key. Up to a chunk of it is in memory
+// before a file is made, and then none is.
 func TestKnownContentMakesNoFile(t *testing.T) {
 	var made atomic.Int64
 	faults := vfs.NewFaults(vfs.NewMem("/d"), func(op vfs.Op) vfs.Fault {

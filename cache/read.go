@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -196,20 +197,39 @@ func (a *Artifact) readPayload(it *item) ([]byte, error) {
 	return b, nil
 }
 
-// readHashed fills b from r and returns its xxhash64. Each part is hashed while the processor's cache still
-// has it.
+// readHashed fills b from r and returns its xxhash64. Each chunk is hashed while the processor's
+// cache still has it, on a goroutine of its own when there are several: it has ended on return.
 func readHashed(r io.Reader, b []byte) (uint64, error) {
 	var x xxhash.Digest
 	x.Reset()
-	for at := 0; at < len(b); {
-		n, err := io.ReadFull(r, b[at:min(at+chunk, len(b))])
-		if err != nil {
-			return 0, err
-		}
-		x.Write(b[at : at+n])
-		at += n
+	if len(b) <= chunk {
+		_, err := io.ReadFull(r, b)
+		x.Write(b)
+		return x.Sum64(), err
 	}
-	return x.Sum64(), nil
+	filled := make(chan []byte, 1)
+	hashed := make(chan struct{})
+	go func() { // ends below
+		for part := range filled {
+			x.Write(part)
+		}
+		close(hashed)
+	}()
+	err := readChunks(r, b, filled)
+	close(filled)
+	<-hashed
+	return x.Sum64(), err
+}
+
+// readChunks fills b from r and tells of each chunk.
+func readChunks(r io.Reader, b []byte, filled chan<- []byte) error {
+	for part := range slices.Chunk(b, chunk) {
+		if _, err := io.ReadFull(r, part); err != nil {
+			return err
+		}
+		filled <- part
+	}
+	return nil
 }
 
 // verifyingReader streams a large output and keeps its end back until the checksum is known to be

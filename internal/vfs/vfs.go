@@ -50,9 +50,9 @@ type FS interface {
 	Free(name string) (int64, error)
 }
 
-// NoAtime among the flags of [FS].OpenFile leaves a file's access time as it is, where the system can and lets
-// this user: the first read after a write dirties the inode otherwise (ext4 mounted with relatime: a quarter of
-// the time that reading 64 KiB takes). It is 0 on other systems than Linux.
+// NoAtime among the flags of [FS].OpenFile leaves a file's access time as it is, where the system
+// can and lets this user. Elsewhere than on Linux it is 0. The first read after a write dirties the
+// inode otherwise, which took ext4 (relatime) a quarter of the time of reading 64 KiB.
 const NoAtime = noAtime
 
 // File is an open file. Reads and writes at an offset are safe for concurrent use.
