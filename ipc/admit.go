@@ -179,10 +179,14 @@ func (ses *session) beginControl(h header) error {
 	return nil
 }
 
-// deadline returns when the time of a request is up.
-func (h header) deadline() time.Time {
+// deadline returns when the time of a request is up. It counts from when the bytes were read, of
+// many requests at once.
+func (ses *session) deadline(h header) time.Time {
 	if h.extra == 0 {
 		return time.Time{}
 	}
-	return time.Now().Add(time.Duration(h.extra) * time.Millisecond)
+	if ses.now.IsZero() {
+		ses.now = time.Now()
+	}
+	return ses.now.Add(time.Duration(h.extra) * time.Millisecond)
 }

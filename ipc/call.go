@@ -25,6 +25,8 @@ type call struct {
 	id  callID // guarded by mu: late frames carry another generation
 	out outgoing
 	at  int64 // where the request lies in the connection
+	// crowd says that other calls were under way: to wait a moment joins their frames.
+	crowd bool
 
 	// Guarded by mu until the answer is complete:
 	active   bool // frames are taken
@@ -126,15 +128,8 @@ func (m *mux) sendRequest(k *call, d *deadline) (err error) {
 	if k.out.stream {
 		h.flags |= flagStream
 	}
-	k.at, err = m.sendMessage(h, k.out.payload, m.piece, d, m.crowd())
+	k.at, err = m.sendMessage(h, k.out.payload, m.piece, d, k.crowd)
 	return err
-}
-
-// crowd reports whether other calls are under way, so that to wait a moment joins their frames.
-func (m *mux) crowd() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.running > 1
 }
 
 // cancel tells the server that nobody waits for k any more.

@@ -246,3 +246,47 @@ func TestDeadlineWhileConnecting(t *testing.T) {
 		t.Errorf("a call that connects when the client closes says %v", err)
 	}
 }
+
+// TestDeadlineWhileAnotherReads gives up calls whose answers another caller would read. A slot is
+// used again while the timer of the call before is still set: it rings for nothing and is set anew.
+func TestDeadlineWhileAnotherReads(t *testing.T) {
+	s, began, release := newServer(t, nil), make(chan struct{}, 4), make(chan struct{})
+	s.Handle(5, func(context.Context, *ipc.Request) (*ipc.Response, error) {
+		began <- struct{}{}
+		<-release
+		return nil, nil
+	})
+	c := ipctest.Client(t, s, nil)
+	reader, others := make(chan error, 1), make(chan error, 1)
+	call := func(op uint16, timeout time.Duration) error {
+		_, err := c.CallAppend(nil, op, nil, timeout)
+		return err
+	}
+	go func() { reader <- call(5, time.Minute) }() // ends with release
+	<-began
+	go func() { // ends with its calls
+		for range 3 {
+			if err := call(opEcho, 30*time.Millisecond); err != nil && !errors.Is(err, ipc.ErrTimeout) {
+				others <- err
+				return
+			}
+			if err := call(5, 90*time.Millisecond); !errors.Is(err, ipc.ErrTimeout) {
+				others <- err
+				return
+			}
+		}
+		others <- nil
+	}()
+	select {
+	case err := <-others:
+		if err != nil {
+			t.Errorf("a call beside the one that reads: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("a call beside the one that reads hangs")
+	}
+	close(release)
+	if err := <-reader; err != nil {
+		t.Errorf("the call that reads: %v", err)
+	}
+}

@@ -57,8 +57,8 @@ func (c *serverCall) serve() {
 	if response == nil {
 		response, err = c.invoke()
 	}
-	ses.handled(c, err)
-	c.answer(response, err)
+	crowd := ses.handled(c, err)
+	c.answer(response, err, crowd)
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
 	c.release()
@@ -98,16 +98,17 @@ func (*serverCall) payload(r *Response) []byte {
 
 // invoke runs the handler; a panic of it is an error.
 func (c *serverCall) invoke() (response *Response, err error) {
-	start := time.Now()
 	s := c.ses.server
+	start := time.Since(s.started) // unlike time.Now it asks one clock
 	returned := false
 	defer func() {
 		if !returned {
 			response, err = nil, s.panicked(c, recover())
 		}
-		took := time.Since(start)
-		s.latency[min(bits.Len64(uint64(took/time.Microsecond)), len(s.latency)-1)].Add(1)
-		s.touched.Store(int64(start.Sub(s.started) + took))
+		end := time.Since(s.started)
+		took := uint64((end - start) / time.Microsecond)
+		s.latency[min(bits.Len64(took), len(s.latency)-1)].Add(1)
+		s.touched.Store(int64(end))
 		c.ctx.cancel(context.Canceled)
 	}()
 	if c.op.stream != nil {
@@ -139,8 +140,8 @@ type PanicError struct {
 func (e *PanicError) Error() string { return "ipc: handler panicked" }
 
 // handled takes the call from the active ones, so that its slot can be used as soon as the answer
-// is read.
-func (ses *session) handled(c *serverCall, err error) {
+// is read. It reports whether other answers will follow soon.
+func (ses *session) handled(c *serverCall, err error) (crowd bool) {
 	s := ses.server
 	if err != nil {
 		s.failed.Add(1)
@@ -156,10 +157,11 @@ func (ses *session) handled(c *serverCall, err error) {
 		c.stream.closed = true
 		c.stream.finish(io.ErrClosedPipe)
 	}
+	return ses.held > 1
 }
 
 // answer writes the answer, unless nobody waits for it.
-func (c *serverCall) answer(r *Response, err error) {
+func (c *serverCall) answer(r *Response, err error, crowd bool) {
 	if r != nil && r.File != nil {
 		defer r.File.Close()
 	}
@@ -171,23 +173,16 @@ func (c *serverCall) answer(r *Response, err error) {
 	switch {
 	case err != nil:
 		h.kind = frameError
-		ses.sendMessage(h, appendRemote(nil, remoteOf(err)), ses.piece, d, ses.crowd())
+		ses.sendMessage(h, appendRemote(nil, remoteOf(err)), ses.piece, d, crowd)
 	case r != nil && r.File != nil:
-		c.answerFile(h, r.File, d)
+		c.answerFile(h, r.File, d, crowd)
 	default:
-		ses.sendMessage(h, c.payload(r), ses.piece, d, ses.crowd())
+		ses.sendMessage(h, c.payload(r), ses.piece, d, crowd)
 	}
 }
 
-// crowd reports whether other answers will follow soon.
-func (ses *session) crowd() bool {
-	ses.mu.Lock()
-	defer ses.mu.Unlock()
-	return ses.held > 1
-}
-
 // answerFile sends the open file if the caller takes it and it is worth it, else its bytes.
-func (c *serverCall) answerFile(h header, f *os.File, d *deadline) {
+func (c *serverCall) answerFile(h header, f *os.File, d *deadline, crowd bool) {
 	ses := c.ses
 	info, err := f.Stat()
 	if err == nil && c.takesFile && info.Size() >= fileMin {
@@ -203,7 +198,7 @@ func (c *serverCall) answerFile(h header, f *os.File, d *deadline) {
 		h.kind = frameError
 		b = appendRemote(nil, remoteOf(err))
 	}
-	ses.sendMessage(h, b, ses.piece, d, ses.crowd())
+	ses.sendMessage(h, b, ses.piece, d, crowd)
 }
 
 // readWhole reads a file of a size that fits into a message of any client.

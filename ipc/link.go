@@ -46,7 +46,8 @@ type waiter struct {
 	news  bool          // guarded by link.mu: what it waits for may have come
 
 	timer *time.Timer // rings; it stays set after a call, since to stop it costs more than the ring
-	rings time.Time   // when; zero if it has rung
+	rings time.Time   // when
+	rung  atomic.Bool // it has
 }
 
 func newWaiter() waiter { return waiter{wake: make(chan struct{}, 1), place: -1} }
@@ -148,7 +149,7 @@ func (l *link) follow(w *waiter, d *deadline) (err error) {
 			}
 		}
 	}
-	if err == nil && w.rang() {
+	if err == nil && w.rung.Load() {
 		err = d.err()
 	}
 	l.mu.Lock()
@@ -164,23 +165,20 @@ func (l *link) follow(w *waiter, d *deadline) (err error) {
 // ringAt makes sure that the timer rings at that time; if it rings before, that was for nothing.
 func (w *waiter) ringAt(at time.Time) {
 	switch {
-	case at.IsZero() || !w.rings.IsZero() && !at.Before(w.rings):
+	case at.IsZero() || !w.rings.IsZero() && !at.Before(w.rings) && !w.rung.Load():
 		return
 	case w.timer == nil:
-		w.timer = time.AfterFunc(time.Until(at), w.ring)
+		w.timer = time.AfterFunc(time.Until(at), w.alarm)
 	default:
+		w.rung.Store(false) // an alarm that is late says it again: one more ring for nothing
 		w.timer.Reset(time.Until(at))
 	}
 	w.rings = at
 }
 
-// rang reports whether the timer may have rung.
-func (w *waiter) rang() bool {
-	if w.rings.IsZero() || time.Now().Before(w.rings) {
-		return false
-	}
-	w.rings = time.Time{}
-	return true
+func (w *waiter) alarm() {
+	w.rung.Store(true)
+	w.ring()
 }
 
 // lead reads until there is news for w. It is called and returns with mu held.

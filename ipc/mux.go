@@ -120,6 +120,7 @@ func (m *mux) enter(k *call, out *outgoing) error {
 		return ErrTooLarge
 	}
 	m.running++
+	k.crowd = m.running > 1
 	k.begin(out)
 	return nil
 }

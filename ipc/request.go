@@ -75,7 +75,7 @@ func (c *serverCall) reset(ses *session, h header) {
 	if c.ctx.used {
 		c.ctx = new(callContext) // what was derived from it may still ask it
 	}
-	c.ctx.reset(h.deadline())
+	c.ctx.reset(ses.deadline(h))
 }
 
 // release gives back what the call has. Its caller holds the session's mu.

@@ -19,6 +19,7 @@ type session struct {
 	ask    []byte      // payload of a control operation
 	added  bool        // frames were added that must be pushed
 	timed  bool        // a deadline for the header is set
+	now    time.Time   // when the last bytes were read; zero until it matters
 
 	// Guarded by mu:
 	calls    []*serverCall // by slot, as far as they are active
@@ -108,6 +109,7 @@ func appendGoAway(b []byte, e *RemoteError, admitted int64) []byte {
 func (ses *session) serve() error {
 	var err error
 	for err == nil {
+		ses.now = time.Time{}
 		if err = ses.in.pump(); err == nil {
 			ses.limitHeader()
 		} else if err == os.ErrDeadlineExceeded {
