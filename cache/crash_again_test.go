@@ -246,6 +246,41 @@ func TestKilledFirstOpen(t *testing.T) {
 	}
 }
 
+// TestFoundFramesAreDurableBeforeTheIndexHasThem kills a replacement between its log frame and the fsync, opens the
+// store again, and takes the power away when the index has the frame.
+func TestFoundFramesAreDurableBeforeTheIndexHasThem(t *testing.T) {
+	logSync := func(op vfs.Op) bool { return op.Kind == vfs.OpSync && strings.HasSuffix(op.Path, ".log") }
+	for name, lose := range map[string]bool{"index kept": false, "index lost before": true} {
+		r := newCrashRun(nil, Always)
+		s, err := open(t.Context(), crashRoot, r.opt, r.seams(r.fault, &r.index))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.put(s, "a", "acknowledged"); err != nil {
+			t.Fatal(err)
+		}
+		r.fault.SetHook(vfs.When(logSync, vfs.Fault{Crash: true}))
+		if err := r.put(s, "a", "never acknowledged"); !errors.Is(err, vfs.ErrCrashed) {
+			t.Fatal(err)
+		}
+		if lose {
+			r.index = index.NewMem()
+		}
+		n := r.next(r.mem.Kill(), nil, r.index)
+		if s, err = open(t.Context(), crashRoot, n.opt, n.seams(n.fault, &n.index)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := getText(s, "a"); got != "never acknowledged" || err != nil {
+			t.Errorf("%s: before the power loss a is %q, error %v", name, got, err)
+		}
+		flushNow(t, s)
+		n.check(t, name, n.mem.Crash(vfs.Loss{}), n.index.Clone(), true)
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestCrashPointsAreAll demands that the crash tests visit each kind of call that the store makes on each kind of file.
 func TestCrashPointsAreAll(t *testing.T) {
 	seen := map[string]bool{}

@@ -62,6 +62,13 @@ func (s *Store) recoverUnclean(ctx context.Context, c *checkpoint, usable bool) 
 	if !empty {
 		s.distrustBefore.Store(s.now().Unix())
 	}
+	if s.opt.Durability == Always {
+		// The index must not learn of a frame that a power loss may still take: it would hide
+		// what was acknowledged under the same key before.
+		if err := s.flog.Sync(); err != nil {
+			return err
+		}
+	}
 	if usable || empty && s.idx != nil && c.applied.IsZero() {
 		err := s.replay(ctx, c.applied)
 		if err == nil {
