@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/larderbuild/larder/cache/internal/index"
@@ -165,6 +167,7 @@ func (r *crashRun) scenario() error {
 		func() error { return r.put(s, "b", big) },
 		func() error { return r.put(s, "c", big) },
 		func() error { return r.put(s, "d", multi) },
+		func() error { return r.giveUp(s) },
 		func() error { s.commitMu.Lock(); defer s.commitMu.Unlock(); return s.flush(false) },
 		func() error { r.older = r.index.Clone(); return nil },
 		func() error { return r.del(s, "b") },
@@ -189,6 +192,20 @@ func (r *crashRun) scenario() error {
 	}
 	defer s.Close(ctx)
 	return errors.Join(r.put(s, "e", "inline e"), r.del(s, "a"), s.Close(ctx))
+}
+
+var errBroken = errors.New("the reader is broken")
+
+// giveUp adds an output whose reader fails after its temporary file was made.
+func (r *crashRun) giveUp(s *Store) error {
+	d := s.NewDraft()
+	defer d.Discard()
+	text := strings.NewReader(strings.Repeat("x", chunk+1))
+	err := d.Add("out", 0o644, io.MultiReader(text, iotest.ErrReader(errBroken)))
+	if errors.Is(err, errBroken) {
+		return nil
+	}
+	return err
 }
 
 // fill replaces the same entries again and again, so that segments die.
