@@ -66,7 +66,8 @@ type DeliverOptions struct {
 	// Times is TimeNow by default. Link sets neither time nor mode.
 	Times Times
 	// Rename gives the name below the destination for an output, and false for one that is not
-	// wanted. Nil delivers everything under its stored name.
+	// wanted. Nil delivers everything under its stored name. A name that a draft would refuse, alone
+	// or beside the others, is a [*NameError].
 	Rename func(name string) (string, bool)
 }
 
@@ -81,6 +82,8 @@ type Delivered struct {
 // names and verified before the first file gets its name, and a failure takes back what had got
 // one. A file that stood there before is replaced, folders are made as needed, and nothing can
 // leave root, through symbolic links neither.
+//
+// A process that dies in here may leave files whose names begin with ".larder-".
 //
 // Cancelling ctx stops between and inside files. Wrong bytes are [ErrCorrupt] and a miss; any other
 // error is the destination's, or names a symbolic link that would lead outside.
@@ -101,16 +104,17 @@ func (a *Artifact) Deliver(
 	d := a.s.placer.Deliver(root, place.Mode(o.Mode))
 	defer d.Discard()
 	list := make([]Delivered, 0, len(items))
+	var taken nameSet
 	for i := range items {
 		it := &items[i]
-		to, want := it.name, it.kind <= itemSymlink
-		if want && o.Rename != nil {
-			to, want = o.Rename(it.name)
-		}
-		if !want {
+		to, want, err := it.destination(o, &taken)
+		if err == nil && !want {
 			continue
 		}
-		how, err := a.stage(ctx, d, it, to, o)
+		var how How
+		if err == nil {
+			how, err = a.stage(ctx, d, it, to, o)
+		}
 		if err != nil {
 			return nil, a.s.wrap("deliver "+it.name, err)
 		}
@@ -122,13 +126,26 @@ func (a *Artifact) Deliver(
 	return list, nil
 }
 
+// destination says where an output goes, and whether it is wanted at all. Names that Rename gives must
+// fit together as those of a draft do: two outputs of one name would be one file.
+func (it *item) destination(o *DeliverOptions, taken *nameSet) (to string, want bool, err error) {
+	to, want = it.name, it.kind <= itemSymlink
+	if want && o.Rename != nil {
+		to, want = o.Rename(it.name)
+	}
+	if want {
+		err = checkName(to)
+	}
+	if want && err == nil && o.Rename != nil {
+		err = taken.add(to)
+	}
+	return to, want, err
+}
+
 func (a *Artifact) stage(
 	ctx context.Context, d *place.Delivery, it *item, to string, o *DeliverOptions,
 ) (How, error) {
 	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	if err := checkName(to); err != nil {
 		return 0, err
 	}
 	if it.kind == itemSymlink {

@@ -149,6 +149,18 @@ func TestDeliverRename(t *testing.T) {
 	if !slices.Equal(list, want) || !slices.Equal(b.tree(), []string{"out/file.x", "out/inline.x"}) {
 		t.Errorf("%+v, tree %q", list, b.tree())
 	}
+	for name, to := range map[string][2]string{"twice": {"x", "x"}, "but for case": {"x", "X"}, "below another": {"x", "x/y"}} {
+		pair := func(name string) (string, bool) {
+			if name == "file" {
+				return to[0], true
+			}
+			return to[1], name == "inline"
+		}
+		_, err := b.get("k").Deliver(t.Context(), b.dst, &cache.DeliverOptions{Rename: pair})
+		if _, named := errors.AsType[*cache.NameError](err); !named || len(b.tree()) != 2 {
+			t.Errorf("rename to one name, %s: %v, tree %q", name, err, b.tree())
+		}
+	}
 	for name, to := range map[string]string{"out": "../escaped", "absolute": "/escaped", "NUL": "a\x00b"} {
 		_, err := b.get("k").Deliver(t.Context(), b.dst, &cache.DeliverOptions{Rename: func(string) (string, bool) { return to, true }})
 		if _, named := errors.AsType[*cache.NameError](err); !named || len(b.tree()) != 2 {

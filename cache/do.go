@@ -51,8 +51,8 @@ func (s *Store) Do(
 			return nil, fmt.Errorf("cache: do %v: %w", key, ErrRecursive)
 		}
 	}
-	for {
-		a, err := s.Get(ctx, key)
+	for counted := true; ; counted = false {
+		a, err := s.get(ctx, key, counted)
 		if err == nil || !errors.Is(err, ErrNotFound) {
 			return a, err
 		}

@@ -216,6 +216,23 @@ func TestDoNested(t *testing.T) {
 	})
 }
 
+// TestDoNestedFound refuses the key of the build itself although something is stored under it meanwhile.
+func TestDoNestedFound(t *testing.T) {
+	s, _ := openMem(t, nil)
+	var inner error
+	a, err := s.Do(t.Context(), nameKey("a"), func(ctx context.Context, d *Draft) error {
+		if err := putText(s, "a", "put"); err != nil {
+			return err
+		}
+		_, inner = s.Do(ctx, nameKey("a"), makes("never"))
+		return makes("made")(ctx, d)
+	})
+	if err != nil || !errors.Is(inner, ErrRecursive) {
+		t.Fatalf("%v, inner %v", err, inner)
+	}
+	a.Release()
+}
+
 // TestDoCost measures a build that does not say what it cost.
 func TestDoCost(t *testing.T) {
 	clock := newClock()

@@ -13,6 +13,11 @@ const touchAfter = 3600
 // Content is verified when it is read, so a later verb of the artifact may still find it damaged
 // and return [ErrCorrupt], which is [ErrNotFound] too.
 func (s *Store) Get(ctx context.Context, key Key) (*Artifact, error) {
+	return s.get(ctx, key, true)
+}
+
+// get is Get. One that fetches what a build has just made is not counted: it is no hit.
+func (s *Store) get(ctx context.Context, key Key, counted bool) (*Artifact, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -22,13 +27,17 @@ func (s *Store) Get(ctx context.Context, key Key) (*Artifact, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache: get %v: %w", key, err)
 	}
-	if !ok {
+	switch {
+	case ok && counted:
+		s.stats.hits.Add(1)
+		s.used(a)
+	case counted:
 		s.stats.misses.Add(1)
 		s.traceRecord("miss", &key, &record{})
+	}
+	if !ok {
 		return nil, ErrNotFound
 	}
-	s.stats.hits.Add(1)
-	s.used(a)
 	return a, nil
 }
 

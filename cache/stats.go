@@ -14,7 +14,7 @@ type Stats struct {
 	LiveBytes    int64 // the part of LogBytes that compaction would keep
 	Leases       int64 // artifacts held now
 
-	Hits    uint64 // since Open, as all that follow
+	Hits    uint64 // since Open, as all that follow; of Get, and of Do without waiting for a build
 	Misses  uint64
 	Puts    uint64
 	Deletes uint64
