@@ -31,8 +31,12 @@ func (s *Store) Close(ctx context.Context) error {
 	s.tearDown()
 	select {
 	case <-s.life.done:
-		return s.life.err
 	case <-ctx.Done():
+	}
+	select {
+	case <-s.life.done: // even if ctx has ended too
+		return s.life.err
+	default:
 	}
 	if held := s.held(); len(held) > 0 {
 		return &HeldError{Leases: held}

@@ -243,6 +243,19 @@ func TestReadOnlyMount(t *testing.T) {
 	}
 }
 
+// TestOpenWithoutRoom does not keep the lock of a root in which not even the owner's process id fits.
+func TestOpenWithoutRoom(t *testing.T) {
+	dir := mountTmpfs(t, "4k")
+	if err := ballast(dir); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := Open(t.Context(), filepath.Join(dir, "store"), nil); !errors.Is(err, ErrNoSpace) {
+			t.Errorf("open: %v", err)
+		}
+	}
+}
+
 // TestOpenOnFullDisk opens a store on a disk below the reserve: gets work, puts are refused, and both work when space
 // returns.
 func TestOpenOnFullDisk(t *testing.T) {

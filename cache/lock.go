@@ -36,7 +36,10 @@ func acquireLock(ctx context.Context, dir string, wait time.Duration) (*rootLock
 	for pause := lockPollMin; ; pause = min(2*pause, lockPollMax) {
 		err := tryLock(f)
 		if err == nil {
-			return &rootLock{f: f}, writeOwner(f)
+			err = writeOwner(f)
+		}
+		if err == nil {
+			return &rootLock{f: f}, nil
 		}
 		if !errors.Is(err, errHeld) {
 			f.Close()

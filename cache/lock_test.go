@@ -41,6 +41,11 @@ func TestLockedByOtherProcess(t *testing.T) {
 	if _, err := Open(ctx, dir, &Options{LockWait: -1}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("open that waits until its context ends: %v", err)
 	}
+	start := time.Now()
+	_, err = Open(t.Context(), dir, &Options{LockWait: 20 * time.Millisecond})
+	if locked, ok := errors.AsType[*LockedError](err); !ok || locked.PID != c.Cmd.Process.Pid || time.Since(start) < 20*time.Millisecond {
+		t.Fatalf("open that waits 20 ms: %v after %v", err, time.Since(start))
+	}
 	opened := make(chan error)
 	go func() {
 		s, err := Open(context.Background(), dir, &Options{LockWait: time.Minute})

@@ -311,6 +311,18 @@ func TestCloseDuring(t *testing.T) {
 	}
 }
 
+// TestCloseInTime reports what came of the store and not the context, when both have ended.
+func TestCloseInTime(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 30 {
+		s, _ := openMem(t, nil)
+		if err := s.Close(ended); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestCloseWithLease reports the lease, keeps the content readable, and gives the root up with the last Release.
 func TestCloseWithLease(t *testing.T) {
 	dir := t.TempDir()
