@@ -15,28 +15,55 @@ import (
 // refer to it.
 const orphanAge = 24 * time.Hour
 
-// dropOrphans removes payload files that nothing refers to: what a crash left between the unlink
-// and its log record, or between a payload and its put. An index may have lost entries without
-// telling, so a file goes only when no frame of a log that was read whole and sound names it.
+// dropOrphans is a sweep in one go.
 func (s *Store) dropOrphans(ctx context.Context) (int64, error) {
 	if s.incomplete() {
 		return 0, nil
 	}
-	suspects := map[Digest]struct{}{}
-	for i := range 256 {
-		if err := s.suspectsIn(ctx, i, suspects); err != nil {
+	var w sweep
+	for !w.complete() {
+		if err := w.step(ctx, s); err != nil {
 			return 0, err
 		}
 	}
-	if len(suspects) == 0 {
+	return w.end(ctx, s)
+}
+
+// sweep removes payload files that nothing refers to: what a crash left between the unlink and its
+// log record, or between a payload and its put. It goes folder by folder.
+type sweep struct {
+	folder   int // the next
+	suspects map[Digest]struct{}
+}
+
+const blobFolders = 256
+
+func (w *sweep) complete() bool { return w.folder == blobFolders }
+
+// step looks through one folder.
+func (w *sweep) step(ctx context.Context, s *Store) error {
+	if w.suspects == nil {
+		w.suspects = map[Digest]struct{}{}
+	}
+	err := s.suspectsIn(ctx, w.folder, w.suspects)
+	if err == nil {
+		w.folder++
+	}
+	return err
+}
+
+// end drops the suspects that are orphans. An index may have lost entries without telling, so a file
+// goes only when no frame of a log that was read whole and sound names it.
+func (w *sweep) end(ctx context.Context, s *Store) (int64, error) {
+	if len(w.suspects) == 0 {
 		return 0, nil
 	}
-	sound, err := s.acquit(ctx, suspects)
+	sound, err := s.acquit(ctx, w.suspects)
 	if err != nil || !sound {
 		return 0, err
 	}
 	var n int64
-	for d := range suspects {
+	for d := range w.suspects {
 		s.commitMu.Lock()
 		if _, known, err := s.payload(&d); !known && err == nil && !s.incomplete() {
 			s.doom(&d)

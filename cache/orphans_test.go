@@ -179,18 +179,44 @@ func TestRunDropsOrphans(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newUpkept(t, &Options{ParkAfter: -1}, 0)
 		defer u.stop(t)
-		d := u.NewDraft()
-		if err := d.Add("out", 0o644, strings.NewReader(strings.Repeat("x", 5000))); err != nil {
-			t.Fatal(err)
-		}
-		digest := d.facts[0].digest
-		d.done = true // lost, as by a crash
-		u.unpin([]Digest{digest})
+		digest := lose(t, u.Store)
 		time.Sleep(24*time.Hour + time.Minute)
 		_, err := u.fs.Lstat(u.blobPath(&digest))
 		time.Sleep(24 * time.Hour)
 		if _, later := u.fs.Lstat(u.blobPath(&digest)); !isNotExist(later) || u.Stats().Orphans != 1 {
 			t.Errorf("after a day %v, after two %v; stats %+v", err, later, u.Stats())
+		}
+	})
+}
+
+// lose leaves a payload file that nothing refers to, as a crash does.
+func lose(t *testing.T, s *Store) Digest {
+	t.Helper()
+	d := s.NewDraft()
+	if err := d.Add("out", 0o644, strings.NewReader(strings.Repeat("x", 5000))); err != nil {
+		t.Fatal(err)
+	}
+	digest := d.facts[0].digest
+	d.done = true
+	s.unpin([]Digest{digest})
+	return digest
+}
+
+// TestShortRunDropsOrphans has Run look for them although it never runs for a day, and not all at once.
+func TestShortRunDropsOrphans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpkept(t, &Options{ParkAfter: -1}, 0)
+		defer u.stop(t)
+		u.cancel()
+		<-u.ran
+		lose(t, u.Store)
+		time.Sleep(25 * time.Hour)
+		u.run()
+		time.Sleep(orphanFirst + 10*time.Second)
+		early := u.Stats().Orphans
+		time.Sleep(2 * time.Minute)
+		if now := u.Stats().Orphans; early != 0 || now != 1 {
+			t.Errorf("%d dropped after ten seconds, %d after two minutes", early, now)
 		}
 	})
 }

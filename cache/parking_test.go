@@ -28,6 +28,7 @@ func (i slowIndex) Get(key, dst []byte) ([]byte, bool, error) {
 type upkeptStore struct {
 	*Store
 	syncs, opens atomic.Int64
+	payloads     atomic.Int64 // opened
 	cancel       context.CancelFunc
 	ran          chan error
 }
@@ -39,6 +40,9 @@ func newUpkept(t *testing.T, o *Options, segmentBytes int64) *upkeptStore {
 		if op.Kind == vfs.OpSync {
 			u.syncs.Add(1)
 		}
+		if op.Kind == vfs.OpOpen && strings.Contains(filepath.ToSlash(op.Path), "/blobs/") {
+			u.payloads.Add(1)
+		}
 		return vfs.Fault{}
 	})
 	ix := slowIndex{keepOpen{index.NewMem()}}
@@ -48,10 +52,15 @@ func newUpkept(t *testing.T, o *Options, segmentBytes int64) *upkeptStore {
 		t.Fatal(err)
 	}
 	u.Store = s
+	u.run()
+	return u
+}
+
+// run starts Run; cancel ends it, and ran has its error then.
+func (u *upkeptStore) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	u.cancel = cancel
-	go func() { u.ran <- s.Run(ctx) }()
-	return u
+	go func() { u.ran <- u.Run(ctx) }()
 }
 
 // stop ends Run, then the store.

@@ -10,12 +10,14 @@ import (
 
 // How often upkeep looks after what.
 const (
-	compactEvery = time.Second
-	touchEvery   = time.Minute
-	orphanEvery  = 24 * time.Hour
-	scrubEvery   = 24 * time.Hour
-	scrubFirst   = 10 * time.Minute // after Run began
-	scrubStep    = 4 << 20          // bytes read in one round, which is a second
+	stepEvery   = time.Second
+	touchEvery  = time.Minute
+	orphanEvery = 24 * time.Hour
+	scrubEvery  = 24 * time.Hour
+	scrubFirst  = 10 * time.Minute // after Run began
+	scrubStep   = 4 << 20          // bytes read in one step
+	orphanFirst = time.Minute      // after Run began: many hosts do not run for a day
+	orphanStep  = 4                // folders looked through in one step
 )
 
 // Run does the store's upkeep until ctx ends or the store is closed. It rebuilds a damaged index,
@@ -60,19 +62,21 @@ func (s *Store) Run(ctx context.Context) error {
 
 // upkeep remembers when what was done last.
 type upkeep struct {
-	s                         *Store
-	compacted, touched, swept time.Time
-	scrubbed                  time.Time // when the last pass ended
-	cursor                    []byte    // where the next step of a pass goes on
-	verbs                     int64
-	quiet                     time.Time // since when no verb ended
-	parked                    bool
+	s                *Store
+	stepped, touched time.Time
+	swept, scrubbed  time.Time // when the last pass ended
+	sweep            sweep
+	cursor           []byte // where the next step of a scrub goes on
+	verbs            int64
+	quiet            time.Time // since when no verb ended
+	parked           bool
 }
 
 func newUpkeep(s *Store) *upkeep {
 	now := time.Now()
 	return &upkeep{
-		s: s, compacted: now, touched: now, swept: now, scrubbed: now.Add(scrubFirst - scrubEvery),
+		s: s, stepped: now, touched: now,
+		swept: now.Add(orphanFirst - orphanEvery), scrubbed: now.Add(scrubFirst - scrubEvery),
 	}
 }
 
@@ -89,24 +93,43 @@ func (u *upkeep) round(ctx context.Context) time.Duration {
 	if u.parked {
 		return max(pause, parkedPause)
 	}
-	if due(&u.compacted, compactEvery) {
-		u.note("compact", s.compact(ctx))
-		s.tell()
+	if due(&u.stepped, stepEvery) {
+		u.step(ctx)
 	}
 	if due(&u.touched, touchEvery) && !s.space.low(0) {
 		u.note("log last uses", s.logTouches())
 	}
-	if due(&u.swept, orphanEvery) {
-		_, err := s.dropOrphans(ctx)
-		u.note("drop orphans", err)
-	}
-	if time.Since(u.scrubbed) >= scrubEvery && !s.incomplete() {
-		u.note("scrub", u.scrub(ctx))
-	}
 	if s.opt.ParkAfter >= 0 && time.Since(u.quiet) >= s.opt.ParkAfter {
 		u.parked = s.park()
 	}
-	return min(pause, compactEvery)
+	return min(pause, stepEvery)
+}
+
+// step does a second's share of the long work. Rounds may be much more frequent.
+func (u *upkeep) step(ctx context.Context) {
+	u.note("compact", u.s.compact(ctx))
+	u.s.tell()
+	if time.Since(u.swept) >= orphanEvery && !u.s.incomplete() {
+		u.note("drop orphans", u.dropOrphans(ctx))
+	}
+	if time.Since(u.scrubbed) >= scrubEvery && !u.s.incomplete() {
+		u.note("scrub", u.scrub(ctx))
+	}
+}
+
+// dropOrphans looks through the next folders, and drops what it found after the last of them.
+func (u *upkeep) dropOrphans(ctx context.Context) (err error) {
+	for i := 0; i < orphanStep && err == nil && !u.sweep.complete(); i++ {
+		err = u.sweep.step(ctx, u.s)
+	}
+	if err == nil && !u.sweep.complete() {
+		return nil
+	}
+	if err == nil {
+		_, err = u.sweep.end(ctx, u.s)
+	}
+	u.sweep, u.swept = sweep{}, time.Now()
+	return err
 }
 
 // scrub reads the next part of what is stored and drops what is damaged. A pass goes on where the

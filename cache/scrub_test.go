@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestScrub lets upkeep read everything in steps and demands that it finds what is damaged, and nothing else.
@@ -50,4 +52,41 @@ func TestScrub(t *testing.T) {
 	if _, err := s.Get(t.Context(), nameKey("k7")); !errors.Is(err, ErrNotFound) {
 		t.Errorf("the damaged entry: %v", err)
 	}
+}
+
+// TestScrubPace has a busy store scrubbed: no faster than 4 MiB a second, however often Run has other work.
+func TestScrubPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpkept(t, &Options{ParkAfter: -1}, 0)
+		defer u.stop(t)
+		const n = 16
+		for i := range n {
+			if err := putText(u.Store, fmt.Sprint("k", i), fmt.Sprint(i, strings.Repeat(".", 1<<20))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		u.commitMu.Lock()
+		err := u.flush(false)
+		u.commitMu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(scrubFirst - time.Second)
+		before := u.payloads.Load()
+		var first, last time.Time
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if err := putText(u.Store, "busy", "small"); err != nil {
+				t.Fatal(err)
+			}
+			if read := u.payloads.Load() - before; read > 0 && first.IsZero() {
+				first = time.Now()
+			} else if read >= n {
+				last = time.Now()
+				break
+			}
+		}
+		if took := last.Sub(first); first.IsZero() || last.IsZero() || took < 2*time.Second {
+			t.Errorf("%d MiB read in %v", n, took)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -39,6 +40,73 @@ func TestRunTwice(t *testing.T) {
 			t.Errorf("run after close: %v", err)
 		}
 	})
+}
+
+// TestVerbsAroundRun uses every verb before Run, below it, when it has parked the store, after it, and below a second one.
+func TestVerbsAroundRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpkept(t, nil, 0)
+		u.cancel()
+		<-u.ran
+		everyVerb(t, u, "before")
+		u.run()
+		everyVerb(t, u, "below")
+		time.Sleep(time.Minute)
+		if !u.Stats().Parked {
+			t.Fatal("not parked")
+		}
+		everyVerb(t, u, "parked")
+		time.Sleep(time.Minute)
+		u.cancel()
+		<-u.ran
+		if !u.Stats().Parked {
+			t.Fatal("not parked at the end of Run")
+		}
+		everyVerb(t, u, "after")
+		u.run()
+		everyVerb(t, u, "again")
+		u.stop(t)
+	})
+}
+
+// everyVerb puts an artifact and deletes it in the end.
+func everyVerb(t *testing.T, u *upkeptStore, phase string) {
+	t.Helper()
+	ctx, entries := context.Background(), u.Stats().Entries
+	fail := func(verb string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Errorf("%s: %s: %v", phase, verb, err)
+		}
+	}
+	stop := u.Trace(io.Discard)
+	big := phase + strings.Repeat(".", 5000)
+	fail("put", putText(u.Store, phase, big))
+	a, err := u.Do(ctx, nameKey("do "+phase), makes("built "+phase))
+	if err != nil {
+		t.Fatalf("%s: do: %v", phase, err)
+	}
+	a.Release()
+	for name, want := range map[string]string{phase: big, "do " + phase: "built " + phase} {
+		if got, err := getText(u.Store, name); err != nil || got != want {
+			t.Errorf("%s: get: %.20q, %v", phase, got, err)
+		}
+	}
+	fail("sync", u.Sync(ctx))
+	rep, err := u.Verify(ctx, nil)
+	if err != nil || rep.Entries != entries+2 || rep.Corrupt != 0 {
+		t.Errorf("%s: verify: %+v, %v", phase, rep, err)
+	}
+	listed := int64(0)
+	for _, err := range u.All(ctx) {
+		fail("list", err)
+		listed++
+	}
+	fail("delete", u.Delete(ctx, nameKey(phase)))
+	fail("trace", stop())
+	if n := u.Stats().Entries; listed != entries+2 || n != entries+1 {
+		t.Errorf("%s: %d listed, %d left, of %d and two new ones", phase, listed, n, entries)
+	}
 }
 
 // TestGroupDurable counts fsyncs: with Run each commit is durable within 100 ms, and a burst shares them.
