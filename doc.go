@@ -10,9 +10,14 @@
 //   - [github.com/larderbuild/larder/cache/gocacheprog] lets the go command use such a store as its build
 //     cache (GOCACHEPROG). Start with its Serve.
 //   - [github.com/larderbuild/larder/cache/cachetest] is a conformance suite for whoever writes another store.
+//   - [github.com/larderbuild/larder/ipc] carries calls and streams between processes of one user on one machine, and
+//     [github.com/larderbuild/larder/ipc/lifecycle] starts, finds, replaces and stops the server of an endpoint. Start
+//     with lifecycle.Ensure and lifecycle.Claim.
+//   - [github.com/larderbuild/larder/buildabi] speaks the protocol of Zig's build web interface, so that a browser
+//     shows a build while it runs. Start with its NewBoard; the nested module buildabi/webui brings a page.
 //
 // The program in examples/gobuild is a host that can be used every day: it runs a real go build through an
-// embedded store, and serves the go command as its cache.
+// embedded store, and serves the go command as its cache; examples/daemon is a small server and its client.
 //
 // # What holds in every part
 //
