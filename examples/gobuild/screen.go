@@ -102,6 +102,5 @@ func progress(name, file string, took time.Duration) string {
 	if file == "" || err != nil {
 		return line
 	}
-	return line + fmt.Sprintf("   %d found, %d missing, %d stored, %s",
-		c.Hits, c.Gets-c.Hits, c.Puts-c.Kept, formatBytes(c.PutBytes))
+	return line + fmt.Sprintf("   %d found, %d missing, %s stored", c.Hits, c.Gets-c.Hits, formatBytes(c.PutBytes))
 }

@@ -58,15 +58,22 @@ func shown(s string) string {
 
 func TestFollowShowsCounts(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "counts")
-	c := counts{Gets: 7, Hits: 3, Puts: 5, Kept: 1, PutBytes: 12345}
+	c := counts{Gets: 7, Hits: 3, PutBytes: 12345}
 	if err := c.write(file); err != nil {
 		t.Fatal(err)
 	}
 	got := progress("name", file, 1500*time.Millisecond)
-	for _, want := range []string{"name", "1.5 s", "3 found", "4 missing", "4 stored", "12.3 kB"} {
+	for _, want := range []string{"name", "1.5 s", "3 found", "4 missing", "12.3 kB stored"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q does not say %q", got, want)
 		}
+	}
+	c = counts{Gets: 1e6, Hits: 5e5, PutBytes: 999e9}
+	if err := c.write(file); err != nil {
+		t.Fatal(err)
+	}
+	if got := progress("Go's own cache, warm", file, 999*time.Second); len(got) > 79 {
+		t.Errorf("%d characters, wider than a terminal: %q", len(got), got)
 	}
 	var b strings.Builder
 	stop := (&screen{w: &b, terminal: true}).follow("name", file)
