@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -88,7 +89,7 @@ func (g *goCommand) command(ctx context.Context, args ...string) *exec.Cmd {
 	role := testkit.Command(g.t, cacheRole) // for its path and its variable
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = g.dir
-	cmd.Env = append(g.env, role.Env[len(role.Env)-1], "GOCACHEPROG="+role.Path+" "+g.file)
+	cmd.Env = append(slices.Clip(g.env), role.Env[len(role.Env)-1], "GOCACHEPROG="+role.Path+" "+g.file)
 	return cmd
 }
 
@@ -172,7 +173,7 @@ func (g *goCommand) sameBinary(name string, args ...string) {
 	}
 	own := g.path(name + ".own")
 	cmd := exec.CommandContext(g.t.Context(), "go", append([]string{"build", "-o", own}, args...)...)
-	cmd.Dir, cmd.Env = g.dir, append(g.env, "GOCACHEPROG=", "GOCACHE="+seed)
+	cmd.Dir, cmd.Env = g.dir, append(slices.Clip(g.env), "GOCACHEPROG=", "GOCACHE="+seed)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		g.t.Fatalf("%v\n%s", err, out)
 	}

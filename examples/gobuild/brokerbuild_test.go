@@ -3,6 +3,7 @@ package main
 import (
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -11,7 +12,7 @@ import (
 func buildThrough(self *exec.Cmd, root string, args ...string) *exec.Cmd {
 	cmd := exec.Command("go", args...)
 	cmd.Dir = self.Dir
-	cmd.Env = append(self.Env, "GOCACHE="+filepath.Join(filepath.Dir(root), "gocache"),
+	cmd.Env = append(slices.Clip(self.Env), "GOCACHE="+filepath.Join(filepath.Dir(root), "gocache"),
 		"GOCACHEPROG="+quote(self.Path)+" serve -dir "+quote(root))
 	return cmd
 }
