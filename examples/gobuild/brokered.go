@@ -16,7 +16,7 @@ import (
 // failed, and not because another broker took over, the session does without.
 type brokered struct {
 	c      *ipc.Client
-	failed atomic.Bool
+	failed atomic.Pointer[error] // why the session does without
 
 	mu     sync.Mutex
 	id     uint64 // of the session; 0 before the first
@@ -106,16 +106,14 @@ func (b *brokered) upload(
 	return parseObject(answer)
 }
 
-// errBroker ends the use of a broker that has failed.
-var errBroker = errors.New("the broker has failed before")
-
-// tries is how often a call is made: a broker may end, or begin, in the middle of any.
+// tries is how often a call is made: a broker may end, or begin, in the middle of any. One that is wedged is
+// replaced on the way.
 const tries = 3
 
 // do makes a call within the session. All calls may be made twice.
 func (b *brokered) do(ctx context.Context, call func(session uint64) error) error {
-	if b.failed.Load() {
-		return errBroker
+	if failed := b.failed.Load(); failed != nil {
+		return *failed
 	}
 	var old uint64
 	for try := 1; ; try++ {
@@ -127,8 +125,8 @@ func (b *brokered) do(ctx context.Context, call func(session uint64) error) erro
 		switch {
 		case err == nil, errors.Is(err, gocacheprog.ErrMiss), answered && remote.Code != codeNoSession:
 			return err
-		case try == tries, errors.Is(err, ipc.ErrWedged), errors.Is(err, ipc.ErrTimeout), ctx.Err() != nil:
-			b.failed.Store(true)
+		case try == tries, errors.Is(err, ipc.ErrTimeout), ctx.Err() != nil:
+			b.failed.CompareAndSwap(nil, &err)
 			return err
 		}
 		old = id
