@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/larderbuild/larder/cache"
 	"github.com/larderbuild/larder/cache/gocacheprog"
+	"github.com/larderbuild/larder/ipc/lifecycle"
 )
 
 // lockWait is how long a go command waits for the store while another one has it.
@@ -71,9 +73,18 @@ func (s *server) open(ctx context.Context) (gocacheprog.Store, error) {
 		if err == nil || ctx.Err() != nil {
 			return store, err
 		}
-		s.log.Warn("no broker: the store is opened for this go command alone", "err", err)
+		s.log.Warn("no broker: the store is opened for this go command alone", "err", briefly(err))
 	}
 	return s.openDirectly(ctx)
+}
+
+// briefly leaves the broker's log out when that ends with the error itself.
+func briefly(err error) error {
+	e, ok := errors.AsType[*lifecycle.StartError](err)
+	if ok && strings.HasSuffix(strings.TrimSpace(e.Log), e.Err.Error()) {
+		return e.Err
+	}
+	return err
 }
 
 // join reaches the store through its broker, which is started if need be.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/larderbuild/larder/cache"
+	"github.com/larderbuild/larder/ipc/lifecycle"
 )
 
 // goThrough prepares a go command that uses this program as its everyday cache.
@@ -62,5 +65,16 @@ func TestServeWithoutTheStore(t *testing.T) {
 	sessions, err := os.ReadDir(filepath.Join(root, "sessions"))
 	if err != nil || len(sessions) != 1 {
 		t.Errorf("session folders: %v, %v", sessions, err)
+	}
+}
+
+// The user reads once why there is no broker.
+func TestBriefly(t *testing.T) {
+	cause := errors.New("no space")
+	for log, short := range map[string]bool{"gobuild: no space\n": true, "gobuild: worse\n": false, "": false} {
+		err := fmt.Errorf("start: %w", &lifecycle.StartError{Err: cause, Log: log})
+		if got := briefly(err); (got == cause) != short {
+			t.Errorf("log %q: %v", log, got)
+		}
 	}
 }
