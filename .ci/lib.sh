@@ -27,6 +27,11 @@ readme_command() {
 	echo "$found"
 }
 
+# Prints the folder that keeps a Zig between runs, and what was compiled with it.
+zig_home() {
+	echo "${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/larder-ci/zig-$1"
+}
+
 # Installs Debian packages when the command of the first argument is missing.
 need() {
 	local command=$1

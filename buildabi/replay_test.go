@@ -57,7 +57,8 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-func playRecording(t *testing.T, rec recording) {
+// playRecording returns what a client of the board was told.
+func playRecording(t *testing.T, rec recording) (told []pass) {
 	var real screen
 	var frames, size, passes int
 	b := buildabi.NewBoard(&buildabi.BoardOptions{Version: rec.version, TimeReport: true})
@@ -88,7 +89,7 @@ func playRecording(t *testing.T, rec recording) {
 	}
 	time.Sleep(time.Second)
 	var ours screen
-	told := c.take()
+	told = c.take()
 	ours.show(told)
 	ourFrames, ourSize := 0, 0
 	for _, p := range told {
@@ -105,4 +106,5 @@ func playRecording(t *testing.T, rec recording) {
 		t.Errorf("shows\n%s, want\n%s", got, want)
 	}
 	c.close()
+	return told
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,10 +100,12 @@ type (
 		Status int
 		Steps  []int
 		Names  []string
-		Stats  string
-		Source string
-		Error  string
-		After  int
+		// Reports has a digest of what is shown of the last report of a step.
+		Reports map[string]string
+		Stats   string
+		Source  string
+		Error   string
+		After   int
 	}
 )
 
@@ -220,25 +223,44 @@ func (s *screen) shown() string {
 	return r.shown()
 }
 
-// TestZigRecordings plays what real servers sent, to show that the client is one for them.
+// TestZigRecordings plays what real servers sent, and what a board sends when the same build is
+// played through it: the client shows the same of both in the end, reports included.
 func TestZigRecordings(t *testing.T) {
 	z := findZig(t)
-	var sessions []zigSession
+	var names []string
+	var sessions []zigSession // the recorded one and ours, in turn
 	for _, rec := range readRecordings(t) {
-		var s zigSession
+		if rec.version != z.version {
+			continue
+		}
+		var real zigSession
 		for i, line := range rec.records {
 			if line.Dir == "s2c" {
-				s.add(float64(i), line.Bytes)
+				real.add(float64(i), line.Bytes)
 			}
 		}
-		if rec.version == z.version {
-			sessions = append(sessions, s)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			sessions = append(sessions, real, sessionOf(playRecording(t, rec)))
+		})
+		names = append(names, rec.name)
 	}
-	for i, r := range play(t, z.client(t, "Debug"), sessions) {
-		if r.Error != "" {
-			t.Errorf("recording %d: after %d messages %s", i, r.After, r.Error)
+	results, reports := play(t, z.client(t, "Debug"), sessions), 0
+	for i, name := range names {
+		real, ours := &results[2*i], &results[2*i+1]
+		if real.Error != "" || ours.Error != "" {
+			t.Errorf("%s: after %d messages %s; played through a board after %d %s",
+				name, real.After, real.Error, ours.After, ours.Error)
 		}
+		if got, want := ours.shown(), real.shown(); got != want {
+			t.Errorf("%s: shows\n%s, want\n%s", name, got, want)
+		}
+		if !maps.Equal(ours.Reports, real.Reports) {
+			t.Errorf("%s: reports are\n%v, want\n%v", name, ours.Reports, real.Reports)
+		}
+		reports += len(real.Reports)
+	}
+	if reports == 0 {
+		t.Error("no recording has a report")
 	}
 }
 

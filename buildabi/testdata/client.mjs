@@ -3,8 +3,10 @@
 //   node client.mjs CLIENT.wasm < SESSIONS > RESULTS
 //
 // One JSON object a line on both sides: {"msgs": [{"at": ms, "hex": bytes}], "sources": hex,
-// "select": n} in, and {"status", "steps", "stats", "source", "error", "after"} out. The error is
-// that of the first message that the client stumbled over, after so many messages.
+// "select": n} in, and {"status", "steps", "reports", "stats", "source", "error", "after"} out. Of
+// the last report of each step there is a digest. The error is that of the first message that the
+// client stumbled over, after so many messages.
+import crypto from "node:crypto";
 import fs from "node:fs";
 
 const module = new WebAssembly.Module(fs.readFileSync(process.argv[2]));
@@ -15,7 +17,8 @@ class Page {
     this.now = 0;
     this.status = -1;
     this.steps = [];
-    this.reports = false;
+    this.timed = false;
+    this.reports = {};
     this.panel = false;
     this.stats = "";
     this.source = "";
@@ -35,8 +38,12 @@ class Page {
     this.status = status;
   }
 
-  report(step) {
-    if (!this.reports || step >= this.steps.length) throw new Error(`no entry for step ${step}`);
+  // report takes what the page would show of a step: strings, and for a compilation a flag.
+  report(step, ...parts) {
+    if (!this.timed || step >= this.steps.length) throw new Error(`no entry for step ${step}`);
+    const digest = crypto.createHash("sha256");
+    for (let i = 0; i + 1 < parts.length; i += 2) digest.update(this.string(parts[i], parts[i + 1]) + "\0");
+    this.reports[step] = digest.update(String(parts.length % 2 && parts.at(-1))).digest("hex");
   }
 
   fuzz() {
@@ -54,7 +61,8 @@ class Page {
         timestamp: () => BigInt(1700000000000 + Math.floor(this.now)),
         hello: (count, status, reports) => {
           this.setStatus(status);
-          this.reports = Boolean(reports);
+          this.timed = Boolean(reports);
+          this.reports = {};
           this.panel = false;
           this.names = [];
           this.steps = [];
@@ -85,9 +93,9 @@ class Page {
         updateCoverage: () => {},
       },
       time_report: {
-        updateGeneric: (step) => this.report(step),
-        updateCompile: (step) => this.report(step),
-        updateRunTest: (step) => this.report(step),
+        updateGeneric: (...report) => this.report(...report),
+        updateCompile: (...report) => this.report(...report),
+        updateRunTest: (...report) => this.report(...report),
       },
     };
   }
@@ -123,8 +131,8 @@ function play(session) {
   } catch (e) {
     error = String(e);
   }
-  const { status, steps, names, stats, source } = page;
-  return { status, steps, names, stats, source, error, after };
+  const { status, steps, names, reports, stats, source } = page;
+  return { status, steps, names, reports, stats, source, error, after };
 }
 
 for (const line of fs.readFileSync(0, "utf8").trim().split("\n")) {

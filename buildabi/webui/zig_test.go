@@ -49,8 +49,33 @@ const zigMain = `pub fn main() void {}
 test "one" {}
 `
 
+const fuzzBuild = `const std = @import("std");
+
+pub fn build(b: *std.Build) void {
+    const root = b.createModule(.{
+        .root_source_file = b.path("main.zig"),
+        .target = b.graph.host,
+        .optimize = .Debug,
+        .error_tracing = false, // 0.16 does not fuzz with it
+    });
+    const tests = b.addTest(.{ .root_module = root, .use_llvm = true });
+    b.default_step.dependOn(&b.addRunArtifact(tests).step);
+}
+`
+
+const fuzzMain = `const std = @import("std");
+
+const Input = if (@hasDecl(std.testing, "Smith")) *std.testing.Smith else []const u8;
+
+fn one(_: void, _: Input) anyerror!void {}
+
+test "fuzz" {
+    try std.testing.fuzz({}, one, .{});
+}
+`
+
 // startZig starts a build with its web interface and returns the address.
-func startZig(t *testing.T) (address string, v buildabi.Version) {
+func startZig(t *testing.T, build, main string, args ...string) (address string, v buildabi.Version) {
 	t.Helper()
 	version, err := exec.CommandContext(t.Context(), *zigPath, "version").Output()
 	must(t, err)
@@ -61,11 +86,11 @@ func startZig(t *testing.T) (address string, v buildabi.Version) {
 	if cache == "" {
 		cache = t.TempDir()
 	}
-	must(t, os.WriteFile(filepath.Join(dir, "build.zig"), []byte(zigBuild), 0o600),
-		os.WriteFile(filepath.Join(dir, "main.zig"), []byte(zigMain), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "build.zig"), []byte(build), 0o600),
+		os.WriteFile(filepath.Join(dir, "main.zig"), []byte(main), 0o600))
 	ctx, stop := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, *zigPath, "build", "--webui="+freeAddress(t), "--time-report",
-		"--global-cache-dir", cache, "--cache-dir", filepath.Join(dir, "cache"))
+	cmd := exec.CommandContext(ctx, *zigPath, append([]string{"build", "--webui=" + freeAddress(t),
+		"--global-cache-dir", cache, "--cache-dir", filepath.Join(dir, "cache")}, args...)...)
 	cmd.Dir, cmd.WaitDelay = dir, time.Second // its children keep the pipe
 	stopProcesses(cmd)
 	out, err := cmd.StderrPipe()
@@ -93,8 +118,8 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// follow reads until the build is idle again, and holds every message against its own bytes.
-func follow(t *testing.T, ws *websocket.Conn, r *buildabi.Reader, seen map[string]int) {
+// follow reads until a message is the last, and holds every one against its own bytes.
+func follow(t *testing.T, ws *websocket.Conn, r *buildabi.Reader, seen map[string]int, last func(buildabi.Message) bool) {
 	t.Helper()
 	for {
 		_, b, err := ws.Read(t.Context())
@@ -106,23 +131,28 @@ func follow(t *testing.T, ws *websocket.Conn, r *buildabi.Reader, seen map[strin
 			t.Errorf("%T of\n%x encodes to\n%x, %v, findings %q", m, b, again, err, findings)
 		}
 		seen[fmt.Sprintf("%T", m)]++
-		if s, ok := m.(*buildabi.StatusUpdate); ok && s.New == buildabi.Idle {
+		if last(m) {
 			return
 		}
 	}
 }
 
+func isIdle(m buildabi.Message) bool {
+	s, ok := m.(*buildabi.StatusUpdate)
+	return ok && s.New == buildabi.Idle
+}
+
 // TestZigServer watches a real build, asks for another, and connects once more when that is over.
 func TestZigServer(t *testing.T) {
-	address, v := startZig(t)
+	address, v := startZig(t, zigBuild, zigMain, "--time-report")
 	ws, _, err := websocket.Dial(t.Context(), address, nil)
 	must(t, err)
 	defer ws.CloseNow()
 	ws.SetReadLimit(1 << 28)
 	r, seen := buildabi.NewReader(v), map[string]int{}
-	follow(t, ws, r, seen)
+	follow(t, ws, r, seen, isIdle)
 	must(t, ws.Write(t.Context(), websocket.MessageBinary, []byte{0}))
-	follow(t, ws, r, seen)
+	follow(t, ws, r, seen, isIdle)
 	t.Logf("%v", seen)
 	want := []string{"Hello", "StatusUpdate", "StepUpdate", "GenericResult", "CompileResult"}
 	if v == buildabi.V3 {
@@ -141,4 +171,24 @@ func TestZigServer(t *testing.T) {
 		t.Errorf("a late client is told %+v", m)
 	}
 	late.Close() // fails: this server does not say goodbye
+}
+
+// TestZigFuzz watches a real fuzzer until it has told of everything that there is to tell.
+func TestZigFuzz(t *testing.T) {
+	address, v := startZig(t, fuzzBuild, fuzzMain, "--fuzz")
+	ws, _, err := websocket.Dial(t.Context(), address, nil)
+	must(t, err)
+	defer ws.CloseNow()
+	ws.SetReadLimit(1 << 28)
+	seen := map[string]int{}
+	follow(t, ws, buildabi.NewReader(v), seen, func(m buildabi.Message) bool {
+		_, ok := m.(*buildabi.EntryPoints)
+		return ok
+	})
+	t.Logf("%v", seen)
+	for _, kind := range []string{"Hello", "SourceIndex", "CoverageUpdate"} {
+		if seen["*buildabi."+kind] == 0 {
+			t.Errorf("no %s came", kind)
+		}
+	}
 }
