@@ -68,21 +68,14 @@ func playRecording(t *testing.T, rec recording) (told []pass) {
 	if !late {
 		c = connect(t, b, rec.version)
 	}
-	start, last := time.Now(), -1.0
-	for _, line := range rec.records {
-		if line.Dir == "c2s" {
-			continue
+	start := time.Now()
+	for _, sent := range passesOf(t, rec) {
+		time.Sleep(time.Duration(sent.at*1e6) - time.Since(start))
+		for _, m := range sent.messages {
+			host.apply(m)
+			real.apply(m)
 		}
-		m, err := buildabi.Parse(rec.version, line.Bytes)
-		must(t, err)
-		time.Sleep(time.Duration(line.Time*1e6) - time.Since(start))
-		host.apply(m)
-		real.apply(m)
-		frames, size = frames+1, size+len(line.Bytes)
-		if line.Time-last > 0.2 { // frames of one pass follow at once
-			passes++
-		}
-		last = line.Time
+		frames, size, passes = frames+len(sent.messages), size+sent.bytes, passes+1
 	}
 	if late {
 		c = connect(t, b, rec.version)
@@ -107,4 +100,31 @@ func playRecording(t *testing.T, rec recording) (told []pass) {
 	}
 	c.close()
 	return told
+}
+
+// sentPass is what a real server sent in one go. All of it had happened before.
+type sentPass struct {
+	at       float64 // milliseconds
+	messages []buildabi.Message
+	bytes    int
+}
+
+// passesOf tells passes apart by the time between frames: those of one follow at once.
+func passesOf(t *testing.T, rec recording) (list []sentPass) {
+	t.Helper()
+	last := -1.0
+	for _, line := range rec.records {
+		if line.Dir == "c2s" {
+			continue
+		}
+		m, err := buildabi.Parse(rec.version, line.Bytes)
+		must(t, err)
+		if line.Time-last > 0.2 {
+			list = append(list, sentPass{at: line.Time})
+		}
+		last = line.Time
+		p := &list[len(list)-1]
+		p.messages, p.bytes = append(p.messages, m), p.bytes+len(line.Bytes)
+	}
+	return list
 }
