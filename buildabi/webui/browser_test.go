@@ -24,7 +24,7 @@ var browserPath = flag.String("browser", "", "the Chromium to test with; by defa
 
 // browser is a Chromium with one tab, driven over its DevTools protocol.
 type browser struct {
-	t       *testing.T
+	t       testing.TB
 	ws      *websocket.Conn
 	session string
 
@@ -43,7 +43,7 @@ type answer struct {
 }
 
 // launch starts the browser; it ends with the test.
-func launch(t *testing.T) *browser {
+func launch(t testing.TB) *browser {
 	t.Helper()
 	path, err := *browserPath, error(nil)
 	if path == "" {
@@ -86,14 +86,14 @@ func launch(t *testing.T) *browser {
 
 // profile returns a folder that is removed as far as that goes: the browser's own processes may
 // write into it for a moment after it has ended.
-func profile(t *testing.T) string {
+func profile(t testing.TB) string {
 	dir, err := os.MkdirTemp("", "larder-browser-")
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
 }
 
-func connect(ctx context.Context, t *testing.T, address string) *browser {
+func connect(ctx context.Context, t testing.TB, address string) *browser {
 	t.Helper()
 	ws, _, err := websocket.Dial(ctx, address, nil)
 	must(t, err)

@@ -20,7 +20,7 @@ import (
 
 // host is a build tool with a page, which can go away and come back at the same address.
 type host struct {
-	t       *testing.T
+	t       testing.TB
 	version buildabi.Version
 	board   *buildabi.Board
 	address string
@@ -36,13 +36,13 @@ test "parse" { // the entry
 `
 
 // startHost serves a new board; address is that of a host before, or has port 0.
-func startHost(t *testing.T, version buildabi.Version, address string) *host {
+func startHost(t testing.TB, version buildabi.Version, address string) *host {
 	t.Helper()
 	return startHostOf(t, version, address, buildabi.HandlerOptions{})
 }
 
 // startHostOf is startHost with the page of the options.
-func startHostOf(t *testing.T, version buildabi.Version, address string, o buildabi.HandlerOptions) *host {
+func startHostOf(t testing.TB, version buildabi.Version, address string, o buildabi.HandlerOptions) *host {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	must(t, err)

@@ -1,5 +1,5 @@
 // Package buildabi measures the build web interface: encoding beside plain copies, a board's updates beside any number
-// of clients, and the recorded builds of Zig's own server played through a board at their own times.
+// of clients, the recorded builds of Zig's own server played through a board at their own times, and frames of the page.
 package buildabi
 
 import "github.com/larderbuild/larder/internal/bench/frame"
@@ -16,5 +16,5 @@ func cases(env *frame.Env) []frame.Case {
 	for _, name := range frame.Pick(env, recordings[:], recordings[:1]) {
 		all = append(all, playCase(name))
 	}
-	return all
+	return append(all, pageCase(env))
 }
