@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -136,4 +138,32 @@ func TestRunRebuilds(t *testing.T) {
 			t.Errorf("after two seconds: %+v, index opened %d times", st, u.opens.Load())
 		}
 	})
+}
+
+// TestQuarantine has the index damaged again and again: the last damaged one is kept, and none before it.
+func TestQuarantine(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 3 {
+		s := uncleanStore(t, dir, nil)
+		if text, err := getText(s, "k"); err != nil || i > 0 && text != "v" {
+			t.Errorf("with %d damaged: %q, %v", i, text, err)
+		}
+		if err := errors.Join(putText(s, "k", "v"), s.Close(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		aside, err := filepath.Glob(filepath.Join(dir, "quarantine", "*"))
+		if err != nil || len(aside) != min(i, 1) {
+			t.Errorf("with %d damaged: %q are kept, %v", i, aside, err)
+		}
+		for j := range i {
+			name := filepath.Join(dir, "quarantine", "index", fmt.Sprint("mark", j))
+			if there(name) != (j == i-1) {
+				t.Errorf("with %d damaged: number %d is kept: %v", i, j, there(name))
+			}
+		}
+		ruin(t, filepath.Join(dir, "index"))
+		if err := os.WriteFile(filepath.Join(dir, "index", fmt.Sprint("mark", i)), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
