@@ -70,11 +70,8 @@ func (s *Store) shut() error {
 	if !s.space.low(0) {
 		errs = append(errs, s.logTouches())
 	}
-	errs = append(errs, s.syncAll())
+	errs = append(errs, s.catchUp(), s.syncAll())
 	s.commitMu.Lock()
-	if len(s.heldDeletes) > 0 {
-		s.commitGroup(nil)
-	}
 	dirty := s.pendingOps > 0 || !s.lastCheckpoint.clean || s.lastCheckpoint.applied != s.flog.End()
 	if dirty && !s.space.low(0) && !s.partial.Load() && errors.Join(errs...) == nil {
 		errs = append(errs, s.flush(true))

@@ -124,6 +124,7 @@ func (s *Store) commitGroup(group []*op) {
 		}
 	}
 	s.heldDeletes = s.heldDeletes[:0]
+	s.owesDeletes.Store(false)
 	if s.pendingOps >= flushAfter && !low {
 		s.flush(false)
 	}
@@ -256,6 +257,7 @@ func (s *Store) failGroup(group []*op, err error) {
 		case o.skip && o.err != nil:
 		case full && !o.skip && o.kind == frameDelete && len(s.heldDeletes) < maxHeldDeletes:
 			s.heldDeletes = append(s.heldDeletes, o.key)
+			s.owesDeletes.Store(true)
 			s.apply(o, framelog.Pos{})
 		default:
 			o.err = err
@@ -265,6 +267,20 @@ func (s *Store) failGroup(group []*op, err error) {
 
 // maxHeldDeletes bounds what a full disk can make the store remember: 32 bytes each.
 const maxHeldDeletes = 1 << 20
+
+// catchUp logs the deletes that a full disk kept out of the log, without waiting for another change.
+func (s *Store) catchUp() error {
+	if !s.owesDeletes.Load() {
+		return nil
+	}
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	s.commitGroup(nil)
+	if n := len(s.heldDeletes); n > 0 {
+		return fmt.Errorf("%d deletes are not in the log yet: %w", n, ErrNoSpace)
+	}
+	return nil
+}
 
 // logHeldDeletes adds deletes that a full disk kept out of the log.
 func (s *Store) logHeldDeletes() {

@@ -70,7 +70,8 @@ func (s *Store) doomUnreferenced(list []Digest) {
 // Delete drops key. New gets miss at once; those who hold a lease keep what they have. Payload
 // files that nothing refers to any more are unlinked, held ones with the last Release. An absent
 // key is [ErrNotFound]; while Run rebuilds the index, a key that is not found yet is deleted all
-// the same.
+// the same. On a full disk a delete takes place in memory and on disk, and is logged when there is
+// room again, by the next change, Run, Sync or Close. Until then Sync and Close return [ErrNoSpace].
 func (s *Store) Delete(ctx context.Context, key Key) error {
 	if err := s.begin(ctx); err != nil {
 		return err

@@ -107,6 +107,9 @@ func (u *upkeep) round(ctx context.Context) time.Duration {
 
 // step does a second's share of the long work. Rounds may be much more frequent.
 func (u *upkeep) step(ctx context.Context) {
+	if !u.s.space.low(0) {
+		u.note("log deletes", u.s.catchUp())
+	}
 	u.note("compact", u.s.compact(ctx))
 	u.s.tell()
 	if time.Since(u.swept) >= orphanEvery && !u.s.incomplete() {

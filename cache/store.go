@@ -49,6 +49,7 @@ type Store struct {
 	frameBuf       []byte
 	groupKeys      map[Key]struct{}
 	heldDeletes    []Key
+	owesDeletes    atomic.Bool // heldDeletes is not empty
 	opsBuf         opsBuf
 	pendingOps     int
 	durable        framelog.Pos // what the index on disk has for certain: see compact

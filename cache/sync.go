@@ -124,7 +124,7 @@ func (s *Store) Sync(ctx context.Context) error {
 		return err
 	}
 	defer s.end()
-	return s.wrap("sync", s.syncAll())
+	return s.wrap("sync", errors.Join(s.catchUp(), s.syncAll()))
 }
 
 func (s *Store) syncAll() error {
