@@ -10,11 +10,22 @@ import (
 	"github.com/larderbuild/larder/cache/internal/index"
 )
 
-// TestDraftOutlivesStore closes a store, parked or not, that has an unfinished draft. What the draft brought in goes with
+// TestDraftOutlivesStore closes a store that has an unfinished draft. What the draft brought in goes with
 // the store, and the draft can do no harm to who owns the root after that.
 func TestDraftOutlivesStore(t *testing.T) {
 	big := strings.Repeat("content ", 1000)
-	for name, parked := range map[string]bool{"open": false, "parked": true} {
+	for name, before := range map[string]func(*Store) error{
+		"open": func(*Store) error { return nil },
+		"parked": func(s *Store) error {
+			if !s.park() {
+				return errors.New("not parked")
+			}
+			return nil
+		},
+		"content put and deleted": func(s *Store) error {
+			return errors.Join(putText(s, "other", big), s.Delete(t.Context(), nameKey("other")))
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			s := uncleanStore(t, dir, nil)
@@ -22,8 +33,8 @@ func TestDraftOutlivesStore(t *testing.T) {
 			if err := d.Add("out", 0o644, strings.NewReader(big)); err != nil {
 				t.Fatal(err)
 			}
-			if parked && !s.park() {
-				t.Fatal("not parked")
+			if err := before(s); err != nil {
+				t.Fatal(err)
 			}
 			if err := s.Close(t.Context()); err != nil {
 				t.Fatal(err)

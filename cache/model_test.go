@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -251,6 +252,11 @@ func TestCloseDuring(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := t.Context()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
 	var wg sync.WaitGroup
 	ran := make(chan error, 1)
 	go func() { ran <- s.Run(ctx) }()
@@ -274,6 +280,13 @@ func TestCloseDuring(t *testing.T) {
 	}
 	until(func() error { return putText(s, "a", strings.Repeat("a", 5000)) })
 	until(func() error { _, err := getText(s, "multi"); return err })
+	until(func() error { return deliverOnce(s, "multi", root) })
+	until(func() error {
+		if err := s.Delete(ctx, nameKey("a")); !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		return nil
+	})
 	until(func() error { return s.Sync(ctx) })
 	until(func() error {
 		if _, err := s.Verify(ctx, nil); !errors.Is(err, index.ErrDamaged) {
@@ -294,7 +307,7 @@ func TestCloseDuring(t *testing.T) {
 		}
 	})
 	<-built
-	for range 5 {
+	for range 7 {
 		<-busy
 	}
 	closing, cancel := context.WithTimeout(ctx, time.Minute)
@@ -321,6 +334,20 @@ func TestCloseInTime(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// deliverOnce gets and delivers an entry, or meets the miss of an index that is being rebuilt.
+func deliverOnce(s *Store, name string, root *os.Root) error {
+	a, err := s.Get(context.Background(), nameKey(name))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer a.Release()
+	_, err = a.Deliver(context.Background(), root, nil)
+	return err
 }
 
 // TestCloseWithLease reports the lease, keeps the content readable, and gives the root up with the last Release.

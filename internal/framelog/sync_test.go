@@ -1,7 +1,9 @@
 package framelog_test
 
 import (
+	"bytes"
 	"errors"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -140,4 +142,25 @@ func TestSyncOfAnEarlierLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.intact(t, open(t, mem.Crash(vfs.Loss{}), dir, small()))
+}
+
+// TestCloseIsDurable demands that a power loss after Close leaves the log as it was, its last roster too.
+func TestCloseIsDurable(t *testing.T) {
+	fsys, m := vfs.NewMem(dir), model{}
+	l := open(t, fsys, dir, small())
+	m.fill(t, l, 20)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	left := fsys.Crash(vfs.Loss{})
+	entries, err := fsys.ReadDir(dir)
+	if err != nil || len(entries) < 2 {
+		t.Fatal(entries, err)
+	}
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		if !bytes.Equal(readFile(t, left, name), readFile(t, fsys, name)) {
+			t.Errorf("%s lost its end", name)
+		}
+	}
 }

@@ -1,0 +1,150 @@
+package cache
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/larderbuild/larder/cache/internal/index"
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// openFaults opens a store whose calls can be made to fail.
+func openFaults(t *testing.T, o *Options) (*Store, *vfs.Faults, *vfs.Mem) {
+	t.Helper()
+	mem := vfs.NewMem("/d")
+	faults := vfs.NewFaults(mem, nil)
+	s, err := open(t.Context(), crashRoot, mustDefaults(t, o), seams{fs: faults, segmentBytes: 4 << 10,
+		openIndex: func() (index.Index, error) { return index.NewMem(), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		faults.SetHook(nil)
+		s.Close(t.Context())
+	})
+	return s, faults, mem
+}
+
+// textAfter opens what a crash left and returns what stands under a name.
+func textAfter(t *testing.T, tree *vfs.Mem, name string) string {
+	t.Helper()
+	s, err := open(t.Context(), crashRoot, mustDefaults(t, nil), seams{fs: tree,
+		openIndex: func() (index.Index, error) { return index.NewMem(), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	got, err := getText(s, name)
+	if err != nil {
+		t.Error(err)
+	}
+	return got
+}
+
+// TestPayloadBeforeLog loses power at each step of a Sync: an entry that was durable is there, as it was or as what it
+// was replaced with.
+func TestPayloadBeforeLog(t *testing.T) {
+	before, after := strings.Repeat("before ", 900), strings.Repeat("after ", 900)
+	for step := 1; ; step++ {
+		s, faults, mem := openFaults(t, nil)
+		if err := errors.Join(putText(s, "k", before), s.Sync(t.Context()), putText(s, "k", after)); err != nil {
+			t.Fatal(err)
+		}
+		faults.SetHook(vfs.CrashAt(faults.Steps() + step))
+		err := s.Sync(t.Context())
+		if _, crashed := faults.Crashed(); !crashed {
+			if err != nil || step < 4 {
+				t.Errorf("sync of %d steps: %v", step-1, err)
+			}
+			return
+		}
+		if got := textAfter(t, mem.Crash(vfs.Loss{}), "k"); got != before && got != after {
+			t.Errorf("crash at step %d: %.20q", step, got)
+		}
+	}
+}
+
+// TestSyncGoesOn lets one fsync of many fail: Sync says so, and the next one makes durable what this one did not come to.
+func TestSyncGoesOn(t *testing.T) {
+	s, faults, mem := openFaults(t, nil)
+	names := []string{"a", "b", "c", "d"}
+	text := func(name string) string { return strings.Repeat(name, 5000) }
+	for _, name := range names {
+		if err := putText(s, name, text(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	failed := ""
+	faults.SetHook(func(o vfs.Op) (f vfs.Fault) {
+		if o.Kind == vfs.OpSync && strings.Contains(filepath.ToSlash(o.Path), "/blobs/") && failed == "" {
+			failed, f.Err = o.Path, errIO
+		}
+		return f
+	})
+	if err := s.Sync(t.Context()); !errors.Is(err, errIO) || s.unsyncedSince.Load() == 0 {
+		t.Fatalf("sync: %v; waiting since %d", err, s.unsyncedSince.Load())
+	}
+	if err := s.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tree, lost := mem.Crash(vfs.Loss{}), 0
+	for _, name := range names {
+		if got := textAfter(t, tree.Kill(), name); got == "" {
+			lost++
+		} else if got != text(name) {
+			t.Errorf("%s: %.20q", name, got)
+		}
+	}
+	if lost != 1 { // its bytes were gone
+		t.Errorf("%d entries are lost by one failed fsync", lost)
+	}
+}
+
+// TestFolderSyncGoesOn lets the fsync of the folder of payload folders fail: the next Sync must ask again.
+func TestFolderSyncGoesOn(t *testing.T) {
+	s, faults, _ := openFaults(t, nil)
+	if err := putText(s, "k", strings.Repeat("x", 5000)); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	faults.SetHook(func(o vfs.Op) (f vfs.Fault) {
+		if o.Kind == vfs.OpSyncDir && filepath.Base(o.Path) == "blobs" {
+			if asked++; asked == 1 {
+				f.Err = errIO
+			}
+		}
+		return f
+	})
+	if err := s.Sync(t.Context()); !errors.Is(err, errIO) {
+		t.Fatalf("sync: %v", err)
+	}
+	if err := s.Sync(t.Context()); err != nil || asked != 2 {
+		t.Errorf("next sync: %v, the folder was synced %d times", err, asked)
+	}
+}
+
+// TestFailedPutLetsGo fails a put on its way into place. When its content comes again and is deleted, the file goes.
+func TestFailedPutLetsGo(t *testing.T) {
+	s, faults, mem := openFaults(t, nil)
+	text := strings.Repeat("x", 5000)
+	faults.SetHook(vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpRename }, vfs.Fault{Err: errIO}))
+	if err := putText(s, "k", text); !errors.Is(err, errIO) {
+		t.Fatalf("put: %v", err)
+	}
+	faults.SetHook(nil)
+	if err := errors.Join(putText(s, "k", text), s.Delete(t.Context(), nameKey("k"))); err != nil {
+		t.Fatal(err)
+	}
+	folders, err := mem.ReadDir(crashRoot + "/blobs")
+	if err != nil || len(folders) != 1 {
+		t.Fatal(folders, err)
+	}
+	if files, err := mem.ReadDir(crashRoot + "/blobs/" + folders[0].Name()); err != nil || len(files) > 0 {
+		t.Errorf("payload files stay: %v, %v", files, err)
+	}
+	if len(s.pay.pins) > 0 {
+		t.Errorf("%d files are pinned for ever", len(s.pay.pins))
+	}
+}
