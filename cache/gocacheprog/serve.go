@@ -113,7 +113,9 @@ func newSession(ctx context.Context, r io.Reader, w io.Writer, o *Options) (*ses
 func (s *session) open(ctx context.Context, open Opener) {
 	store, err := open(ctx)
 	if err != nil {
-		s.trouble.report("no store: outputs are kept for this build only", err)
+		if ctx.Err() == nil || s.ctx.Err() != nil { // else the session was over before it needed one
+			s.trouble.report("no store: outputs are kept for this build only", err)
+		}
 		close(s.opened)
 		return
 	}

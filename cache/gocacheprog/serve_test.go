@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -76,14 +77,14 @@ func TestGetWaitsForOpening(t *testing.T) {
 	}
 }
 
-// A session that never needed the store does not wait for it.
+// A session that never needed the store does not wait for it, nor complain that there is none.
 func TestEndDoesNotWaitForOpening(t *testing.T) {
 	c := begin(t, func(ctx context.Context) (gocacheprog.Store, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}, gocacheprog.Options{})
-	if err := c.end(); err != nil {
-		t.Error(err)
+	if err := c.end(); err != nil || c.log.String() != "" {
+		t.Errorf("%v, said %q", err, c.log)
 	}
 }
 
@@ -296,8 +297,10 @@ func TestContextEnds(t *testing.T) {
 	var out bytes.Buffer
 	open := func(ctx context.Context) (gocacheprog.Store, error) { return nil, ctx.Err() }
 	in := strings.NewReader(c1000gets())
-	if err := gocacheprog.Serve(ctx, in, &out, open, nil); err != nil {
-		t.Error(err)
+	log := new(logbook)
+	o := &gocacheprog.Options{Logger: slog.New(slog.NewTextHandler(log, nil))}
+	if err := gocacheprog.Serve(ctx, in, &out, open, o); err != nil || !strings.Contains(log.String(), "no store") {
+		t.Errorf("%v, said %q", err, log)
 	}
 	if n := strings.Count(out.String(), `"Miss":true`); n != 1000 {
 		t.Errorf("%d misses", n)

@@ -125,9 +125,9 @@ func TestBrokerPutsOnceForAll(t *testing.T) {
 	var group sync.WaitGroup
 	for range 20 {
 		group.Go(func() {
-			id, end := s.begin()
+			l, end := s.begin()
 			defer end()
-			h := putHead{session: id, action: actionOf("all"), output: sha256.Sum256(body)}
+			h := putHead{session: l.guide.id, action: actionOf("all"), output: sha256.Sum256(body)}
 			if o, err := s.takeInTurn(t.Context(), h, body); err != nil || o.Output != h.output {
 				t.Errorf("%+v, %v", o, err)
 			}
@@ -246,9 +246,9 @@ func TestBrokerLeases(t *testing.T) {
 	defer store.Close(context.Background())
 	var s sessions
 	s.init(store)
-	id, end := s.begin()
+	l, end := s.begin()
 	put := func() error {
-		return s.with(id, func(st gocacheprog.Store) error {
+		return s.with(l.guide.id, func(st *leased) error {
 			_, err := st.Put(t.Context(), actionOf("k"), sha256.Sum256([]byte("v")), strings.NewReader("v"))
 			return err
 		})

@@ -18,9 +18,12 @@ type brokered struct {
 	c      *ipc.Client
 	failed atomic.Pointer[error] // why the session does without
 
-	mu     sync.Mutex
-	id     uint64 // of the session; 0 before the first
-	stream *ipc.Stream
+	ahead ahead
+
+	mu      sync.Mutex
+	id      uint64 // of the session; 0 before the first
+	stream  *ipc.Stream
+	reading sync.WaitGroup
 }
 
 // sendWhole is up to which size in bytes a body goes with its request.
@@ -28,10 +31,15 @@ const sendWhole = 256 << 10
 
 // Get implements [gocacheprog.Store].
 func (b *brokered) Get(ctx context.Context, action gocacheprog.ID) (o gocacheprog.Object, err error) {
+	o, ok, before := b.ahead.take(action)
+	if ok {
+		return o, nil
+	}
 	err = b.do(ctx, func(session uint64) error {
-		var room [40 + 512]byte
+		var room [getBytes + 512]byte
 		request := append(binary.LittleEndian.AppendUint64(room[:0], session), action[:]...)
-		answer, err := b.c.CallAppend(room[40:40], opGet, request, 0)
+		request = append(request, before[:]...)
+		answer, err := b.c.CallAppend(room[getBytes:getBytes], opGet, request, 0)
 		if err != nil {
 			return err
 		}
@@ -154,6 +162,8 @@ func (b *brokered) session(ctx context.Context, old uint64) (uint64, error) {
 		return 0, err
 	}
 	b.id = binary.LittleEndian.Uint64(number[:])
+	st := b.stream
+	b.reading.Go(func() { b.ahead.read(st) }) // ends with the stream; Release waits
 	return b.id, nil
 }
 
@@ -165,4 +175,5 @@ func (b *brokered) Release() {
 		b.stream.Close()
 	}
 	b.c.Close()
+	b.reading.Wait()
 }

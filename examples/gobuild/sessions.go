@@ -23,6 +23,8 @@ type sessions struct {
 	list map[uint64]*leased
 	last uint64
 
+	order order
+
 	// turns let one of several puts of an action go first; they share them by its first byte.
 	turns [256]sync.Mutex
 }
@@ -30,8 +32,9 @@ type sessions struct {
 // leased is one session's view of the store.
 type leased struct {
 	gocacheprog.Store
-	use sync.RWMutex // held for reading by calls, so that none is made after Release
-	end bool
+	guide *guide
+	use   sync.RWMutex // held for reading by calls, so that none is made after Release
+	end   bool
 }
 
 func (s *sessions) init(store *cache.Store) {
@@ -41,14 +44,14 @@ func (s *sessions) init(store *cache.Store) {
 // end lets every session go.
 func (s *sessions) end() { s.once.Do(func() { close(s.over) }) }
 
-func (s *sessions) begin() (id uint64, end func()) {
+func (s *sessions) begin() (l *leased, end func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
-	id = s.last
-	l := &leased{Store: gocacheprog.Over(s.store)}
+	id := s.last
+	l = &leased{Store: gocacheprog.Over(s.store), guide: newGuide(s, id)}
 	s.list[id] = l
-	return id, func() {
+	return l, func() {
 		s.mu.Lock()
 		delete(s.list, id)
 		s.mu.Unlock()
@@ -60,7 +63,7 @@ func (s *sessions) begin() (id uint64, end func()) {
 }
 
 // with runs use on a session's view of the store.
-func (s *sessions) with(id uint64, use func(gocacheprog.Store) error) error {
+func (s *sessions) with(id uint64, use func(*leased) error) error {
 	s.mu.RLock()
 	l := s.list[id]
 	s.mu.RUnlock()
@@ -79,9 +82,9 @@ var errNoSession = &ipc.RemoteError{Code: codeNoSession, Message: "no such sessi
 
 // session holds a session until its client ends, or the broker does.
 func (s *sessions) session(ctx context.Context, _ *ipc.Request, st *ipc.Stream) error {
-	id, end := s.begin()
+	l, end := s.begin()
 	defer end()
-	if _, err := st.Write(binary.LittleEndian.AppendUint64(nil, id)); err != nil {
+	if _, err := st.Write(binary.LittleEndian.AppendUint64(nil, l.guide.id)); err != nil {
 		return err
 	}
 	gone := make(chan struct{})
@@ -89,6 +92,9 @@ func (s *sessions) session(ctx context.Context, _ *ipc.Request, st *ipc.Stream) 
 		io.Copy(io.Discard, st)
 		close(gone)
 	}()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go l.guide.run(ctx, st) // ends with ctx or the stream
 	select {
 	case <-gone:
 	case <-s.over:
@@ -98,15 +104,18 @@ func (s *sessions) session(ctx context.Context, _ *ipc.Request, st *ipc.Stream) 
 }
 
 func (s *sessions) get(ctx context.Context, r *ipc.Request) (*ipc.Response, error) {
-	if len(r.Payload) != 8+32 {
+	if len(r.Payload) != getBytes {
 		return nil, errShort
 	}
 	answer := r.Buffer()
-	err := s.with(binary.LittleEndian.Uint64(r.Payload), func(store gocacheprog.Store) error {
-		o, err := store.Get(ctx, gocacheprog.ID(r.Payload[8:]))
+	action, before := gocacheprog.ID(r.Payload[8:]), gocacheprog.ID(r.Payload[8+32:])
+	err := s.with(binary.LittleEndian.Uint64(r.Payload), func(l *leased) error {
+		s.order.note(before, action)
+		o, err := l.Get(ctx, action)
 		if err == nil {
 			answer = appendObject(answer, &o)
 		}
+		l.guide.tell(action)
 		return err
 	})
 	if err != nil && !errors.Is(err, gocacheprog.ErrMiss) {
@@ -151,12 +160,12 @@ func (s *sessions) takeInTurn(ctx context.Context, h putHead, body []byte) (goca
 
 // take stores a body, unless another go command was faster with the same.
 func (s *sessions) take(ctx context.Context, h putHead, body io.Reader) (o gocacheprog.Object, err error) {
-	err = s.with(h.session, func(store gocacheprog.Store) error {
-		if o, err = store.Get(ctx, h.action); err == nil && o.Output == h.output {
+	err = s.with(h.session, func(l *leased) error {
+		if o, err = l.Get(ctx, h.action); err == nil && o.Output == h.output {
 			_, err = io.Copy(io.Discard, body)
 			return err
 		}
-		o, err = store.Put(ctx, h.action, h.output, body)
+		o, err = l.Put(ctx, h.action, h.output, body)
 		return err
 	})
 	return o, err

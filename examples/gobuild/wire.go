@@ -11,8 +11,8 @@ import (
 
 // Operations of the broker. Numbers are little endian; IDs are 32 bytes.
 const (
-	opSession = 1 // stream: the session's number, u64, comes; the session lasts as long as the stream
-	opGet     = 2 // number, action; the answer is an object, or nothing for a miss
+	opSession = 1 // stream: the session's number, u64, comes, then what guide sends; the session lasts as long as it
+	opGet     = 2 // number, action, action asked for before; the answer is an object, or nothing for a miss
 	opPut     = 3 // number, action, output, body; the answer is an object
 	opUpload  = 4 // stream: number, action, output; the body goes, an object comes
 	opCommand = 5 // words of a command line, each with a zero byte behind it; see answer
@@ -26,6 +26,8 @@ type putHead struct {
 	session        uint64
 	action, output gocacheprog.ID
 }
+
+const getBytes = 8 + 32 + 32
 
 const putHeadBytes = 8 + 32 + 32
 
@@ -46,6 +48,9 @@ func parsePutHead(b []byte) (h putHead, rest []byte, err error) {
 	return h, b[putHeadBytes:], nil
 }
 
+// objectBytes is the size of an object without its path.
+const objectBytes = 32 + 8 + 8
+
 func appendObject(b []byte, o *gocacheprog.Object) []byte {
 	b = append(b, o.Output[:]...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(o.Size))
@@ -54,12 +59,12 @@ func appendObject(b []byte, o *gocacheprog.Object) []byte {
 }
 
 func parseObject(b []byte) (o gocacheprog.Object, err error) {
-	if len(b) < 48 {
+	if len(b) < objectBytes {
 		return o, errShort
 	}
 	copy(o.Output[:], b)
 	o.Size = int64(binary.LittleEndian.Uint64(b[32:]))
 	o.Time = time.Unix(0, int64(binary.LittleEndian.Uint64(b[40:])))
-	o.Path = string(b[48:])
+	o.Path = string(b[objectBytes:])
 	return o, nil
 }

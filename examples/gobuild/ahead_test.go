@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/cache/gocacheprog"
+)
+
+// A go command that asks for one output is sent what the one before it asked for next, in its order, but what
+// is not there.
+func TestSentAhead(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "store")
+	a, b := joinBroker(t, root), joinBroker(t, root)
+	defer a.Release()
+	defer b.Release()
+	putBody(t, a, "one", []byte("1"))
+	if _, err := a.Get(t.Context(), actionOf("missing")); !errors.Is(err, gocacheprog.ErrMiss) {
+		t.Fatal(err)
+	}
+	putBody(t, a, "two", []byte("2"))
+	putBody(t, a, "three", []byte("3"))
+
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	st, err := b.c.Open(ctx, opSession, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	request := make([]byte, getBytes)
+	if _, err := io.ReadFull(st, request[:8]); err != nil { // the session's number
+		t.Fatal(err)
+	}
+	one := actionOf("one")
+	copy(request[8:], one[:])
+	if _, err := b.c.Call(ctx, opGet, request); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []struct{ name, body string }{{"two", "2"}, {"three", "3"}} {
+		action, o, err := readAhead(st)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(o.Path)
+		if err != nil || action != actionOf(want.name) || string(got) != want.body || o.Output != sha256.Sum256(got) {
+			t.Errorf("%s: sent %x, %+v with %q, %v", want.name, action, o, got, err)
+		}
+	}
+}
+
+// What was sent ahead is not asked for.
+func TestAheadAnswers(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "store")
+	a, b := joinBroker(t, root), joinBroker(t, root)
+	defer a.Release()
+	defer b.Release()
+	putBody(t, a, "one", []byte("1"))
+	putBody(t, a, "two", []byte("2"))
+	wantBody(t, b, "one", []byte("1"))
+	two := actionOf("two")
+	for start := time.Now(); !b.ahead.has(two); runtime.Gosched() {
+		if time.Since(start) > 30*time.Second {
+			t.Fatal("nothing was sent")
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // nothing can be asked with this
+	if o, err := b.Get(ended, two); err != nil || o.Output != sha256.Sum256([]byte("2")) {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if b.ahead.has(two) {
+		t.Error("it is still held")
+	}
+}
+
+func (a *ahead) has(action gocacheprog.ID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ok := a.objects[action]
+	return ok
+}
+
+// What is remembered of the order has a bound.
+func TestOrderIsBounded(t *testing.T) {
+	var o order
+	var before, action gocacheprog.ID
+	for i := range 2 * maxOrder {
+		binary.LittleEndian.PutUint64(action[:], uint64(i))
+		o.note(before, action)
+		if next, ok := o.after(before); !ok || next != action {
+			t.Fatalf("after %d: %v, %v", i, next, ok)
+		}
+		before = action
+	}
+	if len(o.next) > maxOrder {
+		t.Errorf("%d actions are remembered", len(o.next))
+	}
+}
