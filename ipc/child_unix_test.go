@@ -20,12 +20,14 @@ import (
 )
 
 // roles are what the tests of this package start as other processes.
-var roles = map[string]testkit.Role{"serve": serveRole}
+var roles = map[string]testkit.Role{"serve": serveRole, "elsewhere": elsewhereRole}
 
 // serveRole serves an endpoint in a folder with at most so many descriptors, and prints the events.
 func serveRole(args []string) int {
-	if n, _ := strconv.ParseUint(args[1], 10, 64); n > 0 {
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: n, Max: n}); err != nil {
+	if n, _ := strconv.Atoi(args[1]); n > 0 {
+		var limit syscall.Rlimit
+		setBoth(&limit.Cur, &limit.Max, n)
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 			fmt.Println(err)
 			return 1
 		}
@@ -49,6 +51,9 @@ func serveRole(args []string) int {
 	}
 	return 0
 }
+
+// setBoth sets numbers whose type differs from system to system.
+func setBoth[T int64 | uint64](cur, most *T, n int) { *cur, *most = T(n), T(n) }
 
 // serverProcess starts a server in another process.
 func serverProcess(t *testing.T, descriptors int) (ipc.Endpoint, *testkit.Child) {

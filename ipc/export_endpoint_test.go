@@ -4,7 +4,6 @@ import "os"
 
 // What the tests of endpoints see of the rest of the package.
 const (
-	MaxPath     = maxPath
 	ClaimSuffix = claimSuffix
 	StartSuffix = startSuffix
 )

@@ -23,9 +23,10 @@ const (
 	FlagMore, FlagStream = byte(flagMore), byte(flagStream)
 	FlagEnd, FlagFile    = byte(flagEnd), byte(flagFile)
 
-	HeaderSize = headerSize
-	PingSlot   = pingSlot
-	CodeBusy   = codeBusy
+	HeaderSize  = headerSize
+	AckHeadSize = ackHeadSize
+	PingSlot    = pingSlot
+	CodeBusy    = codeBusy
 )
 
 // Append appends the frame as it is on the wire.
@@ -152,3 +153,19 @@ func Waiting(c *Client) int {
 	defer m.mu.Unlock()
 	return len(m.waiting)
 }
+
+// ClientDefaults and ServerDefaults are the options of those who set none.
+func ClientDefaults() ClientOptions { return (*ClientOptions)(nil).withDefaults() }
+
+func ServerDefaults() ServerOptions { return NewServer(nil).o }
+
+// Queued returns the bytes of frames that wait for whoever writes.
+func Queued(c *Client) int {
+	o := &c.current.Load().out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.buf)
+}
+
+// AppendRawError appends the payload of an error answer.
+func AppendRawError(b []byte, e *RemoteError) []byte { return appendRemote(b, e) }

@@ -420,27 +420,54 @@ func TestUpgradeLosesNoCall(t *testing.T) {
 	}
 }
 
+// TestIdle holds a server with each thing that keeps it from being idle, for much longer than it may be.
 func TestIdle(t *testing.T) {
-	died := make(chan ipc.Event, 10)
-	s := newServer(t, &ipc.ServerOptions{IdleAfter: 30 * time.Millisecond, Events: func(e ipc.Event) { died <- e }})
-	release := s.Lease()
-	l, err := ipc.Listen(ipctest.Endpoint(t), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(context.Background(), l) }() // ends when idle
-	select {
-	case err := <-served:
-		t.Fatalf("served until %v in spite of a lease", err)
-	case <-time.After(100 * time.Millisecond):
-	}
-	release()
-	release()
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
-	if e := <-died; e.Kind != ipc.EventDiedIdle {
-		t.Errorf("event %+v", e)
+	for _, what := range []string{"lease", "call", "stream"} {
+		t.Run(what, func(t *testing.T) {
+			died := make(chan ipc.Event, 10)
+			s, began, release := holdingServer(t, &ipc.ServerOptions{IdleAfter: 30 * time.Millisecond,
+				Events: func(e ipc.Event) { died <- e }})
+			s.HandleStream(opStuck, func(context.Context, *ipc.Request, *ipc.Stream) error {
+				began <- struct{}{}
+				<-release
+				return nil
+			})
+			c := ipctest.Client(t, s, nil)
+			end := func() { close(release) }
+			switch what {
+			case "lease":
+				lease := s.Lease()
+				end = func() { lease(); lease() }
+			case "call":
+				held := later(c, opHold, "x")
+				defer func() {
+					if err := <-held; err != nil {
+						t.Errorf("the call that ran says %v", err)
+					}
+				}()
+				<-began
+			case "stream":
+				open(t, c, opStuck, "")
+				<-began
+			}
+			l, err := ipc.Listen(ipctest.Endpoint(t), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			served := make(chan error, 1)
+			go func() { served <- s.Serve(context.Background(), l) }() // ends when idle
+			select {
+			case err := <-served:
+				t.Fatalf("served until %v in spite of a %s", err, what)
+			case <-time.After(100 * time.Millisecond):
+			}
+			end()
+			if err := <-served; err != nil {
+				t.Error(err)
+			}
+			if e := <-died; e.Kind != ipc.EventDiedIdle {
+				t.Errorf("event %+v", e)
+			}
+		})
 	}
 }

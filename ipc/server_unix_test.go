@@ -5,6 +5,7 @@
 package ipc_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -66,5 +67,50 @@ func TestEndBeforeHello(t *testing.T) {
 			t.Errorf("the %s client's call says %v, outcome %v", name, err, ipc.OutcomeOf(err))
 		}
 		c.Close()
+	}
+}
+
+// late begins to serve with a context that has ended, when clients wait already.
+type late struct {
+	*ipc.Listener
+	before func(*ipc.Listener)
+}
+
+func (l *late) Listen() (*ipc.Listener, error) {
+	l.before(l.Listener)
+	return l.Listener, nil
+}
+
+// TestDrainTakesTheQueue has clients that have sent calls and were not yet accepted when the drain
+// begins: each is answered or told that its call did not run.
+func TestDrainTakesTheQueue(t *testing.T) {
+	for range 20 {
+		s := newServer(t, nil)
+		l, err := ipc.Listen(ipctest.Endpoint(t), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var calls []<-chan error
+		queue := func(l *ipc.Listener) {
+			for range 4 { // as many as there are pending instances of a pipe
+				c, err := ipc.DialConn(t.Context(), l.Endpoint(), nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				t.Cleanup(func() { c.Close() })
+				calls = append(calls, later(c, opEcho, "x"))
+			}
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := s.Serve(ended, &late{l, queue}); err != nil {
+			t.Error(err)
+		}
+		for _, call := range calls {
+			if err := <-call; err != nil && (!errors.Is(err, ipc.ErrDraining) || ipc.OutcomeOf(err) != ipc.NotProcessed) {
+				t.Errorf("a call in the queue says %v, outcome %v", err, ipc.OutcomeOf(err))
+			}
+		}
 	}
 }

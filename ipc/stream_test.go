@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -32,6 +35,11 @@ func streamServer(t testing.TB, o *ipc.ServerOptions) *ipc.Server {
 			return err
 		}
 		_, err := io.Copy(st, st)
+		return err
+	})
+	s.HandleStream(opCount, func(_ context.Context, _ *ipc.Request, st *ipc.Stream) error {
+		n, err := io.Copy(io.Discard, st)
+		fmt.Fprint(st, n)
 		return err
 	})
 	s.HandleStream(opStuck, func(ctx context.Context, _ *ipc.Request, _ *ipc.Stream) error {
@@ -99,6 +107,127 @@ func TestStreamKeepsMemoryFlat(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if n := after.TotalAlloc - before.TotalAlloc; n > total/16 {
 		t.Errorf("%d bytes allocated to move %d", n, total)
+	}
+}
+
+// TestStreamHasNoLimit moves more than the limits allow a message to have.
+func TestStreamHasNoLimit(t *testing.T) {
+	s := streamServer(t, &ipc.ServerOptions{Limits: ipc.Limits{MaxMessage: 1000, Memory: 1000}})
+	c := ipctest.Client(t, s, &ipc.ClientOptions{MaxMessage: 1000})
+	there := open(t, c, opCount, "")
+	if _, err := there.Write(make([]byte, 1<<20)); err != nil {
+		t.Error(err)
+	}
+	there.CloseWrite()
+	if b, err := io.ReadAll(there); string(b) != "1048576" || err != nil {
+		t.Errorf("the handler has read %q, %v", b, err)
+	}
+	if _, err := io.CopyN(io.Discard, open(t, c, opGive, ""), 1<<20); err != nil {
+		t.Error(err)
+	}
+}
+
+const window = 4 // chunks of 64 KiB
+
+// TestWindowOfTheServer gives a handler that writes 1 MiB credit for a few chunks.
+func TestWindowOfTheServer(t *testing.T) {
+	s := newServer(t, nil)
+	s.HandleStream(30, func(_ context.Context, _ *ipc.Request, st *ipc.Stream) error {
+		_, err := st.Write(make([]byte, 1<<20))
+		return err
+	})
+	f := rawClient(t, s, 2)
+	f.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Flags: ipc.FlagStream, Op: 30, Slot: 1}))
+	for _, credit := range []int{0, 1, window} {
+		chunks := credit
+		if credit == 0 {
+			chunks = window // without a word
+		} else {
+			f.Write(frame(ipc.RawFrame{Kind: ipc.KindCredit, Slot: 1, Extra: uint32(credit)}))
+		}
+		for range chunks {
+			if chunk := next(f); chunk.Kind != ipc.KindChunk || len(chunk.Payload) != 64<<10 {
+				t.Fatalf("with a credit of %d came %d bytes of kind %d", credit, len(chunk.Payload), chunk.Kind)
+			}
+		}
+		for range 20 { // a chunk too many would come before one of these
+			f.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Slot: ipc.PingSlot, Payload: []byte{1}}))
+			if pong := next(f); pong.Kind != ipc.KindResponse {
+				t.Fatalf("beyond a credit of %d came %d bytes of kind %d", credit, len(pong.Payload), pong.Kind)
+			}
+		}
+	}
+}
+
+// TestWindowOfTheClient gives a client that writes 1 MiB credit for a few chunks.
+func TestWindowOfTheClient(t *testing.T) {
+	spent := make(chan struct{})
+	c := against(t, nil, func(f *os.File) {
+		stream := next(f)
+		for chunks, pings, allowed := 0, 0, window; ; {
+			switch got := next(f); got.Kind {
+			case ipc.KindChunk:
+				if chunks++; chunks > allowed || len(got.Payload) != 64<<10 {
+					t.Errorf("chunk %d of %d bytes, with credit for %d", chunks, len(got.Payload), allowed)
+				}
+				if chunks == window+2 {
+					close(spent)
+				}
+			case ipc.KindRequest:
+				f.Write(frame(answer(got, "")))
+				if pings++; pings == 20 || pings == 40 {
+					allowed++
+					f.Write(frame(ipc.RawFrame{Kind: ipc.KindCredit, Slot: stream.Slot, Gen: stream.Gen, Extra: 1}))
+				}
+			default:
+				return
+			}
+		}
+	})
+	st := open(t, c, 1, "")
+	wrote := make(chan struct{})
+	go func() { // ends with the stream
+		defer close(wrote)
+		st.Write(make([]byte, 1<<20))
+	}()
+	for range 40 {
+		if err := c.Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-spent
+	st.Close()
+	<-wrote
+}
+
+// TestCredits reads what is granted for chunks that were read: an empty one costs nothing.
+func TestCredits(t *testing.T) {
+	s := streamServer(t, nil)
+	f := rawClient(t, s, 2)
+	f.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Flags: ipc.FlagStream, Op: opCount, Slot: 1}))
+	chunk := ipc.RawFrame{Kind: ipc.KindChunk, Slot: 1, Payload: make([]byte, 64<<10)}
+	for range 3 {
+		for range window {
+			f.Write(frame(chunk))
+		}
+		for granted := 0; granted < window; {
+			credit := next(f)
+			if credit.Kind != ipc.KindCredit || credit.Extra == 0 || len(credit.Payload) > 0 {
+				t.Fatalf("frame %+v", credit)
+			}
+			granted += int(credit.Extra)
+		}
+	}
+	for range window {
+		f.Write(frame(ipc.RawFrame{Kind: ipc.KindChunk, Slot: 1, Payload: []byte("x")}))
+	}
+	f.Write(frame(ipc.RawFrame{Kind: ipc.KindChunk, Flags: ipc.FlagEnd, Slot: 1}))
+	got := next(f)
+	for got.Kind == ipc.KindCredit {
+		got = next(f)
+	}
+	if want := strconv.Itoa(3*window<<16 + window); string(got.Payload) != want {
+		t.Errorf("the handler has read %q, want %s", got.Payload, want)
 	}
 }
 

@@ -1,0 +1,131 @@
+package ipc_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/ipctest"
+)
+
+func TestDefaults(t *testing.T) {
+	c, s := ipc.ClientDefaults(), ipc.ServerDefaults()
+	if c.Timeout != 5*time.Minute || c.PingEvery != 5*time.Second || c.MaxMessage != 64<<20 {
+		t.Errorf("of a client: %+v", c)
+	}
+	want := ipc.Limits{Connections: 1024, CallsPerConnection: 256, Calls: 4096, MaxMessage: 64 << 20,
+		Memory: 1 << 30, Header: 10 * time.Second, Stall: 5 * time.Minute}
+	if s.Limits != want || s.IdleAfter != 0 || s.DrainTimeout != 30*time.Second {
+		t.Errorf("of a server: %+v", s)
+	}
+}
+
+// TestToldLimits reads what a server with default limits tells its clients.
+func TestToldLimits(t *testing.T) {
+	s := newServer(t, nil)
+	client, server := ipctest.Pair(t)
+	done := make(chan struct{})
+	go func() { // ends with the connection
+		defer close(done)
+		s.ServeConn(server)
+	}()
+	defer func() { <-done }()
+	defer client.Close()
+	client.Write(ipc.RawHello(2))
+	want := ipc.RawWholeAck(s.Info(), 1, 0, 64<<20, 256)[ipc.AckHeadSize:]
+	if got, err := ipc.ReadRawAck(client); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the acknowledgement says %x, %v, want %x", got, err, want)
+	}
+}
+
+// TestLimitsBeforeTheAcknowledgement has a server that does not answer the hello.
+func TestLimitsBeforeTheAcknowledgement(t *testing.T) {
+	client, server := ipctest.Pair(t)
+	defer server.Close()
+	c, err := ipc.NewClient(client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Call(t.Context(), 1, make([]byte, 64<<20+1))
+	checkCall(t, err, ipc.ErrTooLarge, ipc.PhaseQueue, ipc.NotProcessed)
+	var waiting []<-chan error
+	for range 256 {
+		waiting = append(waiting, later(c, 1, ""))
+	}
+	for ipc.Running(c) < len(waiting) {
+		<-time.After(time.Millisecond) // until all have a slot
+	}
+	_, err = c.CallAppend(nil, 1, nil, 20*time.Millisecond)
+	checkCall(t, err, ipc.ErrTimeout, ipc.PhaseQueue, ipc.NotProcessed)
+	c.Close()
+	for _, w := range waiting {
+		if err := <-w; !errors.Is(err, ipc.ErrClosed) {
+			t.Errorf("a call that has a slot says %v", err)
+		}
+	}
+}
+
+// TestBudgets reads what requests say of their time: the caller's, the client's or the default.
+func TestBudgets(t *testing.T) {
+	type call func(*ipc.Client) error
+	plain := func(c *ipc.Client) error { _, err := c.Call(context.Background(), 1, nil); return err }
+	within := func(d time.Duration) call {
+		return func(c *ipc.Client) error { _, err := c.CallAppend(nil, 1, nil, d); return err }
+	}
+	for _, tc := range []struct {
+		name    string
+		timeout time.Duration // of the client
+		call    call
+		want    time.Duration
+	}{
+		{"call", 0, plain, 5 * time.Minute},
+		{"call of a client with a timeout", time.Minute, plain, time.Minute},
+		{"appending call", 0, within(0), 5 * time.Minute},
+		{"appending call of a client with a timeout", time.Minute, within(0), time.Minute},
+		{"call with a timeout", time.Minute, within(2 * time.Minute), 2 * time.Minute},
+		{"rounded up", 0, within(time.Minute + 1), time.Minute + time.Millisecond},
+		{"file", 0, func(c *ipc.Client) error {
+			_, err := c.CallFile(context.Background(), 1, nil)
+			return err
+		}, 5 * time.Minute},
+		{"file of a client with a timeout", time.Minute, func(c *ipc.Client) error {
+			_, err := c.CallFile(context.Background(), 1, nil)
+			return err
+		}, time.Minute},
+		{"ping", time.Minute, func(c *ipc.Client) error { return c.Ping(context.Background()) }, 2 * time.Second},
+		{"status", time.Minute, func(c *ipc.Client) error {
+			_, err := c.Status(context.Background())
+			return err
+		}, 2 * time.Second},
+		{"shutdown", time.Minute, func(c *ipc.Client) error {
+			return c.Shutdown(context.Background(), "")
+		}, 2 * time.Second},
+		{"stream", time.Minute, func(c *ipc.Client) error {
+			st, err := c.Open(context.Background(), 1, nil)
+			if err == nil {
+				err = st.Close()
+			}
+			return err
+		}, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			budget := make(chan uint32, 1)
+			c := against(t, &ipc.ClientOptions{Timeout: tc.timeout}, func(f *os.File) {
+				request := next(f)
+				budget <- request.Extra
+				f.Write(answer(request, "").Append(nil))
+				untilClosed(f)
+			})
+			if err := tc.call(c); err != nil {
+				t.Fatal(err)
+			}
+			if got := time.Duration(<-budget) * time.Millisecond; got != tc.want {
+				t.Errorf("the server is given %v, want %v", got, tc.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,79 @@
+package ipc_test
+
+import (
+	"bytes"
+	"context"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/ipctest"
+)
+
+// TestWhereHandlersRun holds that fast operations run on the goroutine that reads and that others do
+// not, and that these use goroutines again.
+func TestWhereHandlersRun(t *testing.T) {
+	s := newServer(t, nil)
+	where := func(_ context.Context, req *ipc.Request) (*ipc.Response, error) {
+		stack := make([]byte, 16<<10)
+		return &ipc.Response{Payload: stack[:runtime.Stack(stack, false)]}, nil
+	}
+	s.Handle(5, where)
+	s.HandleFast(6, where)
+	c := ipctest.Conn(t, s, nil)
+	goroutines := func(op uint16, reads bool) int {
+		seen := map[string]bool{}
+		for range 200 {
+			stack, err := c.Call(t.Context(), op, nil)
+			if err != nil || bytes.Contains(stack, []byte("(*session).serve(")) != reads {
+				t.Fatalf("operation %d runs in %s, %v", op, stack, err)
+			}
+			number, _, _ := strings.Cut(string(stack), " [")
+			seen[number] = true
+		}
+		return len(seen)
+	}
+	if n := goroutines(6, true); n != 1 {
+		t.Errorf("a connection is read by %d goroutines", n)
+	}
+	if n := goroutines(5, false); n > 100 {
+		t.Errorf("200 calls in turn took %d goroutines", n)
+	}
+}
+
+// TestIdleWorkers makes more calls at once than goroutines are kept for the next ones.
+func TestIdleWorkers(t *testing.T) {
+	const kept, calls = 256, 600
+	s, began, release := holdingServer(t, &ipc.ServerOptions{Limits: ipc.Limits{CallsPerConnection: calls}})
+	c := ipctest.Client(t, s, nil)
+	if err := c.Ping(t.Context()); err != nil { // it now knows the limit
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range calls {
+		all.Go(func() {
+			if _, err := c.Call(t.Context(), opHold, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for range calls {
+		<-began
+	}
+	close(release)
+	all.Wait()
+	workers := func() int {
+		stacks := make([]byte, 8<<20)
+		return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("(*Server).worker("))
+	}
+	for range 1000 {
+		if workers() <= kept {
+			return
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	t.Errorf("%d goroutines are kept", workers())
+}
