@@ -81,7 +81,8 @@ type Held struct {
 // claim ends with [Held.Close] or with the process, and never is a dead owner in the way: its
 // record is ignored, whatever number its process had. A server that lives keeps the endpoint even
 // if somebody has deleted its lock file. A folder on another machine is an error, because locks are
-// not to be trusted there. ctx ends waiting, of which there is little.
+// not to be trusted there. ctx ends waiting for what a killed owner still has: at most a second for
+// the lock and another for the socket.
 func Claim(ctx context.Context, ep ipc.Endpoint, o *ClaimOptions) (*Held, error) {
 	if o == nil {
 		o = new(ClaimOptions)
@@ -143,10 +144,11 @@ func newInstance() string {
 	return strconv.FormatUint(rand.Uint64()|high, 16) + strconv.FormatUint(rand.Uint64()|high, 16)
 }
 
-// How long a lock whose holder does not say who it is may stay: others look whether a file is
-// locked by locking it for a moment.
+// How long a lock may stay whose holder is dead or does not say who it is: a killed process needs
+// the processor once more before its files are closed, and others look whether a file is locked by
+// locking it for a moment.
 const (
-	lookTime     = 100 * time.Millisecond
+	lookTime     = time.Second
 	lookPauseMax = 10 * time.Millisecond
 )
 
