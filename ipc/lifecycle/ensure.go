@@ -236,8 +236,7 @@ func (e *effort) timeout(ctx context.Context, last error) error {
 	}
 	t := &TimeoutError{Endpoint: e.ep, Doing: "look for a server", Err: last}
 	switch {
-	case e.alone:
-	case filelock.Held(e.ep.Beside(startSuffix)):
+	case !e.alone && filelock.Held(e.ep.Beside(startSuffix)):
 		t.Doing = "wait for another process to start a server"
 		t.Who = readRecord(e.ep.Beside(startSuffix)).Info
 	case filelock.Held(e.ep.Beside(claimSuffix)):

@@ -254,13 +254,16 @@ func TestEnsureSaysWhyNot(t *testing.T) {
 func TestEnsureNeverReady(t *testing.T) {
 	h := newHost(t, "1")
 	o := h.options()
-	o.Timeout = 50 * time.Millisecond
+	o.Timeout = time.Second
 	keep := make(chan *os.File, 1)
 	o.Spawn = func(_ context.Context, info lifecycle.SpawnInfo) (<-chan error, error) {
 		keep <- dup(t, info)
 		return make(chan error, 1), nil
 	}
 	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+	if len(keep) != 1 {
+		t.Fatalf("no server was started: %v", err)
+	}
 	(<-keep).Close()
 	if _, ok := errors.AsType[*lifecycle.StartError](err); !ok || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("server that is never ready: %v", err)
@@ -286,30 +289,37 @@ func TestEnsureGivenUp(t *testing.T) {
 	h.ensure(h.options())
 }
 
-// TestEnsureReadyLate has the server come up after the first caller has given up.
+// TestEnsureReadyLate has the server come up after the first caller has given up, who waited for
+// news of the start or, where the server has closed its handle, for an answer.
 func TestEnsureReadyLate(t *testing.T) {
+	for name, keep := range map[string]bool{"handle open": true, "handle closed": false} {
+		t.Run(name, func(t *testing.T) { ensureReadyLate(t, keep) })
+	}
+}
+
+func ensureReadyLate(t *testing.T, keep bool) {
 	h := newHost(t, "1")
 	o := h.options()
-	o.Timeout = 100 * time.Millisecond
+	o.Timeout = time.Second
 	claims := make(chan *lifecycle.Held, 1)
-	o.Spawn = func(context.Context, lifecycle.SpawnInfo) (<-chan error, error) {
-		claim, err := lifecycle.Claim(t.Context(), h.ep, nil)
-		claims <- claim
-		return nil, err
+	o.Spawn = func(_ context.Context, info lifecycle.SpawnInfo) (<-chan error, error) {
+		if keep {
+			handle := dup(t, info)
+			t.Cleanup(func() { handle.Close() })
+		}
+		claims <- claim(t, h.ep)
+		return nil, nil
 	}
 	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
-	if _, ok := errors.AsType[*lifecycle.StartError](err); ok {
-		t.Errorf("a server that is late was taken for a dead one: %v", err)
-	}
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("server that is late: %v", err)
+	if len(claims) != 1 {
+		t.Fatalf("no server was started: %v", err)
 	}
 	claim := <-claims
-	srv := ipc.NewServer(&ipc.ServerOptions{Version: "1"})
-	srv.Handle(opEcho, func(_ context.Context, r *ipc.Request) (*ipc.Response, error) {
-		return r.Reply(r.Payload), nil
-	})
-	h.servers.Go(func() { srv.Serve(context.Background(), claim) })
+	timeout, ok := errors.AsType[*lifecycle.TimeoutError](err)
+	if !ok || timeout.Who != claim.Info() {
+		t.Errorf("server that is late: %v; want %v named", err, claim.Info())
+	}
+	h.serveClaim(claim)
 	h.ensure(h.options())
 	if h.spawns() != 0 || len(h.noted(lifecycle.EventKill)) != 0 {
 		t.Errorf("%d more servers started, %d killed", h.spawns(), len(h.noted(lifecycle.EventKill)))
@@ -326,8 +336,7 @@ func TestEnsureWaitsForStart(t *testing.T) {
 	for range 5 {
 		<-silent
 	}
-	srv := ipc.NewServer(&ipc.ServerOptions{Version: "1"})
-	h.servers.Go(func() { srv.Serve(context.Background(), claim) })
+	h.serveClaim(claim)
 	if err := <-ensured; err != nil {
 		t.Error(err)
 	}

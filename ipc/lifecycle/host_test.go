@@ -86,10 +86,7 @@ func (h *host) spawn(_ context.Context, info lifecycle.SpawnInfo) (<-chan error,
 
 // serve starts a server and returns what tells of its end.
 func (h *host) serve(starter *lifecycle.Readiness) <-chan error {
-	srv := ipc.NewServer(&ipc.ServerOptions{Version: h.version})
-	srv.Handle(opEcho, func(_ context.Context, r *ipc.Request) (*ipc.Response, error) {
-		return r.Reply(r.Payload), nil
-	})
+	srv := h.echoServer()
 	exited := make(chan error, 1)
 	claim, err := lifecycle.Claim(context.Background(), h.ep, &lifecycle.ClaimOptions{
 		Version: h.version, Instance: srv.Info().Instance, Starter: starter,
@@ -103,6 +100,20 @@ func (h *host) serve(starter *lifecycle.Readiness) <-chan error {
 	h.servers.Go(func() { exited <- srv.Serve(context.Background(), up) })
 	<-up.up
 	return exited
+}
+
+func (h *host) echoServer() *ipc.Server {
+	srv := ipc.NewServer(&ipc.ServerOptions{Version: h.version})
+	srv.Handle(opEcho, func(_ context.Context, r *ipc.Request) (*ipc.Response, error) {
+		return r.Reply(r.Payload), nil
+	})
+	return srv
+}
+
+// serveClaim serves with a claim that a server has had for a while.
+func (h *host) serveClaim(claim *lifecycle.Held) {
+	srv := h.echoServer()
+	h.servers.Go(func() { srv.Serve(context.Background(), claim) })
 }
 
 // upSource is a claim that tells when it has begun to listen and has told its starter so.
