@@ -16,8 +16,9 @@ const (
 )
 
 // Serve takes connections from src until the server is drained, by [Server.Drain], a client's
-// request, lack of use or the end of ctx. It returns nil when every call was finished, and an
-// [ErrTimeout] when some were still running after ServerOptions.DrainTimeout. It closes src last.
+// request, lack of use, the end of ctx or that of src. It returns nil when every call was finished,
+// and an [ErrTimeout] when some were still running after ServerOptions.DrainTimeout. It closes src
+// last.
 func (s *Server) Serve(ctx context.Context, src Source) (err error) {
 	l, err := src.Listen()
 	if err != nil {
@@ -33,6 +34,7 @@ func (s *Server) Serve(ctx context.Context, src Source) (err error) {
 	var all sync.WaitGroup
 	all.Go(s.watchIdle) // ends with the drain
 	s.accept(l, &all)
+	s.beginDrain(EventDraining, "its listener was closed") // unless a drain ended it
 	err = s.finish()
 	all.Wait()
 	return err

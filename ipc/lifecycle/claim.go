@@ -238,12 +238,9 @@ func (h *Held) listen() (*ipc.Listener, error) {
 // refused notes that the server drains: without the note it would look like one that hangs.
 func (h *Held) refused() {
 	h.mu.Lock()
-	var err error
-	if h.file != nil {
-		err = h.note(draining)
-	}
+	noted := h.file != nil && h.note(draining) == nil
 	h.mu.Unlock()
-	if err == nil { // otherwise clients wait less patiently, no more
+	if noted { // otherwise clients wait less patiently, no more
 		h.report(EventRefusing)
 	}
 }

@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -316,6 +317,30 @@ func TestClaimEvents(t *testing.T) {
 	}
 	if ep.Listening() {
 		t.Error("somebody listens")
+	}
+}
+
+// TestClaimClosedUnderServer closes the claim of a server that runs: it ends, and says nothing of a
+// claim that it no longer has.
+func TestClaimClosedUnderServer(t *testing.T) {
+	ep, _ := newEndpoint(t)
+	var kinds []string
+	h, err := lifecycle.Claim(t.Context(), ep, &lifecycle.ClaimOptions{
+		Events: func(e ipc.Event) { kinds = append(kinds, e.Kind) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := &upSource{h, make(chan struct{})}
+	served := make(chan error, 1)
+	go func() { served <- ipc.NewServer(nil).Serve(context.Background(), up) }()
+	<-up.up
+	if err := errors.Join(h.Close(), <-served); err != nil {
+		t.Error(err)
+	}
+	want := []string{lifecycle.EventClaimed, lifecycle.EventListening, lifecycle.EventReleased}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("events %v, want %v", kinds, want)
 	}
 }
 
