@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -52,7 +53,7 @@ func (i Info) String() string {
 type ClaimOptions struct {
 	// Version is this program's version, at most 1 KiB.
 	Version string
-	// Instance tells this run of the server from all others; "" is 128 random bits.
+	// Instance tells this run of the server from all others, at most 1 KiB; "" is 128 random bits.
 	Instance string
 	// Inherited is a socket that a service manager opened, see [ipc.Activated]; nil means that
 	// the claim makes its own.
@@ -97,8 +98,12 @@ func Claim(ctx context.Context, ep ipc.Endpoint, o *ClaimOptions) (*Held, error)
 }
 
 func claim(ctx context.Context, ep ipc.Endpoint, o *ClaimOptions) (*Held, error) {
-	if len(o.Version) > maxVersion || len(o.Instance) > maxVersion {
-		return nil, claimError(ep, errors.New("the version or instance is longer than 1 KiB"))
+	if ep == (ipc.Endpoint{}) {
+		return nil, errNoEndpoint
+	}
+	err := cmp.Or(checkName("Version", o.Version), checkName("Instance", o.Instance))
+	if err != nil {
+		return nil, err
 	}
 	f, err := lockAlone(ctx, ep, claimSuffix)
 	if err != nil {

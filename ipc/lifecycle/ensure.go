@@ -21,12 +21,19 @@ import (
 // The errors are a [*StartError], [*BackoffError], [*RefusedError], [*TimeoutError], an
 // [ipc.ErrNotRunning] without Spawn, or a fault of the caller, such as no permission, at once.
 func Ensure(ctx context.Context, ep ipc.Endpoint, o *Options) (*ipc.Client, error) {
-	return newEffort(ep, o).client(ctx)
+	e, err := newEffort(ep, o)
+	if err != nil {
+		return nil, err
+	}
+	return e.client(ctx)
 }
 
 // Replace is [Ensure], but stops the server that runs when it is called, whatever its version.
 func Replace(ctx context.Context, ep ipc.Endpoint, o *Options) (*ipc.Client, error) {
-	e := newEffort(ep, o)
+	e, err := newEffort(ep, o)
+	if err != nil {
+		return nil, err
+	}
 	e.forced = true
 	return e.client(ctx)
 }
@@ -62,10 +69,15 @@ type trouble struct {
 	answered bool
 }
 
-func newEffort(ep ipc.Endpoint, o *Options) *effort {
-	e := &effort{o: o.withDefaults()}
-	e.reporter = reporter{ep, e.o.Version, e.o.Executable, e.o.Events}
-	return e
+func newEffort(ep ipc.Endpoint, o *Options) (*effort, error) {
+	if ep == (ipc.Endpoint{}) {
+		return nil, errNoEndpoint
+	}
+	c, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &effort{reporter: reporter{ep, c.Version, c.Executable, c.Events}, o: c}, nil
 }
 
 // again is a new effort for the same purpose, but not by force.

@@ -47,6 +47,9 @@ func AddFailure(path string, now time.Time, cause error) error {
 	return readFailures(path).add(now, cause).write(path)
 }
 
+// WithDefaults is what Ensure makes of options.
+func (o *Options) WithDefaults() (Options, error) { return o.withDefaults() }
+
 // Starter is what a process started with info has of its starter.
 func (s SpawnInfo) Starter() *Readiness { return &Readiness{s.ready} }
 

@@ -14,14 +14,11 @@ func checkLocal(dir string) error {
 	if err := syscall.Statfs(dir, &fs); err != nil {
 		return os.NewSyscallError("statfs", err)
 	}
-	if remoteType(uint32(fs.Type)) {
-		return errRemote
-	}
-	return nil
+	return checkType(uint32(fs.Type))
 }
 
-// remoteType knows the magic numbers of file systems whose files another machine holds.
-func remoteType(magic uint32) bool {
+// checkType knows the magic numbers of file systems whose files another machine holds.
+func checkType(magic uint32) error {
 	switch magic {
 	case 0x6969, // NFS
 		0xff534d42, 0xfe534d42, 0x517b, // CIFS, SMB 2, SMB
@@ -29,7 +26,7 @@ func remoteType(magic uint32) bool {
 		0x73757245, // Coda
 		0x01021997, // 9P
 		0x00c36400: // Ceph
-		return true
+		return errRemote
 	}
-	return false
+	return nil
 }

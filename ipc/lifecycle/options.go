@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/larderbuild/larder/ipc"
@@ -22,7 +23,7 @@ type Options struct {
 	// Decide says what is to be done about a server that was found; nil is [PreferNewer] with
 	// Version and Compare.
 	Decide func(ServerInfo) Decision
-	// Version is this program's version.
+	// Version is this program's version, at most 1 KiB.
 	Version string
 	// Compare orders versions for the default of Decide; nil cannot order different ones.
 	Compare func(a, b string) (int, error)
@@ -53,23 +54,45 @@ const (
 	defaultStopTimeout  = 10 * time.Second
 )
 
-func (o *Options) withDefaults() Options {
+// withDefaults returns a complete copy, or names the first field that cannot be meant.
+func (o *Options) withDefaults() (Options, error) {
 	var c Options
 	if o != nil {
 		c = *o
 	}
-	setDefault(&c.Timeout, defaultTimeout)
-	setDefault(&c.ProbeTimeout, defaultProbeTimeout)
-	setDefault(&c.DrainTimeout, defaultDrainTimeout)
-	setDefault(&c.StopTimeout, defaultStopTimeout)
+	for _, d := range []struct {
+		field string
+		value *time.Duration
+		zero  time.Duration
+	}{
+		{"Timeout", &c.Timeout, defaultTimeout},
+		{"ProbeTimeout", &c.ProbeTimeout, defaultProbeTimeout},
+		{"DrainTimeout", &c.DrainTimeout, defaultDrainTimeout},
+		{"StopTimeout", &c.StopTimeout, defaultStopTimeout},
+	} {
+		if *d.value < 0 {
+			return c, badOption(d.field, "is negative")
+		}
+		if *d.value == 0 {
+			*d.value = d.zero
+		}
+	}
 	if c.Decide == nil {
 		c.Decide = PreferNewer(c.Version, c.Compare)
 	}
-	return c
+	return c, checkName("Version", c.Version)
 }
 
-func setDefault(d *time.Duration, value time.Duration) {
-	if *d <= 0 {
-		*d = value
+// checkName bounds what goes into a record.
+func checkName(field, name string) error {
+	if len(name) > maxName {
+		return badOption(field, "is longer than 1 KiB")
 	}
+	return nil
 }
+
+func badOption(field, what string) error {
+	return errors.New("lifecycle: bad options: " + field + " " + what)
+}
+
+var errNoEndpoint = errors.New("lifecycle: the endpoint is the zero value, which names nothing")

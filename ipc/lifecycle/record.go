@@ -38,7 +38,7 @@ const (
 	recordHead = "larder-holder 1"
 	recordEnd  = "end"
 	maxRecord  = 16 << 10
-	maxVersion = 1024
+	maxName    = 1024 // bytes of an instance or a version
 )
 
 func (r record) append(b []byte) []byte {

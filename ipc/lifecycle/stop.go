@@ -35,7 +35,7 @@ func (o Outcome) String() string {
 // StopOptions are for [Stop]; nil and the zero value are the default.
 type StopOptions struct {
 	Reason  string // for the server and the events
-	Version string // this program's version
+	Version string // this program's version, at most 1 KiB
 
 	// Kill ends a process, as in [Options]; nil ends nothing.
 	Kill func(ctx context.Context, p ipc.Process) error
@@ -57,10 +57,13 @@ func Stop(ctx context.Context, ep ipc.Endpoint, o *StopOptions) (Outcome, error)
 	if o == nil {
 		o = new(StopOptions)
 	}
-	e := newEffort(ep, &Options{
+	e, err := newEffort(ep, &Options{
 		Version: o.Version, Kill: o.Kill, ProbeTimeout: o.ProbeTimeout, DrainTimeout: o.DrainTimeout,
 		StopTimeout: o.StopTimeout, Events: o.Events,
 	})
+	if err != nil {
+		return 0, err
+	}
 	limit := 2*e.o.ProbeTimeout + e.o.DrainTimeout + 2*e.o.StopTimeout
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
