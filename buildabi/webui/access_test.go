@@ -5,6 +5,7 @@ package webui_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/larderbuild/larder/buildabi"
 )
@@ -12,7 +13,7 @@ import (
 // views are the page's views: the tab, and what is there once it is drawn.
 var views = []struct{ tab, drawn string }{
 	{"steps", "#log:not(:empty)"}, {"times", "#times tbody tr"}, {"tests", "#tests tbody tr"},
-	{"fuzz", "#source .hit"},
+	{"fuzz", "#source .part"},
 }
 
 // contrastScript returns the texts with too little contrast, and how many texts it has looked at.
@@ -142,7 +143,7 @@ func TestNames(t *testing.T) {
 	}
 	for _, want := range []string{"button Rebuild", "button Dark theme", "searchbox Search steps",
 		"combobox Show steps", "listbox Steps", "tab Fuzzing", "tabpanel Fuzzing", "log Log of the step",
-		"option step 2 failed, 2.0 s", "columnheader Time", "combobox Source file", "button main.zig:3"} {
+		"option step 2 failed, 2.00 s", "columnheader Time", "combobox Source file", "button main.zig:3"} {
 		if !found[want] {
 			t.Errorf("no %s", want)
 		}
@@ -172,6 +173,35 @@ func TestKeys(t *testing.T) {
 		b.until(`document.activeElement.id === "tab-%s" && !document.querySelector("#%[1]s").hidden &&
 			document.querySelectorAll("main > section:not([hidden])").length === 1`, c.view)
 	}
+	b.quiet()
+}
+
+// TestSearchKeys shows the way from the search to what is found, by keys alone, and from a table to
+// a step that is not being searched for.
+func TestSearchKeys(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V3, "127.0.0.1:0")
+	b.open(h.address)
+	u := h.fill(1000)
+	must(t, u.ReportTime(900, time.Minute))
+	b.until(`document.querySelector("#step-0")`)
+	b.key("/")
+	b.key("7")
+	b.key("Enter")
+	b.until(`document.activeElement.id === "list" && document.querySelector("#chosen").innerText === "step 7"`)
+	b.key("ArrowDown")
+	b.until(`document.querySelector("#chosen").innerText === "step 17"`)
+	b.click("#tab-times")
+	b.until(`document.querySelector("#times tbody button")?.innerText === "step 900"`)
+	b.run(nil, `document.querySelector("#times tbody button").focus()`)
+	b.key("Enter")
+	b.until(`!document.querySelector("#steps").hidden && document.activeElement.id === "list" &&
+		document.querySelector("#chosen").innerText === "step 900" && document.querySelector("#search").value === ""`)
+	b.until(`(() => {
+		const view = document.querySelector("#viewport").getBoundingClientRect();
+		const row = document.querySelector("#step-900").getBoundingClientRect();
+		return row.top >= view.top && row.bottom <= view.bottom;
+	})()`)
 	b.quiet()
 }
 

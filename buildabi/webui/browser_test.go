@@ -241,8 +241,11 @@ func (b *browser) click(selector string) {
 func (b *browser) key(key string) {
 	b.t.Helper()
 	press := object{"type": "keyDown", "key": key}
-	if len(key) == 1 {
+	switch {
+	case len(key) == 1:
 		press["text"] = key
+	case key == "Enter":
+		press["text"] = "\r"
 	}
 	b.call("Input.dispatchKeyEvent", press, nil)
 	b.call("Input.dispatchKeyEvent", object{"type": "keyUp", "key": key}, nil)

@@ -38,16 +38,17 @@ test "parse" { // the entry
 // startHost serves a new board; address is that of a host before, or has port 0.
 func startHost(t testing.TB, version buildabi.Version, address string) *host {
 	t.Helper()
-	return startHostOf(t, version, address, buildabi.HandlerOptions{})
+	return startHostOf(t, buildabi.BoardOptions{Version: version, TimeReport: true}, address,
+		buildabi.HandlerOptions{})
 }
 
-// startHostOf is startHost with the page of the options.
-func startHostOf(t testing.TB, version buildabi.Version, address string, o buildabi.HandlerOptions) *host {
+// startHostOf is startHost with another board, and the page of the options.
+func startHostOf(t testing.TB, board buildabi.BoardOptions, address string, o buildabi.HandlerOptions) *host {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	must(t, err)
-	h := &host{t: t, version: version, address: l.Addr().String(), logs: make(chan io.ReadCloser, 1),
-		board: buildabi.NewBoard(&buildabi.BoardOptions{Version: version, TimeReport: true})}
+	h := &host{t: t, version: board.Version, address: l.Addr().String(), logs: make(chan io.ReadCloser, 1),
+		board: buildabi.NewBoard(&board)}
 	files := fstest.MapFS{"src/main.zig": {Data: []byte(source)}, "src/other.zig": {Data: []byte("//\n")}}
 	o.Sources = func(directory, basename string) (fs.File, error) {
 		return files.Open(directory + "/" + basename)
@@ -178,10 +179,10 @@ func TestFuzzV1(t *testing.T) {
 }
 
 func (b *browser) viewSteps(t *testing.T) {
-	b.until(`document.querySelector("#summary").innerText === "6 pending, 1 running, 2 done, 1 failed"`)
+	b.until(`document.querySelector("#summary").innerText === "1 failed, 2 done, 1 running, 6 pending"`)
 	b.until(`document.querySelector("#step-3 .state").innerText === "done, 252 ms"`)
 	wantEqual(t, "a step", b.text("#step-2 .name"), "step 2")
-	wantEqual(t, "its state", b.text("#step-2 .state"), "failed, 2.0 s")
+	wantEqual(t, "its state", b.text("#step-2 .state"), "failed, 2.00 s")
 	wantEqual(t, "status", b.text("#status"), "Building")
 	b.run(nil, `(() => { const f = document.querySelector("#filter"); f.value = "failed"; f.onchange(); })()`)
 	b.until(`document.querySelectorAll("#list li").length === 1`)
@@ -215,7 +216,7 @@ func (b *browser) viewReport(t *testing.T) {
 func (b *browser) viewTimes(t *testing.T) {
 	b.click("#tab-times")
 	b.until(`document.querySelectorAll("#times tbody tr").length === 3`)
-	want := [][]string{{"step 2", "compile", "2.0 s"}, {"step 1", "step", "1.5 s"},
+	want := [][]string{{"step 2", "compile", "2.00 s"}, {"step 1", "step", "1.50 s"},
 		{"step 3", "tests", "252 ms"}}
 	wantEqual(t, "slowest first", b.rows("#times"), want)
 	b.click("#times th:first-child button")
@@ -240,7 +241,7 @@ func (b *browser) viewFuzz(t *testing.T) {
 	var lines []string
 	b.run(&lines, `[...document.querySelectorAll("#source li")].map((e) => e.className + ":" + e.textContent)`)
 	wantEqual(t, "source", lines[2:4], []string{
-		`miss entry:0/1test "parse" { // the entry`, `hit:1/2	return parse("12", 0x1f);`})
+		`miss entry:0/1test "parse" { // the entry`, `part:1/2	return parse("12", 0x1f);`})
 	var kinds []string
 	b.run(&kinds, `[...document.querySelectorAll("#source li:nth-child(4) span")].map((e) => e.className)`)
 	wantEqual(t, "words", kinds, []string{"count", "keyword", "string", "literal"})

@@ -4,7 +4,6 @@ package webui_test
 
 import (
 	"context"
-	"io"
 	"testing"
 	"time"
 
@@ -86,7 +85,7 @@ func TestRebuild(t *testing.T) {
 	must(t, h.board.WaitRebuild(ctx))
 	h.board.StartBuild(steps(10)...)
 	b.until(`document.querySelector("#rebuild").disabled`)
-	b.until(`document.querySelector("#step-1 .state").innerText === "pending, was 1.5 s" ||
+	b.until(`document.querySelector("#step-1 .state").innerText === "pending, was 1.50 s" ||
 		document.querySelector("#step-1 .state").innerText === "pending"`)
 	b.quiet()
 }
@@ -102,41 +101,45 @@ func TestReconnect(t *testing.T) {
 	h.stop()
 	b.until(`document.querySelector("#connection").innerText.includes("Reconnecting")`)
 	b.until(`document.querySelector("#rebuild").disabled`)
+	var stands bool
+	b.run(&stands, `new Promise((resolve) => {
+		const seen = document.querySelector("#elapsed").innerText;
+		setTimeout(() => resolve(seen === document.querySelector("#elapsed").innerText), 2500);
+	})`)
+	if !stands {
+		t.Error("the time goes on, of which nobody knows")
+	}
 	b.keep("reconnecting")
 	h = startHost(t, buildabi.V1, h.address)
 	u := h.board.StartBuild(steps(5)...)
 	must(t, u.SetStep(4, buildabi.Failure), u.Finish(buildabi.Idle))
 	b.until(`document.querySelector("#connection").innerText.includes("Connected")`)
-	b.until(`document.querySelector("#summary").innerText === "4 pending, 1 failed"`)
+	b.until(`document.querySelector("#summary").innerText === "1 failed, 4 pending"`)
 	wantEqual(t, "still chosen", b.text("#chosen"), "step 1")
 	b.until(`!document.querySelector("#rebuild").disabled`)
 	b.quiet("WebSocket connection to", "ERR_CONNECTION_REFUSED")
 }
 
-// TestLiveLog shows that a log is seen as it is written, and that of another step once that is
-// chosen.
-func TestLiveLog(t *testing.T) {
+// TestManyReports shows that a report changes its own row of the tables and nothing else of them.
+func TestManyReports(t *testing.T) {
 	b := launch(t)
 	h := startHost(t, buildabi.V3, "127.0.0.1:0")
-	u := h.board.StartBuild(steps(3)...)
-	must(t, u.SetStep(1, buildabi.Running))
-	r, w := io.Pipe()
-	h.logs <- r
+	u := h.board.StartBuild(steps(1000)...)
+	must(t, u.ReportTime(0, time.Minute))
+	for i := range 998 {
+		must(t, u.ReportTime(i+1, time.Duration(i+1)*time.Millisecond))
+	}
 	b.open(h.address)
-	b.until(`document.querySelector("#step-1")`)
-	b.click("#step-1")
-	for i, want := range []string{"one\n", "one\ntwo <b>\n"} {
-		_, err := io.WriteString(w, []string{"one\n", "two <b>\n"}[i])
-		must(t, err)
-		b.until(`document.querySelector("#log").textContent === %q`, want)
+	b.click("#tab-times")
+	b.until(`document.querySelector("#times caption").innerText === "Steps: the first 200 of 999"`)
+	b.run(nil, watchScript)
+	must(t, u.ReportTime(999, 10*time.Second))
+	b.until(`document.querySelector("#times tbody tr:nth-child(2)").innerText.startsWith("step 999\tstep\t10.0 s")`)
+	var touched []string
+	b.run(&touched, `watcher.disconnect(), [...touched].map((n) => n.nodeName + " " + n.textContent)
+		.filter((name) => !name.startsWith("#text over"))`)
+	if n := len(touched); n == 0 || n > 3 {
+		t.Errorf("it changed %d nodes: %.300q", n, touched)
 	}
-	b.click("#step-2")
-	b.until(`document.querySelector("#log").textContent === "log of 2\nsecond line\n"`)
-	for { // the request is given up, which closes the log
-		if _, err := io.WriteString(w, "more\n"); err != nil {
-			break
-		}
-	}
-	wantEqual(t, "the other log", b.text("#log"), "log of 2\nsecond line\n")
 	b.quiet()
 }

@@ -47,7 +47,8 @@ func TestZigPage(t *testing.T) {
 	for name, path := range map[string]string{"release": "/", "debug": "/debug/"} {
 		t.Run(name, func(t *testing.T) {
 			b := launch(t)
-			h := startHostOf(t, v, "127.0.0.1:0", o)
+			board := buildabi.BoardOptions{Version: v, TimeReport: true}
+			h := startHostOf(t, board, "127.0.0.1:0", o)
 			b.call("Page.navigate", object{"url": "http://" + h.address + path}, nil)
 			u := h.fill(10)
 			b.until(`document.querySelectorAll("#stepList li").length === 10`)
@@ -61,7 +62,7 @@ func TestZigPage(t *testing.T) {
 			must(t, h.board.WaitRebuild(t.Context()))
 			h.stop()
 			b.until(`document.querySelector("#connectionStatus").textContent.includes("Re-connecting")`)
-			again := startHostOf(t, v, h.address, o)
+			again := startHostOf(t, board, h.address, o)
 			again.board.StartBuild("a", "b")
 			b.until(`document.querySelector("#stepList").innerText === "a\nb"`)
 			b.until(`document.querySelector("#fuzz").className === "hidden"`)

@@ -59,7 +59,7 @@ function hello(input) {
 	const names = lengths.map((n) => input.text(n));
 	const bits = input.take(Math.ceil(names.length / 4));
 	const steps = names.map((name, i) => (
-		{ name, status: stepStatuses[bits[i >> 2] >> 2 * (i & 3) & 3] }));
+		{ number: i, name, status: stepStatuses[bits[i >> 2] >> 2 * (i & 3) & 3] }));
 	return { type: "hello", status, timeReport, timestamp, steps };
 }
 
@@ -110,14 +110,14 @@ function generic(input) {
 }
 
 // The figures of a compiler, in the order of the message.
-export const counts = ["files reached", "files imported", "generic instances", "inline calls"];
-export const times = ["parse", "AST", "analysis", "code", "link", // processor time
-	"files", "declarations", "LLVM", "flush"];
+export const counts = ["Files reached", "Files imported", "Generic instances", "Inline calls"];
+export const processorTimes = ["Parse", "AST", "Analysis", "Code", "Link"];
+export const elapsedTimes = ["Files", "Declarations", "LLVM", "Link flush"];
 
 function compile(input) {
 	const message = { type: "compile", step: input.u32(), llvm: (input.u8() & 1) === 1 };
 	message.counts = input.many(counts.length, input.u32);
-	message.times = input.many(times.length, input.u64);
+	message.times = input.many(processorTimes.length + elapsedTimes.length, input.u64);
 	message.total = input.u64();
 	const [passes, files, decls] = input.many(3, input.u32);
 	message.passes = input.text(passes);

@@ -1,4 +1,4 @@
-import { byId, duration, element, number, once, stats } from "./dom.js";
+import { byId, clock, element, number, once, setAttribute, setText } from "./dom.js";
 import { highlight } from "./highlight.js";
 import { untar } from "./tar.js";
 
@@ -81,29 +81,35 @@ export class Fuzz {
 	#drawCounters() {
 		const { runs = 0, uniqueRuns = 0, bits = [] } = this.#coverage ?? {};
 		const all = this.#index.locations.length;
-		const seconds = (performance.now() - this.start) / 1e3;
+		const ms = performance.now() - this.start;
 		const covered = count(bits);
 		const share = all ? ` (${(100 * covered / all).toFixed(1)} %)` : "";
-		byId("counters").replaceChildren(...stats([
-			["Runs", number(runs)],
-			["Runs a second", number(Math.round(Math.max(0, runs - this.#index.startRuns) / seconds))],
-			["Unique runs", number(uniqueRuns)],
-			["Covered", `${number(covered)} of ${number(all)}${share}`],
-			["Time", duration(Math.floor(seconds) * 1e9)],
-		]));
+		const rate = Math.max(0, runs - this.#index.startRuns) / ms * 1e3;
+		setText(byId("runs"), number(runs));
+		setText(byId("rate"), number(Math.round(rate)));
+		setText(byId("unique"), number(uniqueRuns));
+		setText(byId("covered"), `${number(covered)} of ${number(all)}${share}`);
+		setText(byId("fuzzed"), clock(1e6 * ms));
 	}
 
+	// The chart goes up to what is covered now: nothing is ever uncovered, and of all locations it
+	// may be little.
 	#drawChart() {
-		const covered = this.#history.at(-1)?.[1];
-		const start = this.#history[0]?.[0];
+		const chart = byId("chart");
+		const [area, line] = chart.children;
+		const covered = this.#history.at(-1)?.[1] ?? 0;
 		const end = performance.now() - this.start;
-		const all = Math.max(1, this.#index.locations.length);
-		const point = ([t, n]) => [
-			(600 * (t - start) / Math.max(1, end - start)).toFixed(1), (118 - 116 * n / all).toFixed(1)];
-		const points = this.#history.concat(covered === undefined ? [] : [[end, covered]]).map(point);
-		byId("chart").firstElementChild.setAttribute("points", points.join(" "));
-		byId("chart").setAttribute("aria-label", this.#history.length === 0 ? "No coverage yet"
-			: `Coverage over time: ${covered} of ${all} after ${duration(Math.round(end / 1e3) * 1e9)}`);
+		const start = this.#history[0]?.[0] ?? end;
+		const x = (t) => (600 * (t - start) / Math.max(1, end - start)).toFixed(1);
+		const points = [...this.#history, [end, covered]]
+			.map(([t, n]) => `${x(t)},${(98 - 96 * n / Math.max(1, covered)).toFixed(1)}`).join(" ");
+		setAttribute(line, "points", points);
+		setAttribute(area, "points", `0,100 ${points} 600,100`);
+		setText(byId("most"), number(covered));
+		setText(byId("begin"), clock(1e6 * start));
+		setText(byId("end"), clock(1e6 * end));
+		setAttribute(chart, "aria-label", this.#history.length === 0 ? "No coverage yet"
+			: `Coverage over time: ${covered} of ${this.#index.locations.length} after ${clock(1e6 * end)}`);
 	}
 
 	// Makes the rows of the chosen file.
@@ -112,7 +118,7 @@ export class Fuzz {
 		const text = this.#sources.get(name);
 		this.#lines = new Map();
 		if (text === undefined) {
-			byId("source").replaceChildren(element("li", { textContent: "This source is not here." }));
+			byId("source").replaceChildren(element("li", { textContent: "This server does not have the source." }));
 			return;
 		}
 		const file = this.#index.files.indexOf(name);
@@ -137,7 +143,7 @@ export class Fuzz {
 		if (!row) return; // a line that the source does not have
 		const hit = locations.filter((i) => isSet(this.#coverage?.bits, i)).length;
 		const entry = locations.some((i) => this.#entries.includes(i)) ? " entry" : "";
-		const name = (hit > 0 ? "hit" : "miss") + entry;
+		const name = (hit === 0 ? "miss" : hit < locations.length ? "part" : "hit") + entry;
 		const text = `${hit}/${locations.length}`;
 		if (row.className !== name) row.className = name;
 		if (count.textContent !== text) count.textContent = text;

@@ -2,28 +2,36 @@ import { byId } from "./dom.js";
 
 const most = 1 << 20; // characters that are kept; of a longer log the end is seen
 
+// What a terminal takes for colours and the like, and the beginning of one.
+const controls = /\x1b\[[\d;?]*[@-~]/g;
+const begun = /\x1b(\[[\d;?]*)?$/;
+
 // Log shows what one step prints, while it does.
 export class Log {
 	#stop = new AbortController();
 	#text = byId("log");
+	#begun = ""; // a control of which the rest will come
+	#follow = false; // the end is what matters
 
-	// show follows the log of a step instead of the one before; without a number, of none.
-	async show(step) {
+	// show shows the log of a step instead of the one before; without a number, of none. That of a
+	// step that runs is seen at its end, unless the user scrolls away from it.
+	async show(step, runs) {
 		this.#stop.abort();
 		const { signal } = this.#stop = new AbortController();
-		this.#text.textContent = "";
+		this.#text.textContent = this.#begun = "";
+		this.#follow = runs;
 		byId("printed").hidden = step === undefined;
 		if (step === undefined) return;
 		try {
 			const response = await fetch(`steps/${step}/log`, { signal });
 			if (response.status === 404) this.#text.textContent = "This step has no log.";
-			else await this.#follow(response.body.pipeThrough(new TextDecoderStream()), signal);
+			else await this.#read(response.body.pipeThrough(new TextDecoderStream()), signal);
 		} catch (e) {
 			if (!signal.aborted) this.#add(`\n(the log ends here: ${e.message})`);
 		}
 	}
 
-	async #follow(stream, signal) {
+	async #read(stream, signal) {
 		const reader = stream.getReader();
 		for (;;) {
 			const { done, value } = await reader.read();
@@ -35,12 +43,14 @@ export class Log {
 	}
 
 	#add(text) {
-		const pane = byId("detail");
+		const pane = this.#text;
 		const atEnd = pane.scrollTop + pane.clientHeight > pane.scrollHeight - 40;
-		this.#text.append(text);
-		this.#text.normalize();
-		const node = this.#text.firstChild;
-		if (node.length > most) node.deleteData(0, node.length - most);
-		if (atEnd) pane.scrollTop = pane.scrollHeight;
+		text = this.#begun + text;
+		this.#begun = text.match(begun)?.[0] ?? "";
+		pane.append(text.slice(0, text.length - this.#begun.length).replace(controls, ""));
+		pane.normalize();
+		const node = pane.firstChild;
+		if (node?.length > most) node.deleteData(0, node.length - most);
+		if (atEnd && this.#follow) pane.scrollTop = pane.scrollHeight;
 	}
 }

@@ -1,6 +1,6 @@
 import { stepStatuses } from "./abi.js";
 import { Connection } from "./connection.js";
-import { byId, duration, number, once, setText } from "./dom.js";
+import { byId, clock, duration, number, once, setAttribute, setText } from "./dom.js";
 import { Fuzz } from "./fuzz.js";
 import { Log } from "./log.js";
 import { describe, Reports } from "./reports.js";
@@ -17,7 +17,7 @@ let greeted = false; // since the connection opened
 
 const log = new Log();
 const list = new StepList(choose);
-const reports = new Reports();
+const reports = new Reports(openStep);
 const fuzz = new Fuzz();
 const connection = new Connection((m) => receive[m.type](m), showConnection);
 
@@ -34,7 +34,7 @@ const receive = {
 		build.joined = !greeted; // so it began earlier, nobody knows when
 		greeted = true;
 		list.reset(build.steps, chosen);
-		reports.reset(build.steps);
+		reports.reset(build.steps, m.timeReport);
 		fuzz.reset();
 		showChosen();
 		showStatus(m.status);
@@ -50,6 +50,7 @@ const receive = {
 				list.update(i);
 			}
 			reports.draw();
+			showReportOfChosen();
 		} else if (was === "running") {
 			build.ended = performance.now();
 		}
@@ -65,7 +66,7 @@ const receive = {
 		s.since = status === "running" ? performance.now() : 0;
 		list.update(step);
 		drawSummary();
-		if (step === build.chosen && !ran && status !== "pending") log.show(step);
+		if (step === build.chosen && !ran && status !== "pending") log.show(step, status === "running");
 	},
 	time: showReport,
 	compile: showReport,
@@ -82,9 +83,16 @@ function showReport(report) {
 	const step = build.steps[report.step];
 	if (!step) return;
 	step.report = report;
+	for (const test of report.tests ?? []) Object.assign(test, { step, report });
 	list.update(report.step);
 	reports.draw();
-	if (report.step === build.chosen) byId("report").replaceChildren(...describe(report));
+	if (step === build.steps[build.chosen]) showReportOfChosen();
+}
+
+function showReportOfChosen() {
+	const { short, full } = describe(build.steps[build.chosen]?.report);
+	byId("total").replaceChildren(...short);
+	byId("report").replaceChildren(...full);
 }
 
 function choose(step) {
@@ -92,24 +100,42 @@ function choose(step) {
 	showChosen();
 }
 
+function openStep({ number }) {
+	byId("tab-steps").click();
+	list.open(number);
+}
+
 function showChosen() {
 	const step = build.steps[build.chosen];
 	setText(byId("chosen"), step?.name ?? "No step chosen");
-	byId("report").replaceChildren(...describe(step?.report));
-	log.show(step && build.chosen);
+	byId("hint").hidden = Boolean(step);
+	byId("detail").scrollTop = 0;
+	showReportOfChosen();
+	log.show(step && build.chosen, step?.status === "running");
 }
 
 const statusText = {
 	idle: "Idle", watching: "Watching for changes", running: "Building",
 	"fuzzing starts": "Preparing to fuzz",
 };
+const failedText = { ...statusText, idle: "Failed", watching: "Failed, watching for changes" };
 
 function showStatus(status) {
 	build.status = status;
-	setText(byId("status"), statusText[status]);
-	document.title = `${statusText[status]} – Build`;
 	showRebuild();
 	tick();
+}
+
+// drawStatus is called when the status or the steps have changed: at the end of a build the steps
+// come after the status.
+function drawStatus() {
+	if (!build.status) return;
+	const over = build.status !== "running";
+	const text = (tally.failed ? failedText : statusText)[build.status];
+	setText(byId("status"), text);
+	setAttribute(byId("status"), "data-failed", over && tally.failed > 0);
+	const title = `${over && tally.failed ? `${number(tally.failed)} failed` : text} – Build`;
+	if (document.title !== title) document.title = title;
 }
 
 function showConnection(text, isOpen) {
@@ -126,13 +152,17 @@ function showRebuild() {
 
 const drawSummary = once(() => {
 	const parts = stepStatuses.filter((s) => tally[s]).map((s) => `${number(tally[s])} ${s}`);
-	setText(byId("summary"), parts.join(", "));
+	setText(byId("summary"), parts.reverse().join(", "));
+	drawStatus();
 });
 
+// tick shows what changes with time, as long as anybody knows.
 function tick() {
-	const ms = (build.ended || performance.now()) - build.began;
-	const ns = build.ended ? Math.round(ms * 1e6) : Math.floor(ms / 1000) * 1e9;
-	setText(byId("elapsed"), build.began ? `${build.joined ? "over " : ""}${duration(ns)}` : "");
+	if (!open) return;
+	const ns = 1e6 * ((build.ended || performance.now()) - build.began);
+	const text = build.ended ? duration(Math.round(ns)) : clock(ns);
+	setText(byId("elapsed"), build.began ? `${build.joined ? "over " : ""}${text}` : "");
+	drawStatus();
 	list.tick();
 	if (!byId("fuzz").hidden) fuzz.draw();
 }
@@ -144,11 +174,14 @@ setUpTabs(document.querySelector("[role=tablist]"), () => {
 	list.draw();
 });
 byId("rebuild").onclick = () => connection.rebuild();
-document.querySelector("[role=search]").onsubmit = (e) => e.preventDefault();
+document.querySelector("[role=search]").onsubmit = (e) => {
+	e.preventDefault();
+	list.enter();
+};
 document.onkeydown = (e) => {
 	if (e.key !== "/" || e.target.matches("input, select")) return;
 	e.preventDefault();
-	document.querySelector("[role=tab]").click();
+	byId("tab-steps").click();
 	byId("search").focus();
 };
 setUpTheme(byId("theme")); // last: it throws where nothing may be stored

@@ -1,4 +1,4 @@
-import { counts, times } from "./abi.js";
+import { counts, elapsedTimes, processorTimes } from "./abi.js";
 import { byId, duration, element, number, once, stats } from "./dom.js";
 import { Table } from "./table.js";
 
@@ -7,53 +7,47 @@ const kinds = { time: "step", compile: "compile", tests: "tests" };
 // Reports shows the times of all steps, and of all tests.
 export class Reports {
 	#steps = [];
-	#times = new Table("Steps", [
-		{ name: "Step", value: (r) => r.name },
-		{ name: "Kind", value: (r) => r.kind },
-		{ name: "Time", value: (r) => r.total, text: duration, bar: true },
-	]);
-	#tests = new Table("Tests", [
-		{ name: "Test", value: (r) => r.name },
-		{ name: "Step", value: (r) => r.step },
-		{ name: "Time", value: (r) => r.time, text: duration, bar: true },
-	]);
 	draw = once(() => this.#draw());
 
-	constructor() {
-		byId("times").append(this.#times.root);
-		byId("tests").append(this.#tests.root);
+	// Open shows a step.
+	constructor(open) {
+		this.times = new Table("Steps", [
+			{ name: "Step", value: (s) => s.name, open },
+			{ name: "Kind", value: (s) => kinds[s.report.type] },
+			{ name: "Time", value: (s) => s.report.total, text: duration, bar: true },
+		]);
+		this.tests = new Table("Tests", [
+			{ name: "Test", value: (t) => t.name },
+			{ name: "Step", value: (t) => t.step.name, open: (t) => open(t.step) },
+			{ name: "Time", value: (t) => t.time, text: duration, bar: true },
+		]);
+		byId("times").append(this.times.root);
+		byId("tests").append(this.tests.root);
 	}
 
-	reset(steps) {
+	// reset begins with other steps; wanted says whether they report times.
+	reset(steps, wanted) {
 		this.#steps = steps;
+		this.times.none = wanted ? "No step has reported its time yet." : "This build reports no times.";
+		this.tests.none = wanted ? "No step has reported its tests yet." : "This build reports no tests.";
 		this.draw();
 	}
 
 	// Only the view that is seen is drawn: a report must not cost more than its row.
 	#draw() {
 		const reported = this.#steps.filter((s) => s.report);
-		if (!byId("times").hidden) {
-			this.#times.set(reported.map(({ name, report }) => (
-				{ name, kind: kinds[report.type], total: report.total, stale: report.stale })));
-		}
-		if (!byId("tests").hidden) {
-			this.#tests.set(reported.filter((s) => s.report.tests).flatMap(({ name, report }) =>
-				report.tests.map((t) => ({ ...t, step: name, stale: report.stale }))));
-		}
+		if (!byId("times").hidden) this.times.set(reported);
+		if (!byId("tests").hidden) this.tests.set(reported.flatMap((s) => s.report.tests ?? []));
 	}
 }
 
-// Returns what there is to say of one report.
+// Returns what there is to say of one report, in short and in full.
 export function describe(report) {
-	if (!report) return [];
-	const head = element("dl", { className: "stats" }, 
-		...stats([[report.stale ? "total, earlier build" : "total", duration(report.total)]]));
-	if (report.stale) head.classList.add("stale");
-	switch (report.type) {
-	case "compile": return [head, ...compiled(report)];
-	case "tests": return [head, tested(report)];
-	default: return [head];
-	}
+	if (!report) return { short: [], full: [] };
+	const total = stats([[report.stale ? "Total, earlier build" : "Total", duration(report.total)]]);
+	total.classList.toggle("stale", Boolean(report.stale));
+	const full = { compile: compiled, tests: tested }[report.type]?.(report) ?? [];
+	return { short: [total], full };
 }
 
 function tested(report) {
@@ -62,28 +56,34 @@ function tested(report) {
 		{ name: "Time", value: (t) => t.time, text: duration, bar: true },
 	]);
 	table.set(report.tests);
-	return table.root;
+	return [table.root];
 }
 
 function compiled(report) {
-	const figures = [
-		["LLVM", report.llvm ? "used" : "not used"],
-		...counts.map((name, i) => [name, number(report.counts[i])]),
-		...times.map((name, i) => [name, duration(report.times[i])]),
-	];
-	const time = (name) => (
-		{ name, value: (d) => d[name.toLowerCase()], text: duration, bar: true });
-	const parts = [time("Analysis"), time("Code"), time("Link"), time("Total")];
-	const files = new Table("Files", [{ name: "File", value: (f) => f.name }, ...parts]);
+	const name = (name, value) => ({ name, value });
+	const time = (name, part) => ({ name, value: (d) => d[part], text: duration, bar: true });
+	const parts = [time("Analysis", "analysis"), time("Code", "code"), time("Link", "link"),
+		time("Total", "total")];
+	const files = new Table("Files", [name("File", (f) => f.name), ...parts]);
 	const decls = new Table("Declarations", [
-		{ name: "Declaration", value: (d) => d.name }, { name: "File", value: (d) => d.file },
-		{ name: "Count", value: (d) => d.count, text: number, bar: true }, ...parts]);
+		name("Declaration", (d) => d.name), name("File", (d) => d.file),
+		{ name: "Count", value: (d) => d.count, text: number, number: true }, ...parts]);
 	for (const d of report.decls) d.total = d.analysis + d.code + d.link;
 	files.set(byFile(report));
 	decls.set(report.decls);
-	const nodes = [element("dl", { className: "stats" }, ...stats(figures)), files.root, decls.root];
-	if (report.passes) nodes.push(passes(report.passes));
-	return nodes;
+	return [...figures(report), ...[files, decls].map((t) => element("div", { className: "scroll" }, t.root)),
+		...passes(report.passes)];
+}
+
+function figures({ llvm, counts: counted, times }) {
+	const timed = (names, from) => names.map((name, i) => [name, duration(times[from + i])]);
+	const head = (textContent) => element("h3", { textContent });
+	return [
+		stats([["LLVM", llvm ? "used" : "not used"],
+			...counts.map((name, i) => [name, number(counted[i])])]),
+		head("Processor time"), stats(timed(processorTimes, 0)),
+		head("Elapsed time"), stats(timed(elapsedTimes, processorTimes.length)),
+	];
 }
 
 // The declarations' times, added up for each file.
@@ -99,6 +99,7 @@ function byFile(report) {
 }
 
 function passes(text) {
-	return element("details", {}, element("summary", { textContent: "LLVM passes" }),
-		element("pre", { textContent: text }));
+	if (!text) return [];
+	return [element("details", {}, element("summary", { textContent: "LLVM passes" }),
+		element("pre", { textContent: text }))];
 }

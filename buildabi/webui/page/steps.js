@@ -1,4 +1,4 @@
-import { byId, duration, element, once, setText } from "./dom.js";
+import { arrange, byId, clock, duration, element, once, setAttribute, setText } from "./dom.js";
 
 const most = 200; // rows at a time, however tall the window is
 const spare = 10; // rows above and below what is seen
@@ -48,6 +48,25 @@ export class StepList {
 		}
 	}
 
+	// enter leads from the search to what it has found.
+	enter() {
+		this.#filter();
+		if (this.#shown.length > 0 && !this.#shown.includes(this.#chosen)) this.#go(0);
+		this.#list.focus();
+	}
+
+	// open chooses a step, also one that is not being searched for.
+	open(number) {
+		this.#filter();
+		if (!this.#shown.includes(number)) {
+			byId("search").value = byId("filter").value = "";
+			this.#filter();
+		}
+		this.#draw(); // the list must be as long as it will be
+		this.#go(this.#shown.indexOf(number));
+		this.#list.focus();
+	}
+
 	#select() {
 		this.#stale = true;
 		this.draw();
@@ -63,50 +82,36 @@ export class StepList {
 			if (passes) this.#shown.push(i);
 		});
 		this.#stale = false;
+		setText(byId("none"), this.#shown.length > 0 ? ""
+			: this.#steps.length > 0 ? "No step is like that." : "There are no steps yet.");
 	}
 
 	#draw() {
 		if (this.#stale) this.#filter();
-		const height = 2 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+		const height = rowHeight();
 		const first = Math.max(0, Math.floor(this.#viewport.scrollTop / height) - spare);
 		const seen = Math.ceil(this.#viewport.clientHeight / height) + 2 * spare;
 		const numbers = this.#shown.slice(first, first + Math.min(seen, most));
 		setPadding(this.#list, "paddingTop", first * height);
 		setPadding(this.#list, "paddingBottom", (this.#shown.length - first - numbers.length) * height);
-		this.#drop(new Set(numbers));
-		let next = this.#list.firstChild;
+		this.#rows = new Map(numbers.map((n) => [n, this.#rows.get(n) ?? this.#row(n)]));
+		arrange(this.#list, [...this.#rows.values()]);
 		numbers.forEach((number, i) => {
-			const row = this.#row(number);
-			if (row === next) next = next.nextSibling;
-			else this.#list.insertBefore(row, next);
+			const row = this.#rows.get(number);
 			setAttribute(row, "aria-posinset", first + i + 1);
 			setAttribute(row, "aria-setsize", this.#shown.length);
+			if (this.#changed.has(number)) this.#fill(row, this.#steps[number]);
 		});
-		for (const number of this.#changed) {
-			const row = this.#rows.get(number);
-			if (row) this.#fill(row, this.#steps[number]);
-		}
 		this.#changed.clear();
 	}
 
-	#drop(wanted) {
-		for (const [number, row] of this.#rows) {
-			if (wanted.has(number)) continue;
-			row.remove();
-			this.#rows.delete(number);
-		}
-	}
-
 	#row(number) {
-		let row = this.#rows.get(number);
-		if (row) return row;
 		const step = this.#steps[number];
-		row = element("li", { id: `step-${number}`, role: "option", title: step.name },
+		const row = element("li", { id: `step-${number}`, role: "option", title: step.name },
 			element("span", { className: "name", textContent: step.name }),
 			element("span", { className: "state" }));
 		setAttribute(row, "aria-selected", number === this.#chosen);
 		this.#fill(row, step);
-		this.#rows.set(number, row);
 		return row;
 	}
 
@@ -128,7 +133,7 @@ export class StepList {
 
 	#key(e) {
 		const last = this.#shown.length - 1;
-		const page = Math.floor(this.#viewport.clientHeight / 32);
+		const page = Math.floor(this.#viewport.clientHeight / rowHeight());
 		const at = this.#shown.indexOf(this.#chosen);
 		const to = {
 			ArrowDown: at + 1, ArrowUp: Math.max(0, at - 1), Home: 0, End: last,
@@ -136,37 +141,34 @@ export class StepList {
 		}[e.key];
 		if (to === undefined || last < 0) return;
 		e.preventDefault();
-		const position = Math.min(to, last);
-		this.#reveal(position);
-		this.#choose(this.#shown[position]);
+		this.#go(Math.min(to, last));
 	}
 
-	// #reveal scrolls to a row, which may not exist yet.
-	#reveal(position) {
-		const height = 2 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+	// #go chooses the step at a position, and scrolls to its row, which may not exist yet.
+	#go(position) {
+		const height = rowHeight();
 		const top = position * height;
 		const view = this.#viewport;
 		if (top < view.scrollTop) view.scrollTop = top;
 		const below = top + height - view.clientHeight;
 		if (below > view.scrollTop) view.scrollTop = below;
 		this.#draw();
+		this.#choose(this.#shown[position]);
 	}
 }
 
 // What a row says of its step besides the name.
-export function state(step) {
+function state(step) {
 	if (step.status === "running" && step.since) {
-		const ms = Math.floor((performance.now() - step.since) / 1000) * 1000;
-		return ms > 0 ? `running ${duration(ms * 1e6)}` : "running";
+		const ns = 1e6 * (performance.now() - step.since);
+		return ns >= 1e9 ? `running ${clock(ns)}` : "running";
 	}
 	if (!step.report) return step.status;
 	const was = step.report.stale ? "was " : "";
 	return `${step.status}, ${was}${duration(step.report.total)}`;
 }
 
-function setAttribute(e, name, value) {
-	if (e.getAttribute(name) !== String(value)) e.setAttribute(name, value);
-}
+const rowHeight = () => 2 * parseFloat(getComputedStyle(document.documentElement).fontSize);
 
 function setPadding(e, side, pixels) {
 	if (e.style[side] !== `${pixels}px`) e.style[side] = `${pixels}px`;

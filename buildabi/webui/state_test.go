@@ -1,0 +1,104 @@
+//go:build long
+
+package webui_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/buildabi"
+)
+
+// TestDurations shows how times are written: with three digits, and never with an exponent.
+func TestDurations(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V1, "127.0.0.1:0")
+	b.open(h.address)
+	for ns, want := range map[string]string{"null": "not run", "0": "0 s", "7": "7 ns", "999": "999 ns",
+		"1000": "1.00 µs", "999_499": "999 µs", "999_500": "1.00 ms", "12_345_678": "12.3 ms",
+		"999_999_999": "1.00 s", "1.5e9": "1.50 s", "59.94e9": "59.9 s", "59.95e9": "1 min 0 s",
+		"3599.4e9": "59 min 59 s", "3661e9": "1 h 1 min"} {
+		var got string
+		b.run(&got, `import("./dom.js").then(({ duration }) => duration(%s))`, ns)
+		if got != want {
+			t.Errorf("%s: %s, want %s", ns, got, want)
+		}
+	}
+	b.quiet()
+}
+
+// TestOutcome shows that the page and its title say how a build ended, and how long it took.
+func TestOutcome(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V1, "127.0.0.1:0")
+	b.open(h.address)
+	b.until(`document.querySelector("#none").innerText === "There are no steps yet."`)
+	u := h.board.StartBuild("a", "b")
+	b.outcome("Building", "Building – Build")
+	must(t, u.SetStep(0, buildabi.Success), u.SetStep(1, buildabi.Failure))
+	b.until(`document.querySelector("#summary").innerText === "1 failed, 1 done"`)
+	b.outcome("Building", "Building – Build")
+	must(t, u.Finish(buildabi.Idle))
+	b.outcome("Failed", "1 failed – Build")
+	u = h.board.StartBuild("a", "b")
+	b.outcome("Building", "Building – Build")
+	b.until(`/^[1-9] s$/.test(document.querySelector("#elapsed").innerText)`)
+	must(t, u.SetStep(0, buildabi.Success), u.SetStep(1, buildabi.Success), u.Finish(buildabi.Watching))
+	b.outcome("Watching for changes", "Watching for changes – Build")
+	b.until(`/^[\d.]+ s$/.test(document.querySelector("#elapsed").innerText)`)
+	b.quiet()
+}
+
+// outcome waits until the page says so, in its own colour if something failed.
+func (b *browser) outcome(status, title string) {
+	b.t.Helper()
+	b.until(`document.querySelector("#status").innerText === %q && document.title === %q &&
+		(getComputedStyle(document.querySelector("#status")).color !== getComputedStyle(document.body).color) === %t`,
+		status, title, status == "Failed")
+}
+
+// TestStale shows that the report of the build before is said to be that, everywhere.
+func TestStale(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V3, "127.0.0.1:0")
+	b.open(h.address)
+	u := h.fill(10)
+	b.until(`document.querySelector("#step-1 .state")?.innerText === "done, 1.50 s"`)
+	b.click("#step-1")
+	b.until(`document.querySelector("#total").innerText === "Total\n1.50 s"`)
+	b.click("#tab-times")
+	b.until(`document.querySelectorAll("#times tbody tr:not(.stale)").length === 3`)
+	must(t, u.Finish(buildabi.Idle))
+	u = h.board.StartBuild(steps(10)...)
+	b.until(`document.querySelectorAll("#times tbody tr.stale").length === 3`)
+	b.click("#tab-steps")
+	b.until(`document.querySelector("#total").innerText === "Total, earlier build\n1.50 s"`)
+	b.until(`document.querySelector("#step-1 .state").innerText === "pending, was 1.50 s"`)
+	must(t, u.ReportTime(1, 2*time.Second))
+	b.until(`document.querySelector("#total").innerText === "Total\n2.00 s"`)
+	b.quiet()
+}
+
+// TestNothing shows what a view says that has nothing to show.
+func TestNothing(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V3, "127.0.0.1:0")
+	h.board.StartBuild("a")
+	b.open(h.address)
+	b.until(`document.querySelector("#step-0")`)
+	b.until(`document.querySelector("#none").innerText === "" &&
+		document.querySelector("#detail").innerText.startsWith("No step chosen\n\nChoose one")`)
+	b.run(nil, `(() => { const f = document.querySelector("#search"); f.value = "b"; f.oninput(); })()`)
+	b.until(`document.querySelector("#none").innerText === "No step is like that."`)
+	for tab, want := range map[string]string{"times": "No step has reported its time yet.",
+		"tests": "No step has reported its tests yet.", "fuzz": "Nothing is being fuzzed."} {
+		b.click("#tab-" + tab)
+		b.until(`document.querySelector("#%s").innerText === %q`, tab, want)
+	}
+	silent := startHostOf(t, buildabi.BoardOptions{Version: buildabi.V3}, "127.0.0.1:0", buildabi.HandlerOptions{})
+	silent.board.StartBuild("a")
+	b.open(silent.address)
+	b.click("#tab-times")
+	b.until(`document.querySelector("#times").innerText === "This build reports no times."`)
+	b.quiet()
+}
