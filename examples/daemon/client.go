@@ -82,7 +82,7 @@ func (a *app) status(ctx context.Context, _ []string) error {
 		"pid": s.Process.PID, "instance": s.Instance, "version": s.Version, "state": s.State.String(),
 		"uptime_ms": s.Uptime.Milliseconds(), "connections": s.Connections, "running": s.Running,
 		"calls": s.Calls, "failed": s.Failed, "p99_us": s.Latency.Quantile(0.99).Microseconds(),
-	}, fmt.Sprintf("process %d, instance %s, version %s: %s for %v, %d connections, %d calls\n",
+	}, fmt.Sprintf("process %d, instance %s, version %s: %s, up for %v; connections %d, calls %d\n",
 		s.Process.PID, s.Instance, s.Version, s.State, s.Uptime.Round(time.Millisecond),
 		s.Connections, s.Calls))
 	return nil
@@ -113,12 +113,16 @@ func (a *app) replace(ctx context.Context, _ []string) error {
 
 // kindOf sorts errors of calls.
 func kindOf(err error) string {
-	for kind, target := range map[string]error{
-		"not running": ipc.ErrNotRunning, "busy": ipc.ErrBusy, "draining": ipc.ErrDraining,
-		"wedged": ipc.ErrWedged, "timeout": context.DeadlineExceeded,
+	for _, k := range []struct {
+		name  string
+		cause error
+	}{
+		{"interrupted", context.Canceled}, {"timeout", context.DeadlineExceeded},
+		{"not running", ipc.ErrNotRunning}, {"draining", ipc.ErrDraining}, {"busy", ipc.ErrBusy},
+		{"wedged", ipc.ErrWedged},
 	} {
-		if errors.Is(err, target) {
-			return kind
+		if errors.Is(err, k.cause) {
+			return k.name
 		}
 	}
 	if ipc.OutcomeOf(err) == ipc.MaybeProcessed {

@@ -26,10 +26,9 @@ func (t *tally) add(other tally) {
 	}
 }
 
+func newTally() tally { return tally{errors: make(map[string]int)} }
+
 func (t *tally) fail(kind string, n int, err error) {
-	if t.errors == nil {
-		t.errors = make(map[string]int)
-	}
 	t.errors[kind] += n
 	t.sample = err
 }
@@ -51,7 +50,7 @@ func (a *app) load(ctx context.Context, _ []string) error {
 	period, cancel := context.WithTimeout(ctx, a.period)
 	defer cancel()
 	began := time.Now()
-	var all tally
+	all := newTally()
 	var mu sync.Mutex
 	var callers sync.WaitGroup
 	for range a.callers {
@@ -67,8 +66,9 @@ func (a *app) load(ctx context.Context, _ []string) error {
 	return nil
 }
 
-// caller calls until the period ends. A call that has begun is finished.
-func (a *app) caller(ctx, period context.Context) (t tally) {
+// caller calls once, and on until the period ends. A call that has begun is finished.
+func (a *app) caller(ctx, period context.Context) tally {
+	t := newTally()
 	c, err := lifecycle.Ensure(ctx, a.ep, a.options(nil))
 	if err != nil {
 		t.fail(kindOf(err), 1, err)
@@ -76,15 +76,17 @@ func (a *app) caller(ctx, period context.Context) (t tally) {
 	}
 	defer c.Close()
 	payload := make([]byte, 256)
-	for period.Err() == nil {
+	for {
 		began := time.Now()
 		if _, err := c.Call(ctx, opEcho, payload); err != nil {
 			t.fail(kindOf(err), 1, err)
-			continue
+		} else {
+			t.times = append(t.times, time.Since(began))
 		}
-		t.times = append(t.times, time.Since(began))
+		if period.Err() != nil {
+			return t
+		}
 	}
-	return t
 }
 
 func (a *app) report(t tally, took time.Duration) {

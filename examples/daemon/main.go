@@ -6,10 +6,11 @@
 //	daemon stop            make the server drain and wait until it is gone
 //	daemon replace         stop the server that runs and start this program's
 //	daemon load            call without pause (-callers N -for D) and print calls/s, p50, p99, errors
-//	daemon serve           be the server, in the foreground
+//	daemon serve           be the server, in the foreground, until Ctrl-C or SIGTERM
 //
 // Flags follow the verb. All take -json (one JSON object as output), -scope NAME (one server for
-// each name), -timeout D (bounds the whole command) and -dir FOLDER (where the endpoint lies).
+// each name), -timeout D (bounds the whole command) and -dir FOLDER (where the endpoint lies). The
+// exit code is 0, 1 after an error, and 2 for arguments that make no sense.
 package main
 
 import (
@@ -23,16 +24,23 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/larderbuild/larder/ipc"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	a := &app{out: os.Stdout, errors: os.Stderr}
-	os.Exit(a.run(ctx, os.Args[1:]))
+	os.Exit(a.run(untilSignal(), os.Args[1:]))
+}
+
+// untilSignal ends with the first Ctrl-C or SIGTERM: a client gives up, a server drains. The second
+// one ends the process.
+func untilSignal() context.Context {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx
 }
 
 // app is one run of the command.
@@ -53,42 +61,26 @@ type app struct {
 	period  time.Duration
 }
 
-var (
-	errUsage = errors.New("usage: daemon call|status|stop|replace|load|serve [FLAG...] [TEXT]")
-	errFlags = errors.New("wrong flags")
-)
-
 // run returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
 	err := a.command(ctx, args)
-	switch {
-	case err == nil:
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
-	case errors.Is(err, errFlags):
-		return 2 // package flag has said why
 	}
 	if a.json {
 		a.print(map[string]any{"error": err.Error()}, "")
 	}
 	fmt.Fprintln(a.errors, "daemon:", err)
-	if errors.Is(err, errUsage) {
+	if _, ok := errors.AsType[usageError](err); ok {
 		return 2
 	}
 	return 1
 }
 
 func (a *app) command(ctx context.Context, args []string) error {
-	verbs := map[string]func(context.Context, []string) error{
-		"call": a.call, "status": a.status, "stop": a.stop, "replace": a.replace,
-		"load": a.load, "serve": a.serve,
-	}
-	if len(args) == 0 || verbs[args[0]] == nil {
-		return errUsage
-	}
-	flags := a.flags(args[0])
-	err := flags.Parse(args[1:])
+	v, rest, err := a.parse(args)
 	if err != nil {
-		return errFlags
+		return err
 	}
 	if a.dir == "" {
 		a.ep, err = ipc.NewEndpoint("larder-daemon", a.scope)
@@ -98,27 +90,12 @@ func (a *app) command(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if a.timeout > 0 && args[0] != "serve" {
+	if a.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, a.timeout)
 		defer cancel()
 	}
-	return verbs[args[0]](ctx, flags.Args())
-}
-
-func (a *app) flags(verb string) *flag.FlagSet {
-	f := flag.NewFlagSet("daemon "+verb, flag.ContinueOnError)
-	f.SetOutput(a.errors)
-	f.BoolVar(&a.json, "json", false, "print one JSON object")
-	f.StringVar(&a.scope, "scope", "", "`name` of the server")
-	f.StringVar(&a.dir, "dir", "", "`folder` of the endpoint; default: one of this user")
-	f.DurationVar(&a.timeout, "timeout", 0, "bound of the whole command; 0 is none of its own")
-	f.StringVar(&a.version, "version", "1", "a whole `number`; a server with a lower one is replaced")
-	f.DurationVar(&a.idle, "idle", time.Hour, "how long the server stays without a call")
-	f.StringVar(&a.ready, "ready", "", "`handle` that tells the starter when the server is ready")
-	f.IntVar(&a.callers, "callers", 8, "number of clients that call")
-	f.DurationVar(&a.period, "for", time.Second, "how long they call")
-	return f
+	return v.do(a, ctx, rest)
 }
 
 // print prints v as JSON or the text.

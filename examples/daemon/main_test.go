@@ -37,7 +37,7 @@ const (
 func playDaemon(args []string) int {
 	a := newApp()
 	a.out, a.errors = os.Stdout, os.Stderr
-	return a.run(context.Background(), args)
+	return a.run(untilSignal(), args)
 }
 
 // newApp is the command with what tests add to it.

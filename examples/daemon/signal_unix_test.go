@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/larderbuild/larder/ipc"
 	"github.com/larderbuild/larder/ipc/lifecycle"
 )
 
@@ -132,5 +133,35 @@ func TestTerminalSignals(t *testing.T) {
 	dir, err := os.Readlink("/proc/" + strconv.Itoa(server.PID) + "/cwd")
 	if err == nil && dir != "/" {
 		t.Errorf("the server runs in %s", dir)
+	}
+}
+
+// TestServeDrains sends a server in the foreground what a service manager or Ctrl-C sends: it ends
+// well, and a client that calls without pause gets to the next server without an error.
+func TestServeDrains(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			s := newSite(t)
+			server := s.command("serve")
+			if err := server.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for s.count(lifecycle.EventListening) == 0 {
+			}
+			c, err := lifecycle.Ensure(t.Context(), s.ep, s.app(t, "1").options(nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			server.Process.Signal(sig)
+			for c.Info().Process.PID == server.Process.Pid {
+				if _, err := c.Call(t.Context(), opEcho, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := server.Wait(); err != nil || s.count(ipc.EventDiedCancelled) != 1 {
+				t.Errorf("server: %v, said %d times why", err, s.count(ipc.EventDiedCancelled))
+			}
+		})
 	}
 }
