@@ -175,12 +175,13 @@ func TestWindowOfTheClient(t *testing.T) {
 				}
 			case ipc.KindRequest:
 				f.Write(frame(answer(got, "")))
-				if pings++; pings == 20 || pings == 40 {
-					allowed++
-					f.Write(frame(ipc.RawFrame{Kind: ipc.KindCredit, Slot: stream.Slot, Gen: stream.Gen, Extra: 1}))
-				}
+				pings++
 			default:
 				return
+			}
+			if chunks == allowed && allowed < window+2 && pings >= 20*(allowed-window+1) {
+				allowed++
+				f.Write(frame(ipc.RawFrame{Kind: ipc.KindCredit, Slot: stream.Slot, Gen: stream.Gen, Extra: 1}))
 			}
 		}
 	})
