@@ -46,12 +46,12 @@ func (k *call) begin(out *outgoing) {
 }
 
 // expect makes room for n more bytes of the answer, within limits that hold until they come.
-func (k *call) expect(n, most int) {
+func (k *call) expect(n int64, most int) {
 	if k.failed {
 		return
 	}
-	if k.tooLarge = k.tooLarge || len(k.dst)-k.base+n > most; !k.tooLarge {
-		k.dst = slices.Grow(k.dst, min(n, growStep))
+	if k.tooLarge = k.tooLarge || int64(len(k.dst)-k.base)+n > int64(most); !k.tooLarge {
+		k.dst = slices.Grow(k.dst, int(min(n, growStep)))
 	}
 }
 

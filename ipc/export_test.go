@@ -31,12 +31,12 @@ const (
 
 // Append appends the frame as it is on the wire.
 func (f RawFrame) Append(b []byte) []byte {
-	return append(f.AppendHeader(b, len(f.Payload)), f.Payload...)
+	return append(f.AppendHeader(b, uint32(len(f.Payload))), f.Payload...)
 }
 
 // AppendHeader appends the header, with any length.
-func (f RawFrame) AppendHeader(b []byte, length int) []byte {
-	return appendHeader(b, header{uint32(length), frameKind(f.Kind), frameFlags(f.Flags), f.Op,
+func (f RawFrame) AppendHeader(b []byte, length uint32) []byte {
+	return appendHeader(b, header{length, frameKind(f.Kind), frameFlags(f.Flags), f.Op,
 		callID{f.Slot, f.Gen}, f.Extra})
 }
 
@@ -73,7 +73,12 @@ func ReadRawHello(r io.Reader) error {
 // RawAck is an acknowledgement that allows some calls at a time.
 func RawAck(version uint16, calls int) []byte {
 	fields := appendNumber(nil, tagMaxCalls, uint64(calls))
-	return append(appendAckHead(nil, ackHead{version: version, length: uint16(len(fields))}), fields...)
+	return append(RawAckHead(version, uint16(len(fields))), fields...)
+}
+
+// RawAckHead is the head of an acknowledgement, with any length.
+func RawAckHead(version, length uint16) []byte {
+	return appendAckHead(nil, ackHead{version: version, length: length})
 }
 
 // ReadRawAck reads an acknowledgement and returns its fields.

@@ -32,6 +32,9 @@ func TestHostileClients(t *testing.T) {
 	chunk := ipc.RawFrame{Kind: ipc.KindChunk, Payload: []byte("x")}
 	flipped := frame(request(0, "x"))
 	flipped[3] ^= 0x80
+	swapped, eager := ipc.RawHello(2), ipc.RawHello(2)
+	swapped[4] = 2                                      // the lowest version is beyond the highest
+	copy(eager[8:], "\xff\xff\xff\xff\x02\x01\x02\x03") // all features, and bytes that have no meaning yet
 	for _, tc := range []struct {
 		name   string
 		send   []byte
@@ -39,6 +42,7 @@ func TestHostileClients(t *testing.T) {
 	}{
 		{"no hello", frame(request(0, "x")), true},
 		{"unknown role", append(ipc.RawHello(9), frame(request(0, "x"))...), true},
+		{"versions the wrong way round", append(swapped, frame(request(0, "x"))...), true},
 		{"flipped bit in a length", raw(hello, flipped), true},
 		{"unknown kind", raw(hello, frame(ipc.RawFrame{Kind: 99})), true},
 		{"kind 0", raw(hello, frame(ipc.RawFrame{})), true},
@@ -57,6 +61,7 @@ func TestHostileClients(t *testing.T) {
 		{"chunk after the end", raw(hello, frame(stream),
 			frame(ipc.RawFrame{Kind: ipc.KindChunk, Flags: ipc.FlagEnd}), frame(chunk)), true},
 
+		{"unknown features", eager, false},
 		{"unknown control operation", raw(hello, frame(ipc.RawFrame{Kind: ipc.KindRequest, Payload: []byte{200}})), false},
 		{"unknown tag", raw(hello, frame(ipc.RawFrame{Kind: ipc.KindRequest, Payload: []byte{1, 200, 1, 0, 7}})), false},
 		{"piece of no message", raw(hello, frame(ipc.RawFrame{Kind: ipc.KindPiece, Payload: []byte("x")})), false},
@@ -96,6 +101,68 @@ func TestHostileClients(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHostileAcknowledgements has servers that answer the hello with nonsense.
+func TestHostileAcknowledgements(t *testing.T) {
+	whole := ipc.RawAck(1, 256)
+	change := func(i int, to byte) []byte {
+		b := bytes.Clone(whole)
+		b[i] = to
+		return b
+	}
+	for _, tc := range []struct {
+		name string
+		send []byte
+	}{
+		{"another protocol", []byte("HTTP/1.1 400 Bad Request\r\n\r\n")},
+		{"wrong magic", change(3, 'X')},
+		{"wrong check", change(8, 7)},
+		{"more fields than there may be", ipc.RawAckHead(1, 4097)},
+		{"damaged fields", append(ipc.RawAckHead(1, 3), 7, 255, 255)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			client, server := ipctest.Pair(t)
+			defer server.Close()
+			c, err := ipc.NewClient(client, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			server.Write(tc.send)
+			_, err = c.Call(t.Context(), 1, nil)
+			checkCall(t, err, ipc.ErrProtocol, ipc.PhaseWait, ipc.MaybeProcessed)
+		})
+	}
+}
+
+// TestShortNumbers has a server whose fields hold numbers of a byte, and fields of a later version.
+func TestShortNumbers(t *testing.T) {
+	fields := []byte{5, 1, 0, 2 /* ready */, 200, 2, 0, 1, 1, 7, 1, 0, 1 /* call at a time */, 6, 1, 0, 9 /* bytes */}
+	client, server := ipctest.Pair(t)
+	defer server.Close()
+	c, err := ipc.NewClient(client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	server.Write(append(ipc.RawAckHead(1, uint16(len(fields))), fields...))
+	answered := later(c, 1, "")
+	if err := ipc.ReadRawHello(server); err != nil {
+		t.Fatal(err)
+	}
+	server.Write(frame(answer(next(server), "")))
+	if err := <-answered; err != nil || c.Info().State != ipc.Ready {
+		t.Errorf("info %+v, %v", c.Info(), err)
+	}
+	_, err = c.Call(t.Context(), 1, make([]byte, 10))
+	checkCall(t, err, ipc.ErrTooLarge, ipc.PhaseQueue, ipc.NotProcessed)
+	held := later(c, 1, "")
+	next(server)
+	_, err = c.CallAppend(nil, 1, nil, 20*time.Millisecond)
+	checkCall(t, err, ipc.ErrTimeout, ipc.PhaseQueue, ipc.NotProcessed)
+	c.Close()
+	<-held
 }
 
 // expectEcho reads until the answer to the request in a slot.

@@ -130,6 +130,9 @@ func (in *inbound) head(p []byte) error {
 		return err
 	}
 	in.rest = int(h.length)
+	if in.rest < 0 { // beyond what this processor can count
+		return errFrame
+	}
 	if in.rest == 0 {
 		return in.sink.end()
 	}

@@ -304,6 +304,6 @@ func (l *link) sendMessage(h header, p []byte, piece int, d *deadline, crowd boo
 		if err != nil || len(p) == 0 {
 			return first, err
 		}
-		h.kind, h.extra = framePiece, 0
+		h.kind, h.op, h.extra, flags = framePiece, 0, 0, 0
 	}
 }

@@ -283,7 +283,7 @@ func (m *mux) headFor(k *call, h header, file *os.File) error {
 		}
 		k.begun = true
 		k.failed = k.failed || h.kind == frameError
-		k.expect(int(h.length)+int(h.extra), m.maxAnswer)
+		k.expect(int64(h.length)+int64(h.extra), m.maxAnswer)
 	case frameChunk, frameCredit:
 		if k.stream == nil {
 			return errFrame

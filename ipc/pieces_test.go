@@ -1,6 +1,7 @@
 package ipc_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"slices"
@@ -25,6 +26,8 @@ func readPieces(t *testing.T, f *os.File, kind byte) (first ipc.RawFrame, sizes 
 		}
 		if sizes == nil {
 			first = part
+		} else if part.Op != 0 || part.Flags&^ipc.FlagMore != 0 || part.Extra != 0 {
+			t.Errorf("a later piece repeats what the first one has said: %d, %d, %d", part.Op, part.Flags, part.Extra)
 		}
 		sizes, kind = append(sizes, len(part.Payload)), ipc.KindPiece
 		if part.Flags&ipc.FlagMore == 0 {
@@ -37,7 +40,7 @@ func TestPiecesOfRequests(t *testing.T) {
 	for role, want := range pieces {
 		client, server := ipctest.Pair(t)
 		var c interface {
-			caller
+			CallFile(ctx context.Context, op uint16, payload []byte) (*ipc.File, error)
 			Close() error
 		}
 		var err error
@@ -49,13 +52,17 @@ func TestPiecesOfRequests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		called := later(c, 7, string(make([]byte, 600<<10)))
+		called := make(chan error, 1)
+		go func() { // ends when the client is closed
+			_, err := c.CallFile(context.Background(), 7, make([]byte, 600<<10))
+			called <- err
+		}()
 		if err := ipc.ReadRawHello(server); err != nil {
 			t.Error(err)
 		}
 		first, sizes := readPieces(t, server, ipc.KindRequest)
 		if !slices.Equal(sizes, want) || first.Op != 7 || first.Extra != 300_000 {
-			t.Errorf("role %d: pieces of %v bytes, the first of %+v", role, sizes, first.Op)
+			t.Errorf("role %d: pieces of %v bytes, the first for operation %d", role, sizes, first.Op)
 		}
 		c.Close()
 		if err := <-called; !errors.Is(err, ipc.ErrClosed) {
@@ -120,4 +127,32 @@ func TestHelloGoesWithTheFirstRequest(t *testing.T) {
 	}
 	c.Close()
 	<-called
+}
+
+// TestConnCallsInTurn makes two calls at once on a connection that has one at a time.
+func TestConnCallsInTurn(t *testing.T) {
+	client, server := ipctest.Pair(t)
+	c, err := ipc.NewConn(client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	defer server.Close()
+	calls := []<-chan error{later(c, 1, "x"), later(c, 1, "x")}
+	if err := ipc.ReadRawHello(server); err != nil {
+		t.Fatal(err)
+	}
+	first := next(server)
+	server.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	if f, err := ipc.ReadRawFrame(server); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("before the first call is answered comes %+v, %v", f, err)
+	}
+	server.SetReadDeadline(time.Time{})
+	server.Write(append(ipc.RawAck(1, 256), frame(answer(first, "x"))...))
+	server.Write(frame(answer(next(server), "x")))
+	for _, call := range calls {
+		if err := <-call; err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -230,6 +230,14 @@ func TestCredits(t *testing.T) {
 	if want := strconv.Itoa(3*window<<16 + window); string(got.Payload) != want {
 		t.Errorf("the handler has read %q, want %s", got.Payload, want)
 	}
+	f.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Flags: ipc.FlagStream, Op: opCount, Slot: 2}))
+	f.Write(frame(ipc.RawFrame{Kind: ipc.KindChunk, Flags: ipc.FlagEnd, Slot: 2, Payload: []byte("last")}))
+	for got.Slot != 2 || got.Kind == ipc.KindCredit {
+		got = next(f)
+	}
+	if string(got.Payload) != "4" {
+		t.Errorf("of a last chunk that is not empty the handler has read %q", got.Payload)
+	}
 }
 
 // TestSlowReaderStopsItsOwnStreamOnly fills one stream in each direction and uses another.
