@@ -14,5 +14,6 @@
 //
 // Little endian: three 64-bit numbers (runs, unique runs, the number P of program counters), then
 // a bitset of P bits in 64-bit words, then the P program counters, in no order. The size says so
-// exactly. Files of 32-bit or big-endian programs are refused.
+// exactly. Files of 32-bit or big-endian programs are refused, and so are more than 2^26 program
+// counters, before anything is read or allocated for them.
 package seenpcs

@@ -22,6 +22,10 @@ const (
 	wordSize   = 8
 )
 
+// maxPCs bounds the program counters of a file, of which a large program has a few million. A
+// number is believed where the size fits to it, and a sparse file can have any size.
+const maxPCs = 1 << 26
+
 // File is the content of a coverage file.
 type File struct {
 	Runs       uint64 // inputs tried, in this session and those before
@@ -39,7 +43,7 @@ func Name(id uint64) string {
 // size returns the size of a file with that many program counters; ok is false where there is
 // none.
 func size(pcs uint64) (n uint64, ok bool) {
-	if pcs > 1<<48 {
+	if pcs > maxPCs {
 		return 0, false
 	}
 	return headerSize + (pcs+63)/64*wordSize + pcs*wordSize, true
@@ -59,7 +63,8 @@ func header(b []byte, fileSize uint64) (f File, pcs uint64, err error) {
 	return f, pcs, nil
 }
 
-// Parse decodes a whole file. Content whose size does not fit to its header wraps [ErrFormat].
+// Parse decodes a whole file. Content whose size does not fit to its header, or that has more than
+// 2^26 program counters, wraps [ErrFormat].
 // The result shares no memory with b.
 func Parse(b []byte) (*File, error) {
 	f, pcs, err := header(b, uint64(len(b)))
@@ -76,8 +81,11 @@ func Parse(b []byte) (*File, error) {
 }
 
 // AppendBinary appends the file's bytes to b. Hits must have room for exactly the program
-// counters, in whole words; nil stands for none reached.
+// counters, in whole words; nil stands for none reached. More than 2^26 of them are refused.
 func (f *File) AppendBinary(b []byte) ([]byte, error) {
+	if len(f.PCs) > maxPCs {
+		return b, fmt.Errorf("seenpcs: encode: %d program counters, at most %d", len(f.PCs), maxPCs)
+	}
 	hits := f.Hits
 	if hits == nil {
 		hits = buildabi.NewBits(len(f.PCs))

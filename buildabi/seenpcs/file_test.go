@@ -110,6 +110,10 @@ func TestEncodeRefuses(t *testing.T) {
 	if err := seenpcs.Write(filepath.Join(t.TempDir(), "f"), &f); err == nil {
 		t.Error("written")
 	}
+	many := seenpcs.File{PCs: make([]uint64, 1<<26+1)}
+	if b, err := many.AppendBinary([]byte("x")); err == nil || string(b) != "x" {
+		t.Errorf("%d program counters: encoded to %d bytes, %v", len(many.PCs), len(b), err)
+	}
 	f.Hits = nil
 	if b, err := f.AppendBinary(nil); err != nil || len(b) != 24+16+65*8 {
 		t.Errorf("without hits: %d bytes, %v", len(b), err)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -125,5 +126,24 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if _, err := seenpcs.Open(filepath.Join(t.TempDir(), "f")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+// TestOpenTooMany opens a sparse file whose size fits to an absurd number of program counters.
+func TestOpenTooMany(t *testing.T) {
+	const pcs = 1<<26 + 64
+	path := coverageFile(t, binary.LittleEndian.AppendUint64(make([]byte, 16), pcs))
+	if err := os.Truncate(path, 24+pcs/8+pcs*8); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f, err := seenpcs.Open(path)
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, seenpcs.ErrFormat) || f != nil {
+		t.Errorf("opened: %v", err)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("%d bytes were allocated for it", n)
 	}
 }
