@@ -62,6 +62,7 @@ func NewBoard(o *BoardOptions) *Board {
 		clicks:     make(chan struct{}, 1),
 		bell:       make(chan struct{}, 1),
 		woken:      make(chan struct{}),
+		state:      boardState{reports: newReports(0, 0)},
 	}
 }
 

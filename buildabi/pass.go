@@ -32,15 +32,8 @@ func (s *session) look() {
 	v.now, v.list, v.steps, v.build = b.now(), b.lists, b.steps, b.build
 	v.status = b.state.status
 	v.statuses = append(v.statuses[:0], b.state.statuses...)
-	sent := s.reports
-	if v.list != s.list {
-		sent = 0
-	}
-	v.reported, v.reports = v.reported[:0], v.reports[:0]
-	if b.lists > 0 {
-		v.reported = b.state.reports.since(sent, v.reported)
-		s.reports = b.state.reports.count
-	}
+	v.reported, v.reports = b.state.reports.since(s.reports, v.reported[:0]), v.reports[:0]
+	s.reports = b.state.reports.count
 	for _, i := range v.reported {
 		v.reports = append(v.reports, b.state.reports.slots[i].bytes)
 	}
@@ -56,12 +49,9 @@ func (s *session) look() {
 func (s *session) encode() {
 	s.buffer, s.msgs = s.buffer[:0], s.msgs[:0]
 	v := &s.view
-	if v.list == 0 {
-		return
-	}
 	if v.list != s.list {
 		s.hello()
-	} else {
+	} else { // before the first list nothing is different
 		s.changes()
 	}
 	s.msgs = append(s.msgs, v.reports...)
@@ -76,7 +66,6 @@ func (s *session) hello() {
 	s.list, s.build, s.helloAt = v.list, v.build, v.now
 	s.status = v.status
 	s.statuses = append(s.statuses[:0], v.statuses...)
-	s.index = nil
 }
 
 // changes encodes what is different in the build and its steps.
@@ -159,5 +148,5 @@ func (s *session) indexBytes() []byte {
 func (s *session) add(b []byte, _ error) {
 	start := len(s.buffer)
 	s.buffer = b
-	s.msgs = append(s.msgs, b[start:len(b):len(b)])
+	s.msgs = append(s.msgs, b[start:])
 }

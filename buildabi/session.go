@@ -70,7 +70,6 @@ func (b *Board) Serve(ctx context.Context, c Conn) error {
 	b.count(1)
 	defer b.count(-1)
 	s := session{board: b, conn: c, timer: time.NewTimer(0)}
-	defer s.timer.Stop()
 	end(s.send(ctx))
 	started.Wait()
 	return context.Cause(ctx)
