@@ -221,6 +221,7 @@ func TestReportsOff(t *testing.T) {
 func TestUnknownVersionOfBoard(t *testing.T) {
 	u := buildabi.NewBoard(&buildabi.BoardOptions{Version: 9, TimeReport: true}).StartBuild("a")
 	must(t, u.ReportTests(0, &buildabi.RunTestResult{}))
+	startFuzz(t, u) // which encodes an index
 }
 
 // TestSuperseded shows that an old build and old fuzz sessions change nothing any more.

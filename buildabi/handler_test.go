@@ -119,6 +119,20 @@ func TestMethods(t *testing.T) {
 	}
 }
 
+// TestPlainWriter serves through a host's own kind of response, which can only be written to.
+func TestPlainWriter(t *testing.T) {
+	files := fstest.MapFS{"index.html": {Data: make([]byte, 100_000)}}
+	h := buildabi.NewHandler(buildabi.NewBoard(nil), &buildabi.HandlerOptions{Files: files})
+	for target, want := range map[string]int{"/": 100_000, "/none": len("not found")} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(struct{ http.ResponseWriter }{w},
+			httptest.NewRequest("GET", "http://localhost"+target, nil))
+		if w.Body.Len() != want {
+			t.Errorf("%s: %d bytes, want %d", target, w.Body.Len(), want)
+		}
+	}
+}
+
 // TestFilesAreReadEachTime edits a file between two requests.
 func TestFilesAreReadEachTime(t *testing.T) {
 	files := page()

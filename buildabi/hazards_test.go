@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/larderbuild/larder/buildabi"
@@ -17,9 +16,9 @@ import (
 // The tests of this file are named after the hazards that the reference server has. Each
 // shows what a user of it would have seen.
 
-// watcher is a client, outside a bubble, that hands each message to a function.
+// watcher is a client, outside a bubble, that hands each pass to a function.
 type watcher struct {
-	see func(b []byte)
+	see func(msgs [][]byte)
 }
 
 func (w watcher) Read(ctx context.Context) ([]byte, error) {
@@ -28,9 +27,7 @@ func (w watcher) Read(ctx context.Context) ([]byte, error) {
 }
 
 func (w watcher) Write(_ context.Context, msgs [][]byte) error {
-	for _, b := range msgs {
-		w.see(b)
-	}
+	w.see(msgs)
 	return nil
 }
 
@@ -44,13 +41,15 @@ func watch(t *testing.T, b board, n int, see func(m buildabi.Message), work func
 	for range n {
 		r := buildabi.NewReader(buildabi.V1)
 		sessions.Go(func() {
-			b.Serve(ctx, watcher{func(raw []byte) {
-				m, findings, err := r.Next(raw)
-				if err != nil || len(findings) > 0 {
-					t.Errorf("sent %x: %v, findings %q", raw, err, findings)
-					return
+			b.Serve(ctx, watcher{func(msgs [][]byte) {
+				for _, raw := range msgs {
+					m, findings, err := r.Next(raw)
+					if err != nil || len(findings) > 0 {
+						t.Errorf("sent %x: %v, findings %q", raw, err, findings)
+						return
+					}
+					see(m)
 				}
-				see(m)
 				select {
 				case news <- struct{}{}:
 				default:
@@ -74,9 +73,31 @@ func watch(t *testing.T, b board, n int, see func(m buildabi.Message), work func
 	sessions.Wait()
 }
 
-// replaceReports replaces a report all the time, by longer and shorter ones that can be told to be
-// whole. Readers see each step of the way.
-func replaceReports(t *testing.T) {
+// comers lets clients come one after another while the host works without a pause, and hands the
+// first pass of each to a function.
+func comers(t *testing.T, b board, work func(), see func(msgs [][]byte)) {
+	t.Helper()
+	var over atomic.Bool
+	var host sync.WaitGroup
+	host.Go(func() {
+		for !over.Load() {
+			work()
+		}
+	})
+	for range 300 {
+		ctx, end := context.WithCancel(t.Context())
+		b.Serve(ctx, watcher{func(msgs [][]byte) {
+			see(msgs)
+			end()
+		}})
+	}
+	over.Store(true)
+	host.Wait()
+}
+
+// TestH1 replaces a report all the time, by longer and shorter ones that can be told to be whole,
+// and shows that they are when they arrive.
+func TestH1(t *testing.T) {
 	b := buildabi.NewBoard(&buildabi.BoardOptions{TimeReport: true})
 	u := b.StartBuild("a", "b")
 	var seen atomic.Int64
@@ -100,15 +121,17 @@ func replaceReports(t *testing.T) {
 	watch(t, b, 4, see, work, func() bool { return seen.Load() >= 4 })
 }
 
-// TestH1 shows that a report that is replaced while it is being sent arrives whole.
-func TestH1(t *testing.T) { replaceReports(t) }
-
-// TestH2 shows that no empty message is ever sent: a Reader refuses one, here and everywhere.
+// TestH2 lets clients come while a report is replaced: each is sent one, and nothing empty.
 func TestH2(t *testing.T) {
-	if _, _, err := buildabi.NewReader(buildabi.V1).Next(nil); err == nil {
-		t.Error("an empty message is not noticed")
-	}
-	replaceReports(t)
+	b := buildabi.NewBoard(&buildabi.BoardOptions{TimeReport: true})
+	u := b.StartBuild("a")
+	report := func() { must(t, u.ReportTime(0, time.Second)) }
+	report()
+	comers(t, b, report, func(msgs [][]byte) {
+		if len(msgs) != 2 || len(msgs[0]) == 0 || len(msgs[1]) != 13 {
+			t.Errorf("sent %x", msgs)
+		}
+	})
 }
 
 // TestH3 starts builds while another goroutine fuzzes, as after a click on Rebuild.
@@ -158,8 +181,9 @@ func TestH4(t *testing.T) {
 // TestH5 shows that a report of the new build comes after the news of that build.
 func TestH5(t *testing.T) {
 	session(t, buildabi.V1, "a", func(t *testing.T, b board, u build, c *client) {
-		must(t, u.Finish(buildabi.Idle))
-		c.expect("idle") // so that all that follows is one pass
+		must(t, u.ReportTime(0, time.Minute), u.Finish(buildabi.Idle))
+		quiet()
+		c.take() // so that all that follows is one pass
 		must(t, b.StartBuild("a").ReportTime(0, time.Second))
 		quiet()
 		c.expect("running, time 0 1s")
@@ -177,24 +201,44 @@ func TestH6(t *testing.T) {
 	})
 }
 
+// stuck is a client that takes nothing until it is let go.
+type stuck struct {
+	watcher
+	stalled, letGo chan struct{}
+}
+
+func (c *stuck) Write(context.Context, [][]byte) error {
+	close(c.stalled)
+	<-c.letGo
+	return io.ErrClosedPipe
+}
+
 // TestH7 shows that one stalled client does not hold up the host, not even its fuzzing.
 func TestH7(t *testing.T) {
-	session(t, buildabi.V1, "a", func(t *testing.T, b board, u build, _ *client) {
-		stalled := connect(t, b, buildabi.V1)
-		stalled.mu.Lock()
-		stalled.stall = true
-		stalled.mu.Unlock()
-		f := startFuzz(t, u)
-		synctest.Wait() // it is being written to
-		start := time.Now()
+	b := buildabi.NewBoard(nil)
+	u := b.StartBuild("a")
+	f := startFuzz(t, u)
+	client := &stuck{stalled: make(chan struct{}), letGo: make(chan struct{})}
+	var session sync.WaitGroup
+	session.Go(func() { b.Serve(t.Context(), client) })
+	<-client.stalled
+	host := make(chan error, 1)
+	go func() { // ends once the client is let go at the latest
+		var errs []error
 		for range 1000 {
-			must(t, f.UpdateCoverage(coverage(1, 1)), f.SetEntryPoints(0), u.SetStep(0, buildabi.Running))
+			errs = append(errs, f.UpdateCoverage(coverage(1, 1)), f.SetEntryPoints(0),
+				u.SetStep(0, buildabi.Running))
 		}
-		if d := time.Since(start); d > 0 {
-			t.Errorf("the host waited %v", d)
-		}
-		stalled.close()
-	})
+		host <- errors.Join(errs...)
+	}()
+	select {
+	case err := <-host:
+		must(t, err)
+	case <-time.After(10 * time.Second):
+		t.Error("the host waits for a client")
+	}
+	close(client.letGo)
+	session.Wait()
 }
 
 // TestH8 changes the bits after the call, as a fuzzed process does with its own.
@@ -314,51 +358,39 @@ func TestH19(t *testing.T) {
 
 // TestH20 fuzzes a program without any program counter.
 func TestH20(t *testing.T) {
-	for _, v := range []buildabi.Version{buildabi.V1, buildabi.V3} {
+	for v, want := range map[buildabi.Version]string{
+		buildabi.V1: "index 0, entries []", buildabi.V3: "index 0, coverage 5/1/0, entries []",
+	} {
 		session(t, v, "a", func(t *testing.T, b board, u build, c *client) {
 			f, err := u.StartFuzz()
 			must(t, err)
-			must(t, f.SetIndex(&buildabi.SourceIndex{}), f.UpdateCoverage(&buildabi.CoverageUpdate{}))
+			c.expect("fuzz_init")
+			must(t, f.SetIndex(&buildabi.SourceIndex{}),
+				f.UpdateCoverage(&buildabi.CoverageUpdate{Runs: 5, UniqueRuns: 1}), f.SetEntryPoints())
 			if err := f.SetEntryPoints(0); err == nil {
 				t.Error("an entry point at no location is accepted")
 			}
 			time.Sleep(time.Second)
-			c.take()
+			c.expect(want)
 		})
 	}
 }
 
-// TestH21 connects while builds begin and end: each Hello is one state of the board.
+// TestH21 lets clients come while builds begin and end: each Hello is one state of the board.
 func TestH21(t *testing.T) {
 	b := buildabi.NewBoard(nil)
-	over := make(chan struct{})
-	var host sync.WaitGroup
 	b.StartBuild("a", "b")
-	host.Go(func() {
-		for {
-			select {
-			case <-over:
-				return
-			default:
+	work := func() {
+		u := b.StartBuild("a", "b")
+		must(t, u.SetStep(0, buildabi.Success), u.SetStep(1, buildabi.Success), u.Finish(buildabi.Idle))
+	}
+	comers(t, b, work, func(msgs [][]byte) {
+		m, err := buildabi.Parse(buildabi.V1, msgs[0])
+		if hello, ok := m.(*buildabi.Hello); err == nil && ok {
+			first, second := hello.Statuses.Get(0), hello.Statuses.Get(1)
+			if hello.Status == buildabi.Idle && second != buildabi.Success || second > first {
+				t.Errorf("%s", text(hello))
 			}
-			u := b.StartBuild("a", "b")
-			must(t, u.SetStep(0, buildabi.Success), u.SetStep(1, buildabi.Success), u.Finish(buildabi.Idle))
 		}
 	})
-	for range 300 {
-		ctx, end := context.WithCancel(t.Context())
-		b.Serve(ctx, watcher{func(raw []byte) {
-			m, err := buildabi.Parse(buildabi.V1, raw)
-			if hello, ok := m.(*buildabi.Hello); err == nil && ok {
-				first, second := hello.Statuses.Get(0), hello.Statuses.Get(1)
-				if hello.Status == buildabi.Idle && second != buildabi.Success || second > first {
-					t.Errorf("%s", text(hello))
-				}
-			}
-			end()
-		}})
-		end()
-	}
-	close(over)
-	host.Wait()
 }

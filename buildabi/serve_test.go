@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -175,11 +176,14 @@ func TestTimeouts(t *testing.T) {
 	}{
 		{"no head", "", 10 * time.Second},
 		{"half a head", "GET / HTTP/1.1\r\nHo", 10 * time.Second},
+		{"half a body", "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf",
+			30 * time.Second},
 		{"idle", request, 2 * time.Minute},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p, stop := serveBubble(t, pageHandler(), nil)
+				h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
+				p, stop := serveBubble(t, h, nil)
 				conn := p.dial()
 				start := time.Now()
 				go io.WriteString(conn, c.says)
@@ -192,6 +196,90 @@ func TestTimeouts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTakesNothing shows how long a client may take nothing of a response.
+func TestTakesNothing(t *testing.T) {
+	big := make([]byte, 1<<20)
+	for name, c := range map[string]struct {
+		h    http.Handler
+		want time.Duration
+	}{
+		"any handler": {http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(big) }),
+			time.Minute},
+		"file": {buildabi.NewHandler(buildabi.NewBoard(nil), &buildabi.HandlerOptions{
+			Files: fstest.MapFS{"index.html": {Data: big}}}), 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, stop := serveBubble(t, c.h, nil)
+				conn := p.dial()
+				start := time.Now()
+				_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+				must(t, err)
+				_, err = io.WriteString(conn, "more than is read ahead") // returns when it is closed
+				if d := time.Since(start); !errors.Is(err, io.ErrClosedPipe) || d != c.want {
+					t.Errorf("closed after %v, %v, want %v", d, err, c.want)
+				}
+				stop()
+			})
+		})
+	}
+}
+
+// TestTakesSlowly shows that a client may take as long as it likes while it takes something.
+func TestTakesSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, stop := serveBubble(t, buildabi.NewHandler(buildabi.NewBoard(nil), &buildabi.HandlerOptions{
+			Files: fstest.MapFS{"index.html": {Data: make([]byte, 1<<20)}}}), nil)
+		conn := p.dial()
+		_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		must(t, err)
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		must(t, err)
+		for range 32 {
+			time.Sleep(4 * time.Second)
+			_, err := io.CopyN(io.Discard, response.Body, 1<<15)
+			must(t, err)
+		}
+		conn.Close()
+		stop()
+	})
+}
+
+// TestHugeHead sends a head that nobody needs.
+func TestHugeHead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, stop := serveBubble(t, pageHandler(), nil)
+		conn := p.dial()
+		go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: "+
+			strings.Repeat("x", 20<<10)+"\r\n\r\n")
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		must(t, err)
+		if response.StatusCode != 431 {
+			t.Errorf("answered %s", response.Status)
+		}
+		conn.Close()
+		stop()
+	})
+}
+
+// TestPanicIsLogged shows where the fault of one connection is told.
+func TestPanicIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("no disk") })
+		p, stop := serveBubble(t, h,
+			&buildabi.ServeOptions{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		conn := p.dial()
+		go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		_, err := io.Copy(io.Discard, conn)
+		must(t, err, conn.Close())
+		stop()
+		if !strings.Contains(log.String(), "no disk") {
+			t.Errorf("logged %q", log.String())
+		}
+	})
 }
 
 // TestSlowResponses shows that a compilation and a log may take longer than the server's limits.
@@ -238,9 +326,12 @@ func TestSlowResponses(t *testing.T) {
 func TestServeEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := false
-		h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			upgraded, _, err := w.(http.Hijacker).Hijack()
+			must(t, err)
 			<-r.Context().Done()
 			time.Sleep(time.Minute)
+			must(t, upgraded.Close())
 			ended = true
 		})
 		p := newPipes()
@@ -255,6 +346,37 @@ func TestServeEnds(t *testing.T) {
 		}
 		conn.Close()
 	})
+}
+
+// TestLastResponses shows that a response may take a second more when serving ends, and is cut then.
+func TestLastResponses(t *testing.T) {
+	for late, want := range map[time.Duration]int64{time.Second / 2: 4, time.Minute: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(200)
+				must(t, http.NewResponseController(w).Flush())
+				<-r.Context().Done()
+				time.Sleep(late)
+				io.WriteString(w, "late")
+			})
+			p, stop := serveBubble(t, h, nil)
+			conn := p.dial()
+			go io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			must(t, err)
+			start, stopped := time.Now(), make(chan bool)
+			go func() {
+				stop()
+				close(stopped)
+			}()
+			n, err := io.Copy(io.Discard, response.Body)
+			if d := time.Since(start); n != want || (err == nil) != (want > 0) || d > time.Second {
+				t.Errorf("%v late: %d bytes after %v, %v", late, n, d, err)
+			}
+			conn.Close()
+			<-stopped
+		})
+	}
 }
 
 // TestAcceptErrors shows that serving goes on, and waits longer after each error in a row.
@@ -274,31 +396,62 @@ func TestAcceptErrors(t *testing.T) {
 		if d := time.Since(start); d < 3*time.Second || d > 6*time.Second {
 			t.Errorf("accepted after %v", d)
 		}
+		conn.Close()
+		p.errs <- errors.New("too many open files")
+		p.errs <- errors.New("too many open files")
+		synctest.Wait() // it waits before it accepts again
+		start = time.Now()
 		end()
 		<-done
-		conn.Close()
-		if n := strings.Count(log.String(), "too many open files"); n != 12 {
+		if d := time.Since(start); d > 0 {
+			t.Errorf("ended %v late", d)
+		}
+		if n := strings.Count(log.String(), "too many open files"); n != 13 {
 			t.Errorf("%d errors logged", n)
 		}
 	})
 }
 
-// TestConnectionLimit shows that a connection too many waits, and gets its turn.
+// TestConnectionLimit shows that a connection too many waits, and gets its turn, and that serving
+// ends with all of them in use.
 func TestConnectionLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, stop := serveBubble(t, pageHandler(), &buildabi.ServeOptions{Connections: 2})
-		first, second := p.dial(), p.dial()
-		third := make(chan net.Conn)
-		go func() { third <- p.dial() }()
-		synctest.Wait()
-		select {
-		case <-third:
-			t.Error("three connections where two may be")
-		default:
-		}
-		first.Close()
-		(<-third).Close()
-		second.Close()
-		stop()
-	})
+	for given, limit := range map[int]int{2: 2, 0: 256} {
+		synctest.Test(t, func(t *testing.T) {
+			h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				upgraded, _, err := w.(http.Hijacker).Hijack()
+				must(t, err, upgraded.Close())
+				upgraded.Close() // makes no room a second time
+			})
+			p, stop := serveBubble(t, h, &buildabi.ServeOptions{Connections: given})
+			var conns []net.Conn
+			for range limit {
+				conns = append(conns, p.dial())
+			}
+			more := make(chan net.Conn, 2)
+			go func() {
+				more <- p.dial()
+				more <- p.dial() // waits to the end
+			}()
+			for want := range 2 {
+				synctest.Wait()
+				if len(more) != want {
+					t.Errorf("%d connections where %d may be", limit+len(more)-want, limit)
+				}
+				if want == 0 {
+					_, err := io.WriteString(conns[0], "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+					must(t, err)
+				}
+			}
+			start := time.Now()
+			stop()
+			if d := time.Since(start); d > time.Second {
+				t.Errorf("ended after %v", d)
+			}
+			for _, c := range append(conns, <-more) {
+				c.Close()
+			}
+			<-p.conns
+			(<-more).Close()
+		})
+	}
 }

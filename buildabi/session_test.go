@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,6 +55,17 @@ func TestPaceOfMany(t *testing.T) {
 		for _, other := range others {
 			other.close()
 		}
+		time.Sleep(time.Second)
+		c.started = time.Now()
+		for i := range 20 {
+			must(t, u.SetStep(i, buildabi.Success))
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		want = []time.Duration{0, 16e6, 32e6}
+		if got := times(c.take()); !slices.Equal(got, want) {
+			t.Errorf("once the others have left passes at %v, want %v", got, want)
+		}
 	})
 }
 
@@ -84,7 +96,7 @@ func TestCoverageDoesNotWake(t *testing.T) {
 		must(t, f.UpdateCoverage(coverage(2, 0)))
 		time.Sleep(2 * time.Second)
 		passes := c.take()
-		if len(passes) != 1 || passes[0].at > 516*1e6 || passes[0].at < 400*1e6 {
+		if len(passes) != 1 || passes[0].at != 516*1e6 { // a tick after the pause
 			t.Errorf("passes at %v", times(passes))
 		}
 	})
@@ -116,43 +128,66 @@ func TestCoverageDifference(t *testing.T) {
 	}
 }
 
-// TestNoTickWithoutFuzzing shows that a session does nothing when nothing is to be looked at.
-func TestNoTickWithoutFuzzing(t *testing.T) {
+// TestEntryPointsAgain shows that entry points are sent when they are others.
+func TestEntryPointsAgain(t *testing.T) {
 	session(t, buildabi.V1, "a", func(t *testing.T, b board, u build, c *client) {
 		f := startFuzz(t, u)
-		must(t, f.UpdateCoverage(coverage(1, 0)))
-		time.Sleep(time.Second)
+		quiet()
 		c.take()
-		b.StartBuild("a")
-		c.take()
-		time.Sleep(time.Hour)
-		c.expect("")
+		for _, points := range [][]uint32{{0}, {0}, {0, 1}, {1, 0}, nil} {
+			must(t, f.SetEntryPoints(points...))
+			quiet()
+		}
+		c.expect("entries [0] | entries [0 1] | entries [1 0] | entries []")
 	})
 }
 
-// TestDivisors shows that no V1 client is sent what it would divide by zero for.
+// TestDivisors shows that no V1 client is sent coverage with one of the numbers at zero that it
+// would divide by, and that others are.
 func TestDivisors(t *testing.T) {
+	for v, want := range map[buildabi.Version][2]string{
+		buildabi.V1: {"coverage 1/1/1", ""},
+		buildabi.V3: {"coverage 0/1/1 | coverage 1/1/1", " | coverage 5/1/0"},
+	} {
+		session(t, v, "a", func(t *testing.T, b board, u build, c *client) {
+			f := startFuzz(t, u)
+			quiet()
+			c.take()
+			must(t, f.UpdateCoverage(coverage(0, 0)))
+			time.Sleep(time.Second)
+			must(t, f.UpdateCoverage(coverage(1, 0)))
+			time.Sleep(time.Second)
+			c.expect(want[0])
+			must(t, f.SetIndex(&buildabi.SourceIndex{}))
+			synctest.Wait() // the coverage comes in a pass of its own
+			must(t, f.UpdateCoverage(&buildabi.CoverageUpdate{Runs: 5, UniqueRuns: 1}))
+			time.Sleep(time.Second)
+			c.expect("index 0" + want[1])
+		})
+	}
+}
+
+// TestNoTimePassed shows the same for the time since the start: a client counts it in
+// milliseconds of its own.
+func TestNoTimePassed(t *testing.T) {
 	session(t, buildabi.V1, "a", func(t *testing.T, b board, u build, c *client) {
 		f := startFuzz(t, u) // in the nanosecond of the session's own look, and whole ms after Hello
 		must(t, f.UpdateCoverage(coverage(1, 0)), f.SetEntryPoints(0))
+		start := func(c *client) int64 { return find[*buildabi.SourceIndex](t, c.take()).Start % 1e6 }
 		late := connect(t, b, buildabi.V1) // its Hello has the time of the start
 		late.expect("hello fuzz_init [a=pending], index 3, entries [0]")
+		time.Sleep(500 * time.Microsecond)
+		later := connect(t, b, buildabi.V1)
+		if at := start(later); at != 0 {
+			t.Errorf("half a ms after Hello the index starts at %d ns", at)
+		}
 		time.Sleep(time.Second)
 		late.expect("coverage 1/1/1")
-		late.close()
-		for _, p := range c.take() {
-			for _, m := range p.msgs {
-				if index, ok := m.(*buildabi.SourceIndex); ok && index.Start%1e6 != 999_999 {
-					t.Errorf("the index starts at %d, whole milliseconds after Hello", index.Start)
-				}
-			}
+		if at := start(c); at != 999_999 {
+			t.Errorf("whole ms after Hello the index starts at %d ns", at)
 		}
-		must(t, f.UpdateCoverage(coverage(0, 0)))
-		time.Sleep(time.Second)
-		must(t, f.SetIndex(&buildabi.SourceIndex{}))
-		must(t, f.UpdateCoverage(&buildabi.CoverageUpdate{Runs: 5, UniqueRuns: 1}))
-		time.Sleep(time.Second)
-		c.expect("index 0")
+		late.close()
+		later.close()
 	})
 }
 
@@ -192,8 +227,8 @@ func TestCloseCodes(t *testing.T) {
 		says []byte
 		code int
 	}{
-		{"unknown tag", []byte{1}, buildabi.ClosePolicy},
-		{"too big", make([]byte, buildabi.MaxRequest+1), buildabi.CloseTooBig},
+		{"unknown tag", []byte{1}, 1008},
+		{"too big", make([]byte, 4097), 1009},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -218,7 +253,7 @@ func TestGoodRequests(t *testing.T) {
 		if b.Poll() {
 			t.Error("an empty message is a click")
 		}
-		c.in <- make([]byte, buildabi.MaxRequest)
+		c.in <- make([]byte, 4096)
 		synctest.Wait()
 		if !b.Poll() {
 			t.Error("a long click is none")
@@ -246,27 +281,59 @@ func (p *pinged) Ping(ctx context.Context) error {
 func TestPing(t *testing.T) {
 	for _, answer := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			b := buildabi.NewBoard(nil)
 			p := &pinged{pings: make(chan time.Duration, 1000), answer: answer}
 			ctx, end := context.WithCancelCause(t.Context())
 			p.client = &client{t: t, started: time.Now(), ended: make(chan error, 1)}
-			go func() { p.ended <- b.Serve(ctx, p) }()
-			time.Sleep(time.Hour)
-			synctest.Wait()
+			go func() { p.ended <- buildabi.NewBoard(nil).Serve(ctx, p) }()
 			if answer {
+				time.Sleep(time.Hour)
+				synctest.Wait()
 				if len(p.ended) > 0 || len(p.pings) != 180 {
 					t.Errorf("%d pings in an hour, ended: %d", len(p.pings), len(p.ended))
 				}
 				end(errLeft)
-				<-p.ended
-				return
 			}
-			if err := <-p.ended; err == nil || len(p.pings) != 1 || <-p.pings != 20*time.Second {
-				t.Errorf("ended with %v after %d pings", err, len(p.pings))
+			err := <-p.ended
+			if first := <-p.pings; first != 20*time.Second {
+				t.Errorf("the first ping comes after %v", first)
+			}
+			if d := time.Since(p.started); !answer && (err == nil || d != 30*time.Second) {
+				t.Errorf("without an answer ended after %v: %v", d, err)
 			}
 			end(nil)
 		})
 	}
+}
+
+// lingering is a connection whose calls take a while to end.
+type lingering struct {
+	sink
+	calls atomic.Int32
+}
+
+func (c *lingering) Read(ctx context.Context) ([]byte, error) {
+	return nil, c.Ping(ctx)
+}
+
+func (c *lingering) Ping(ctx context.Context) error {
+	defer c.calls.Add(-1)
+	c.calls.Add(1)
+	<-ctx.Done()
+	time.Sleep(time.Minute)
+	return context.Cause(ctx)
+}
+
+// TestServeWaits shows that a connection is not used any more once Serve has returned.
+func TestServeWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 21*time.Second) // during the first ping
+		defer cancel()
+		var c lingering
+		err := buildabi.NewBoard(nil).Serve(ctx, &c)
+		if n := c.calls.Load(); n != 0 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%d calls go on after %v", n, err)
+		}
+	})
 }
 
 // broken is a connection that fails.
