@@ -155,10 +155,10 @@ func (m *CompileResult) parseTables(b []byte) error {
 	files := uint64(binary.LittleEndian.Uint32(b[compileFiles:]))
 	decls := uint64(binary.LittleEndian.Uint32(b[compileDecls:]))
 	// Checked before anything is allocated: each name takes a byte at least.
-	least := compileSize + timings + files + decls*(1+declSize)
-	if least > uint64(len(b)) {
-		return refuse("CompileResult", "llvm_pass_timings_len", compileTimings,
-			"%d bytes, %d files and %d declarations in %d bytes", timings, files, decls, len(b))
+	if _, err := needRoom("CompileResult", b, compileSize,
+		table{"llvm_pass_timings_len", compileTimings, timings}, table{"files_len", compileFiles, files},
+		table{"decls_len", compileDecls, decls * (1 + declSize)}); err != nil {
+		return err
 	}
 	c := cursor{"CompileResult", b, compileSize + int(timings)}
 	m.PassTimings = string(b[compileSize:c.at])
@@ -175,7 +175,7 @@ func (m *CompileResult) parseTables(b []byte) error {
 			return err
 		}
 	}
-	return needEnd("CompileResult", b, uint64(c.at), "end", c.at)
+	return needEnd("CompileResult", b, c.at)
 }
 
 func (c *cursor) decl() (Decl, error) {

@@ -69,8 +69,11 @@ func parseEntryPoints(b []byte) (*EntryPoints, error) {
 		return nil, err
 	}
 	n := binary.LittleEndian.Uint32(b) >> 8
-	end := entrySize + 4*uint64(n)
-	if err := needEnd("EntryPoints", b, end, "locs_len", entryCount); err != nil {
+	end, err := needRoom("EntryPoints", b, entrySize, table{"locs_len", entryCount, 4 * uint64(n)})
+	if err == nil {
+		err = needEnd("EntryPoints", b, end)
+	}
+	if err != nil {
 		return nil, err
 	}
 	m := &EntryPoints{make([]uint32, n)}

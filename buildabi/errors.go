@@ -29,14 +29,31 @@ func needSize(message string, b []byte, size int) error {
 	return nil
 }
 
-// needEnd refuses a message whose parts, as it declares them, do not end where it does. The
-// sum is taken with 64 bits, so that no declared count can overflow it.
-func needEnd(message string, b []byte, end uint64, field string, offset int) error {
-	switch {
-	case end > uint64(len(b)):
-		return refuse(message, field, offset, "%d bytes declared, message has %d", end, len(b))
-	case end < uint64(len(b)):
-		return refuse(message, "end", int(end), "%d bytes left over", uint64(len(b))-end)
+// table is a part of a message whose size follows from a number in its fixed part.
+type table struct {
+	field string // the number's
+	at    int    // where it is
+	size  uint64 // bytes at least
+}
+
+// needRoom refuses a message in which one of its tables has no room after those before it, and names
+// that one's number. It returns where the last one ends. The sum is taken with 64 bits, so that
+// no number can overflow it.
+func needRoom(message string, b []byte, fixed int, tables ...table) (end int, err error) {
+	sum := uint64(fixed)
+	for _, t := range tables {
+		if left := uint64(len(b)) - sum; t.size > left {
+			return 0, refuse(message, t.field, t.at, "%d bytes needed, %d left", t.size, left)
+		}
+		sum += t.size
+	}
+	return int(sum), nil
+}
+
+// needEnd refuses a message that goes on after its parts.
+func needEnd(message string, b []byte, end int) error {
+	if len(b) > end {
+		return refuse(message, "end", end, "%d bytes left over", len(b)-end)
 	}
 	return nil
 }

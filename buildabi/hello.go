@@ -94,20 +94,23 @@ func parseHello(b []byte) (*Hello, error) {
 
 func (m *Hello) parseSteps(b []byte) error {
 	n := uint64(binary.LittleEndian.Uint32(b[helloSteps:]))
-	names := helloSize + 4*n
-	if names > uint64(len(b)) {
-		return refuse("Hello", "steps_len", helloSteps, "%d steps in %d bytes", n, len(b))
-	}
-	end := names
-	for i := range n {
-		end += uint64(binary.LittleEndian.Uint32(b[helloSize+4*i:]))
-	}
-	statuses := (n + 3) / 4
-	if err := needEnd("Hello", b, end+statuses, "step_name_lens", helloSize); err != nil {
+	names, err := needRoom("Hello", b, helloSize, table{"steps_len", helloSteps, 4 * n})
+	if err != nil {
 		return err
 	}
-	if n == 0 {
-		return nil
+	end := names
+	for at := helloSize; at < names; at += 4 {
+		size := uint64(binary.LittleEndian.Uint32(b[at:]))
+		if end, err = needRoom("Hello", b, end, table{"step_name_lens", at, size}); err != nil {
+			return err
+		}
+	}
+	last, err := needRoom("Hello", b, end, table{"step_statuses", end, (n + 3) / 4})
+	if err == nil {
+		err = needEnd("Hello", b, last)
+	}
+	if err != nil || n == 0 {
+		return err
 	}
 	text := string(b[names:end]) // one allocation for all names
 	m.Steps = make([]string, n)

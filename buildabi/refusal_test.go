@@ -1,6 +1,7 @@
 package buildabi_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -40,6 +41,7 @@ func refusals() []refusal {
 	steps := &buildabi.Hello{Steps: []string{"ab", "c"}, Statuses: buildabi.NewStatuses(2)}
 	compile := &buildabi.CompileResult{PassTimings: "tt", Files: []string{"f"},
 		Decls: []buildabi.Decl{{Name: "d"}}}
+	file := &buildabi.CompileResult{PassTimings: "tt", Files: []string{"f"}}
 	tests := &buildabi.RunTestResult{Tests: []buildabi.Test{{Name: "t"}}}
 	status, step := &buildabi.StatusUpdate{}, &buildabi.StepUpdate{}
 	return []refusal{
@@ -53,7 +55,8 @@ func refusals() []refusal {
 		{"reserved high flag", v1, steps, put(3, 128), "Hello", "flags", 2},
 		{"huge steps_len", v1, steps, tooMany(12), "Hello", "steps_len", 12},
 		{"huge name", v1, steps, tooMany(16), "Hello", "step_name_lens", 16},
-		{"no statuses", v1, steps, cut(27), "Hello", "step_name_lens", 16},
+		{"huge second name", v1, steps, tooMany(20), "Hello", "step_name_lens", 20},
+		{"no statuses", v1, steps, cut(27), "Hello", "step_statuses", 27},
 		{"unused status bits", v1, steps, put(27, 0x10), "Hello", "step_statuses", 27},
 		{"extra byte", v1, steps, longer, "Hello", "end", 28},
 
@@ -68,8 +71,11 @@ func refusals() []refusal {
 		{"short", v1, smallIndex(v1), cut(27), "SourceIndex", "fixed part", 27},
 		{"short in V3", v3, smallIndex(v3), cut(35), "SourceIndex", "fixed part", 35},
 		{"padding", v1, smallIndex(v1), put(3, 1), "SourceIndex", "padding", 1},
-		{"huge table", v1, smallIndex(v1), tooMany(12), "SourceIndex", "directories_len", 4},
-		{"table of V1 in V3", v3, smallIndex(v1), keep, "SourceIndex", "directories_len", 4},
+		{"huge directories", v1, smallIndex(v1), tooMany(4), "SourceIndex", "directories_len", 4},
+		{"huge files", v1, smallIndex(v1), tooMany(8), "SourceIndex", "files_len", 8},
+		{"huge locations", v1, smallIndex(v1), tooMany(12), "SourceIndex", "source_locations_len", 12},
+		{"huge names", v3, smallIndex(v3), tooMany(16), "SourceIndex", "string_bytes_len", 16},
+		{"table of V1 in V3", v3, smallIndex(v1), keep, "SourceIndex", "source_locations_len", 12},
 		{"table of V3 in V1", v1, smallIndex(v3), keep, "SourceIndex", "end", 81},
 		{"last name without end", v1, smallIndex(v1), put(80, 'x'), "SourceIndex", "string_bytes", 80},
 		{"extra byte", v1, smallIndex(v1), longer, "SourceIndex", "end", 81},
@@ -88,12 +94,12 @@ func refusals() []refusal {
 		{"short", v1, compile, cut(113), "CompileResult", "fixed part", 113},
 		{"reserved flag", v1, compile, put(5, 2), "CompileResult", "flags", 5},
 		{"huge text", v1, compile, tooMany(102), "CompileResult", "llvm_pass_timings_len", 102},
-		{"huge files", v1, compile, tooMany(106), "CompileResult", "llvm_pass_timings_len", 102},
-		{"huge declarations", v1, compile, tooMany(110), "CompileResult", "llvm_pass_timings_len", 102},
-		{"no end of a file name", v1, compile, func(b []byte) []byte {
-			b[106], b[117] = 25, 'x'
-			return b[:150]
-		}, "CompileResult", "llvm_pass_timings_len", 102},
+		{"huge files", v1, compile, tooMany(106), "CompileResult", "files_len", 106},
+		{"huge declarations", v1, compile, tooMany(110), "CompileResult", "decls_len", 110},
+		{"no end of a file name", v1, file, put(117, 'x'), "CompileResult", "file_name", 116},
+		{"no end of a declaration's name", v1, compile, func(b []byte) []byte {
+			return append(b[:118], bytes.Repeat([]byte("x"), len(b)-118)...)
+		}, "CompileResult", "decl_name", 118},
 		{"declaration cut", v1, compile, func(b []byte) []byte { // its name takes a byte of its body
 			b[119] = 'x'
 			return b

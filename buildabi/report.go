@@ -24,7 +24,7 @@ func parseGenericResult(b []byte) (*GenericResult, error) {
 	if err := needSize("GenericResult", b, genericSize); err != nil {
 		return nil, err
 	}
-	if err := needEnd("GenericResult", b, genericSize, "end", genericSize); err != nil {
+	if err := needEnd("GenericResult", b, genericSize); err != nil {
 		return nil, err
 	}
 	return &GenericResult{
@@ -86,9 +86,9 @@ func parseRunTestResult(b []byte) (*RunTestResult, error) {
 		return nil, err
 	}
 	n := uint64(binary.LittleEndian.Uint32(b[testsCount:]))
-	if least := testsSize + 9*n; least > uint64(len(b)) { // a time and a terminator for each
-		return nil, refuse("RunTestResult", "tests_len", testsCount,
-			"%d tests in %d bytes", n, len(b))
+	least := table{"tests_len", testsCount, 9 * n} // a time and a terminator for each
+	if _, err := needRoom("RunTestResult", b, testsSize, least); err != nil {
+		return nil, err
 	}
 	m := &RunTestResult{Step: binary.LittleEndian.Uint32(b[stepIndex:]), Tests: make([]Test, n)}
 	names := cursor{"RunTestResult", b, testsSize + 8*int(n)}
@@ -99,5 +99,5 @@ func parseRunTestResult(b []byte) (*RunTestResult, error) {
 		}
 		m.Tests[i] = Test{name, binary.LittleEndian.Uint64(b[testsSize+8*i:])}
 	}
-	return m, needEnd("RunTestResult", b, uint64(names.at), "end", names.at)
+	return m, needEnd("RunTestResult", b, names.at)
 }

@@ -158,8 +158,14 @@ func parseSourceIndex(v Version, b []byte) (*SourceIndex, error) {
 	files := uint64(binary.LittleEndian.Uint32(b[indexFiles:]))
 	locations := uint64(binary.LittleEndian.Uint32(b[indexLocations:]))
 	text := uint64(binary.LittleEndian.Uint32(b[indexStrings:]))
-	end := uint64(size) + 4*directories + fileSize*files + locationSize*locations + text
-	if err := needEnd("SourceIndex", b, end, "directories_len", indexDirectories); err != nil {
+	end, err := needRoom("SourceIndex", b, size, table{"directories_len", indexDirectories, 4 * directories},
+		table{"files_len", indexFiles, fileSize * files},
+		table{"source_locations_len", indexLocations, locationSize * locations},
+		table{"string_bytes_len", indexStrings, text})
+	if err == nil {
+		err = needEnd("SourceIndex", b, end)
+	}
+	if err != nil {
 		return nil, err
 	}
 	m := &SourceIndex{Version: v, Start: int64(binary.LittleEndian.Uint64(b[indexStart:]))}

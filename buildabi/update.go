@@ -25,7 +25,7 @@ func parseStatusUpdate(b []byte) (*StatusUpdate, error) {
 	if m.New > FuzzInit {
 		return nil, refuse("StatusUpdate", "new", statusNew, "no build status %d", m.New)
 	}
-	return m, needEnd("StatusUpdate", b, statusUpdateSize, "end", statusUpdateSize)
+	return m, needEnd("StatusUpdate", b, statusUpdateSize)
 }
 
 // StepUpdate says that one step does something else now.
@@ -54,5 +54,5 @@ func parseStepUpdate(b []byte) (*StepUpdate, error) {
 	if m.Status > Failure {
 		return nil, refuse("StepUpdate", "bits", stepBits, "reserved bits in %#02x", b[stepBits])
 	}
-	return m, needEnd("StepUpdate", b, stepUpdateSize, "end", stepUpdateSize)
+	return m, needEnd("StepUpdate", b, stepUpdateSize)
 }
