@@ -52,6 +52,9 @@ func TestConnectPauses(t *testing.T) {
 	}
 }
 
+// nobody is a user that this process is not.
+const nobody = 65534
+
 // TestDialFailsAtOnce meets what no waiting mends, while somebody holds the claim.
 func TestDialFailsAtOnce(t *testing.T) {
 	ep := newEndpoint(t, "a")

@@ -45,7 +45,7 @@ func NewEndpoint(scope ...string) (Endpoint, error) {
 }
 
 // NewEndpointIn is [NewEndpoint] with a folder of the caller's choice. The folder must belong to
-// this user and be closed to all others, and its path may have at most 60 bytes or so: the
+// this user, nobody else may write to it, and its path may have at most 60 bytes or so: the
 // system limits the path of a socket.
 func NewEndpointIn(dir string, scope ...string) (Endpoint, error) {
 	dir, err := filepath.Abs(dir)

@@ -107,3 +107,31 @@ func TestEndpointFolder(t *testing.T) {
 		t.Errorf("the new folder is %v, %v", info.Mode(), err)
 	}
 }
+
+// TestReadOnlyFolder has a folder of this user that it may not write to.
+func TestReadOnlyFolder(t *testing.T) {
+	dir := shortDir(t)
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	check := func() {
+		ep, err := ipc.NewEndpointIn(dir, "a")
+		if err != nil {
+			t.Error(err)
+		}
+		if l, err := ipc.Listen(ep, nil); !errors.Is(err, os.ErrPermission) {
+			t.Errorf("listen: %v, %v", l, err)
+		}
+		if _, err := ep.Dial(t.Context()); !errors.Is(err, ipc.ErrNotRunning) {
+			t.Errorf("dial: %v", err)
+		}
+	}
+	if os.Getuid() != 0 {
+		check()
+		return
+	}
+	if err := os.Chown(dir, nobody, -1); err != nil { // root may write anywhere
+		t.Fatal(err)
+	}
+	asNobody(check)
+}

@@ -190,6 +190,54 @@ func TestListenEndsWithClose(t *testing.T) {
 	}
 }
 
+// TestCloseWithConnectsInFlight closes listeners while clients come and go: nobody hangs.
+func TestCloseWithConnectsInFlight(t *testing.T) {
+	ep := newEndpoint(t, "a")
+	for i := range 200 {
+		l := listen(t, ep)
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				for {
+					f, err := ep.Dial(t.Context())
+					if err != nil {
+						if !errors.Is(err, ipc.ErrNotRunning) {
+							t.Error(err)
+						}
+						return
+					}
+					f.Read(make([]byte, 1)) // until the server has seen it, or never will
+					f.Close()
+				}
+			})
+		}
+		taken := make(chan struct{}, 1)
+		all.Go(func() {
+			for {
+				f, err := l.Accept()
+				if err != nil {
+					if !errors.Is(err, fs.ErrClosed) {
+						t.Error(err)
+					}
+					return
+				}
+				f.Close()
+				select {
+				case taken <- struct{}{}:
+				default:
+				}
+			}
+		})
+		for range i % 8 {
+			<-taken
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		all.Wait()
+	}
+}
+
 // TestRefuse has clients in the queue while the listener stops taking more.
 func TestRefuse(t *testing.T) {
 	ep := newEndpoint(t, "a")

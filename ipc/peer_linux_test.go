@@ -15,8 +15,6 @@ import (
 	"github.com/larderbuild/larder/ipc"
 )
 
-const nobody = 65534
-
 // asNobody runs f on a thread of another user, if this process may do that.
 func asNobody(f func()) bool {
 	done := make(chan bool)
