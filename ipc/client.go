@@ -228,13 +228,16 @@ func (c *Client) do(dst []byte, out *outgoing, d *deadline) ([]byte, *os.File, e
 			return nil, nil, &CallError{out.op, PhaseConnect, NotProcessed, err}
 		}
 		answer, file, err := m.call(dst, out, d)
-		if err == nil || try == reconnects || !c.again(m, err) {
+		if err == nil || !c.repeat(m, d, try, err) {
 			return answer, file, err
 		}
-		if try > 0 && !c.pause(d, try) {
-			return nil, nil, err
-		}
 	}
+}
+
+// repeat reports whether a call that failed is to be made again, and waits a little if this was not
+// the first attempt.
+func (c *Client) repeat(m *mux, d *deadline, try int, err error) bool {
+	return try < reconnects && c.again(m, err) && (try == 0 || c.pause(d, try))
 }
 
 // again reports whether a call that failed should be made on a new connection.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -163,19 +164,17 @@ func TestBudgetTravels(t *testing.T) {
 		}
 		return nil, nil
 	})
-	client, server := ipctest.Pair(t)
-	done := make(chan struct{})
-	go func() { // ends with the connection
-		defer close(done)
-		s.ServeConn(server)
-	}()
-	defer func() { <-done }()
-	defer client.Close()
-	client.Write(ipc.RawHello(1))
-	if _, err := ipc.ReadRawAck(client); err != nil {
-		t.Fatal(err)
-	}
-	for op, budget := range map[uint16]uint32{5: 60_000, 6: 40} {
+	s.Handle(7, func(ctx context.Context, _ *ipc.Request) (*ipc.Response, error) {
+		for ctx.Err() == nil { // also where nobody waits for it
+			runtime.Gosched()
+		}
+		if ctx.Err() != context.DeadlineExceeded {
+			return nil, ctx.Err()
+		}
+		return nil, nil
+	})
+	client := rawClient(t, s, 1)
+	for op, budget := range map[uint16]uint32{5: 60_000, 6: 40, 7: 40} {
 		client.Write(ipc.RawFrame{Kind: ipc.KindRequest, Op: op, Extra: budget}.Append(nil))
 		f, err := ipc.ReadRawFrame(client)
 		if err != nil || f.Kind != ipc.KindResponse {
@@ -219,6 +218,29 @@ func TestHandlerContext(t *testing.T) {
 				t.Errorf("the handler's context says %v", err)
 			}
 		})
+	}
+}
+
+// TestContextEndsWithHandler holds that what a handler has started and left behind learns of its end.
+func TestContextEndsWithHandler(t *testing.T) {
+	s, left := newServer(t, nil), make(chan context.Context, 1)
+	s.Handle(5, func(ctx context.Context, _ *ipc.Request) (*ipc.Response, error) {
+		derived, cancel := context.WithCancel(ctx)
+		context.AfterFunc(derived, cancel)
+		left <- derived
+		return nil, nil
+	})
+	c := ipctest.Client(t, s, nil)
+	for range 3 { // the later ones must not be taken for it
+		if _, err := c.Call(t.Context(), 5, nil); err != nil {
+			t.Fatal(err)
+		}
+		ctx := <-left
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Second):
+			t.Error("the context of a handler that has returned goes on")
+		}
 	}
 }
 

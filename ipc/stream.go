@@ -231,13 +231,35 @@ func (s *Stream) failure(phase Phase, err error) error {
 	return &CallError{s.op, phase, MaybeProcessed, err}
 }
 
-// open opens a stream for a call that has its slot.
-func (m *mux) openStream(k *call, d deadline) (*Stream, error) {
+// slot returns a slot for a call that can take answers.
+func (m *mux) slot(out *outgoing, d *deadline) (*call, error) {
+	k, err := m.acquire(d)
+	if err == nil {
+		if err = m.enter(k, out); err != nil {
+			m.free <- k
+		}
+	}
+	if err != nil {
+		return nil, m.callError(nil, out, PhaseQueue, err)
+	}
+	return k, nil
+}
+
+// openStream opens a stream.
+func (m *mux) openStream(out *outgoing, d deadline) (*Stream, error) {
+	k, err := m.slot(out, &d)
+	if err != nil {
+		return nil, err
+	}
 	s := newStream(&m.link, k.id, k.out.op, d)
 	m.mu.Lock()
 	k.stream = s
 	m.mu.Unlock()
-	if err := m.sendRequest(k, &s.d); err != nil {
+	err = m.sendRequest(k, &s.d)
+	if err != nil && !over(err) && k.at != notSent {
+		err = m.await(&k.waiter, &s.d) // what the server has sent before says more
+	}
+	if err != nil {
 		if k.at != notSent {
 			m.cancel(k)
 		}
@@ -258,22 +280,20 @@ func (m *mux) openStream(k *call, d deadline) (*Stream, error) {
 }
 
 // Open calls op and returns the stream to its handler. The payload is the beginning of the
-// conversation; ctx ends the stream, at any time. Close must be called.
+// conversation; ctx ends the stream, at any time. Close must be called. Where the connection is gone
+// Open connects again, as a call does; a stream that ends later is for the caller to open again, if
+// [OutcomeOf] says that no handler saw it.
 func (c *Client) Open(ctx context.Context, op uint16, payload []byte) (*Stream, error) {
 	d := deadlineOf(ctx, 0)
 	out := &outgoing{op: op, payload: payload, stream: true}
-	m, err := c.connected(&d)
-	if err != nil {
-		return nil, &CallError{op, PhaseConnect, NotProcessed, err}
-	}
-	k, err := m.acquire(&d)
-	if err == nil {
-		if err = m.enter(k, out); err != nil {
-			m.free <- k
+	for try := 0; ; try++ {
+		m, err := c.connected(&d)
+		if err != nil {
+			return nil, &CallError{op, PhaseConnect, NotProcessed, err}
+		}
+		s, err := m.openStream(out, d)
+		if err == nil || !c.repeat(m, &d, try, err) {
+			return s, err
 		}
 	}
-	if err != nil {
-		return nil, m.callError(nil, out, PhaseQueue, err)
-	}
-	return m.openStream(k, d)
 }

@@ -240,6 +240,32 @@ func TestCredits(t *testing.T) {
 	}
 }
 
+// TestOpenConnectsAgain opens a stream when the server has gone and another has come, as an upgrade or an
+// idle server does it.
+func TestOpenConnectsAgain(t *testing.T) {
+	s := streamServer(t, nil)
+	var served sync.WaitGroup
+	gone := make(chan struct{})
+	c := against(t, &ipc.ClientOptions{
+		Redial: func(context.Context) (*os.File, error) { return pairTo(t, s, &served), nil },
+	}, func(f *os.File) {
+		f.Write(frame(answer(next(f), "")))
+		f.Close()
+		close(gone)
+	})
+	if _, err := c.Call(t.Context(), 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	<-gone
+	st := open(t, c, opCopy, "over again")
+	st.CloseWrite()
+	if b, err := io.ReadAll(st); string(b) != "over again" || err != nil {
+		t.Errorf("the stream says %q, %v", b, err)
+	}
+	c.Close()
+	served.Wait()
+}
+
 // TestSlowReaderStopsItsOwnStreamOnly fills one stream in each direction and uses another.
 func TestSlowReaderStopsItsOwnStreamOnly(t *testing.T) {
 	s := streamServer(t, nil)
