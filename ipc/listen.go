@@ -25,8 +25,8 @@ type ListenOptions struct {
 	// there is none. Listen takes it over. It goes on to listen, and its name stays, when the
 	// listener refuses and when it is closed: clients wait for the next process that gets it.
 	Inherited *os.File
-	// OnRefuse runs once, when the listener stops to let clients connect, so that a record
-	// beside the endpoint can tell that the server ends. nil is nothing.
+	// OnRefuse runs once, at the first [Listener.Refuse], so that a record beside the endpoint
+	// can tell that the server ends. nil is nothing.
 	OnRefuse func()
 }
 

@@ -3,8 +3,10 @@
 package ipc_test
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -18,6 +20,10 @@ func TestPythonClient(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("there is no python3")
+	}
+	source, err := os.ReadFile("testdata/client.py")
+	if lines := bytes.Count(source, []byte("\n")); err != nil || lines > 150 {
+		t.Errorf("the client has %d lines, %v, and shows no longer how simple the protocol is", lines, err)
 	}
 	s := newServer(t, &ipc.ServerOptions{Version: "1.2.3", Limits: ipc.Limits{CallsPerConnection: 5, Calls: 2}})
 	s.HandleStream(opCopy, func(_ context.Context, _ *ipc.Request, st *ipc.Stream) error {
