@@ -1,6 +1,9 @@
 package buildabi
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Reader follows the messages of one session, in order, and says where a real client would stumble:
 // indices that nothing has, bitsets of the wrong size, messages that come too early. One goroutine
@@ -138,6 +141,9 @@ func (r *Reader) coverage(m *CoverageUpdate) {
 	}
 }
 
+// msNanos is one tick of a client's clock, with which it counts on from Hello.
+const msNanos = int64(time.Millisecond)
+
 // divisors looks for the zeros by which a client of V1 divides.
 func (r *Reader) divisors(m *CoverageUpdate) {
 	if m.Runs == 0 {
@@ -146,9 +152,12 @@ func (r *Reader) divisors(m *CoverageUpdate) {
 	if len(r.index.Locations) == 0 {
 		r.find(m, "bits", "no locations: the client divides by their number")
 	}
-	if r.hello != nil && r.hello.Timestamp == r.index.Start {
-		r.find(m, "tag", "Hello and source index have the same time:"+
-			" within 1 ms the client divides by nothing")
+	if r.hello == nil {
+		return
+	}
+	if after := r.index.Start - r.hello.Timestamp; after >= 0 && after%msNanos == 0 {
+		r.find(m, "tag", "fuzzing began %d ms after Hello, to the nanosecond:"+
+			" within that ms of its own the client divides by nothing", after/msNanos)
 	}
 }
 

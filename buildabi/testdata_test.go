@@ -27,6 +27,8 @@ func goldenFiles() []goldenFile {
 // hexBytes are written as hexadecimal digits in JSON.
 type hexBytes []byte
 
+func (b hexBytes) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, b), nil }
+
 func (b *hexBytes) UnmarshalText(text []byte) (err error) {
 	*b, err = hex.AppendDecode(nil, text)
 	return err

@@ -26,9 +26,13 @@ import (
 // client, which runs in Node:
 //
 //	go test -tags zig -run Zig ./buildabi -zig .../ziglang/zig -zigcache DIR
+//
+// With -zigrecord they write what that client does with traps into testdata.
 var (
 	zigPath  = flag.String("zig", "zig", "the `compiler`; its lib folder is beside it")
 	zigCache = flag.String("zigcache", "", "`folder` that keeps what it compiles")
+
+	zigRecord = flag.Bool("zigrecord", false, "record what its client does, too")
 )
 
 // zig is the compiler under test.
@@ -150,8 +154,8 @@ func TestZigLayout(t *testing.T) {
 	name := map[buildabi.Version]string{buildabi.V1: "0.15.1", buildabi.V3: "0.16"}[z.version]
 	var recorded []layout
 	must(t, json.Unmarshal(readFile(t, "testdata/layout-"+name+".json"), &recorded))
-	lines := strings.Split(strings.TrimSpace(printed.String()), "\n")
-	for _, line := range lines {
+	types := strings.Split(strings.TrimSpace(printed.String()), "\n")
+	for _, line := range types {
 		var real layout
 		must(t, json.Unmarshal([]byte(line), &real))
 		i := slices.IndexFunc(recorded, func(l layout) bool { return l.Type == real.Type })
@@ -159,8 +163,8 @@ func TestZigLayout(t *testing.T) {
 			t.Errorf("%s is laid out as %+v", real.Type, real)
 		}
 	}
-	if want := 12 + int(z.version); len(lines) != want {
-		t.Errorf("%d types, want %d", len(lines), want)
+	if want := 12 + int(z.version); len(types) != want {
+		t.Errorf("%d types, want %d", len(types), want)
 	}
 }
 
@@ -264,41 +268,66 @@ func TestZigRecordings(t *testing.T) {
 	}
 }
 
-// tolerated are the traps that Zig's strict client does not notice at once, or at all. It counts
-// bits of no location, shows an absurd speed for runs that went down, and looks at names when it
-// has to show them.
-func tolerated() []string {
-	return []string{"status update before hello", "source index before hello",
-		"file in no directory", "location in no file", "coverage too short", "coverage too long",
-		"coverage of no location", "fewer runs than at the start"}
-}
-
-// TestZigTraps plays the sessions of which a Reader says that a client would stumble over them.
+// TestZigTraps plays what a client may stumble over, and compares what it does with the record.
 func TestZigTraps(t *testing.T) {
 	z := findZig(t)
-	var names []string
+	rows := trapSessions(t, z.version)
 	var sessions []zigSession
-	for _, c := range traps() {
-		if c.version != z.version {
-			continue
-		}
-		var s zigSession
-		for _, m := range c.session {
-			s.add(0, encode(t, m))
-		}
-		names, sessions = append(names, c.name), append(sessions, s)
+	for _, row := range rows {
+		sessions = append(sessions, z.trapSession(row))
 	}
 	strict := play(t, z.client(t, "Debug"), sessions)
 	release := play(t, z.client(t, "ReleaseSmall"), sessions)
-	for i, r := range strict {
-		t.Logf("%s: %q, in release %q", names[i], r.Error, release[i].Error)
-		if ok := r.Error == ""; ok != slices.Contains(tolerated(), names[i]) {
-			t.Errorf("%s: the client says %q", names[i], r.Error)
-		}
-		if r.Error != "" && r.After != len(sessions[i].Messages)-1 {
-			t.Errorf("%s: stumbled too early, after %d messages", names[i], r.After)
+	for i := range rows {
+		rows[i].Debug, rows[i].Release = strict[i].Error, release[i].Error
+		for _, r := range []zigResult{strict[i], release[i]} {
+			if r.Error != "" && r.After != len(sessions[i].Messages)-1 {
+				t.Errorf("%s: stumbled after %d messages: %s", rows[i].Case, r.After, r.Error)
+			}
 		}
 	}
+	if *zigRecord {
+		must(t, os.WriteFile(trapsFile(z.version), lines(t, rows), 0o644))
+	}
+	var recorded []trapped
+	must(t, json.Unmarshal(readFile(t, trapsFile(z.version)), &recorded))
+	if len(recorded) != len(rows) {
+		t.Fatalf("%d traps recorded, want %d", len(recorded), len(rows))
+	}
+	for i, row := range rows {
+		if recorded[i].Debug != row.Debug || recorded[i].Release != row.Release {
+			t.Errorf("%s: the client says %q, in release %q; recorded %q, %q", row.Case, row.Debug,
+				row.Release, recorded[i].Debug, recorded[i].Release)
+		}
+	}
+}
+
+// trapSession lets the messages from the source index on come when that says that fuzzing began.
+func (z *zig) trapSession(row trapped) (s zigSession) {
+	var began, now int64
+	for _, b := range row.Session {
+		m, _ := buildabi.Parse(z.version, b)
+		switch m := m.(type) {
+		case *buildabi.Hello:
+			began, now = m.Timestamp, 0
+		case *buildabi.SourceIndex:
+			now = max(m.Start-began, 0)
+		}
+		s.add(float64(now)/1e6, b)
+	}
+	return s
+}
+
+// lines is an array in JSON with each element on a line of its own.
+func lines(t *testing.T, rows []trapped) []byte {
+	t.Helper()
+	var all []string
+	for _, row := range rows {
+		b, err := json.Marshal(row)
+		must(t, err)
+		all = append(all, string(b))
+	}
+	return []byte("[\n" + strings.Join(all, ",\n") + "\n]\n")
 }
 
 // TestZigSources unpacks our archive in the client, and opens each of its files.

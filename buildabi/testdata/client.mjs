@@ -22,6 +22,7 @@ class Page {
     this.panel = false;
     this.stats = "";
     this.source = "";
+    this.said = "";
   }
 
   string(ptr, len) {
@@ -54,7 +55,9 @@ class Page {
     const name = (pair) => this.string(Number(pair & 0xffffffffn), Number(pair >> 32n));
     return {
       core: {
-        log: () => {},
+        log: (ptr, len) => {
+          this.said = this.string(ptr, len);
+        },
         panic: (ptr, len) => {
           throw new Error("panic: " + this.string(ptr, len));
         },
@@ -129,7 +132,7 @@ function play(session) {
       page.client.fuzzSelectSli(session.select);
     }
   } catch (e) {
-    error = String(e);
+    error = page.said.includes("panic: ") ? page.said : String(e); // the first says why
   }
   const { status, steps, names, reports, stats, source } = page;
   return { status, steps, names, reports, stats, source, error, after };
