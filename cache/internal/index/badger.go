@@ -76,7 +76,7 @@ func (b *Badger) start() (err error) {
 		}
 	}()
 	if b.db, err = badger.OpenManaged(b.settings()); err != nil {
-		b.survey.known, b.survey.readable = known{}, false // now trust nothing
+		b.survey.known, b.survey.exact = known{}, false // now trust nothing
 		if bad := b.survey.check(); bad != nil {
 			return bad
 		}

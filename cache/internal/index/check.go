@@ -60,13 +60,13 @@ func (s *survey) checkTable(id uint64, buf **bufio.Reader) (signature, error) {
 	}
 	defer t.close()
 	sig, old := t.signature(id, time.Now()), s.known[id]
-	if s.exact() && sig.footer != old.footer {
+	if s.exact && sig.footer != old.footer {
 		return sig, damagedf("%s is another table than at the last close", tableName(id))
 	}
 	if *buf == nil {
 		*buf = bufio.NewReaderSize(nil, checkBuffer)
 	}
-	if old.same(sig) && old.fresh == 0 && s.readable && !s.phase.suspicious() && !s.thorough {
+	if old.same(sig) && old.fresh == 0 && !s.thorough {
 		sig, err = old, t.verifyOpening(*buf)
 	} else {
 		err = t.verify(*buf, keyRange{})
@@ -116,7 +116,7 @@ func (s *survey) after() error {
 	}
 	list := make(known, len(m.tables))
 	for id := range m.tables {
-		if list[id], err = s.identify(id); err != nil {
+		if list[id], err = s.identify(id, time.Now()); err != nil {
 			return damageOf(err)
 		}
 	}
@@ -141,13 +141,13 @@ func removeLogs(dir string) error {
 
 // identify returns the signature of a table that is right: it was checked and is as it was then, or is of
 // our making. Otherwise the next Open has to check it.
-func (s *survey) identify(id uint64) (signature, error) {
+func (s *survey) identify(id uint64, now time.Time) (signature, error) {
 	t, err := openTable(s.dir, id)
 	if err != nil {
 		return signature{}, err
 	}
 	defer t.close()
-	sig, old := t.signature(id, time.Now()), s.known[id]
+	sig, old := t.signature(id, now), s.known[id]
 	if old.id == id && !old.same(sig) {
 		sig.fresh = 1
 	}

@@ -293,7 +293,7 @@ func survive(t *testing.T, base string, all []harm) map[string]int {
 				t.Fatalf("%s: %v", h.name, err)
 			}
 			if h.bless {
-				if err := index.Bless(to); err != nil {
+				if err := index.Bless(to, false); err != nil {
 					t.Fatalf("%s: %v", h.name, err)
 				}
 			}

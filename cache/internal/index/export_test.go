@@ -11,6 +11,30 @@ func Small(o Options) Options {
 	return o
 }
 
+// Reading runs f inside a call that reads.
+func (b *Badger) Reading(f func()) {
+	if b.enter() == nil {
+		defer b.reads.RUnlock()
+		f()
+	}
+}
+
+// Awaited reports whether somebody waits for the end of all calls that read.
+func (b *Badger) Awaited() bool {
+	if b.reads.TryRLock() {
+		b.reads.RUnlock()
+		return false
+	}
+	return true
+}
+
+// Discarded returns up to which version the engine may drop what is replaced.
+func (b *Badger) Discarded() uint64 {
+	b.writes.Lock()
+	defer b.writes.Unlock()
+	return b.discarded
+}
+
 // Compactions returns how many have ended.
 func (b *Badger) Compactions() int {
 	b.ledger.mu.Lock()
@@ -19,8 +43,8 @@ func (b *Badger) Compactions() int {
 }
 
 // Bless makes the next open of a closed index believe that its tables are what they were, as when a disk gives
-// back other bytes without a change of times.
-func Bless(dir string) error {
+// back other bytes without a change of times. Tables that were young at the close may be others all the same.
+func Bless(dir string, young bool) error {
 	s, err := look(dir)
 	if err != nil {
 		return err
@@ -34,6 +58,9 @@ func Bless(dir string) error {
 		sig.modified = info.ModTime().UnixNano()
 		sig.changed, sig.inode = changeTime(info)
 		sig.fresh = 0
+		if young {
+			sig.fresh = 1
+		}
 		s.known[id] = sig
 	}
 	return os.WriteFile(filepath.Join(dir, s.phase.file()), s.known.encode(), 0o666)

@@ -59,14 +59,13 @@ func (b *Badger) attempt() error {
 	if err := os.MkdirAll(b.options.Dir, 0o777); err != nil {
 		return err
 	}
-	during, after := b.survey.phase.attempt(), b.survey.phase.use()
-	if err := b.survey.enter(during); err != nil {
+	if err := b.survey.enter(b.survey.phase.attempt()); err != nil {
 		return err
 	}
 	if err := b.start(); err != nil {
-		return errors.Join(err, b.survey.enter(phaseAgain))
+		return errors.Join(err, b.survey.enter(phaseOpen))
 	}
-	if err := b.survey.enter(after); err != nil {
+	if err := b.survey.enter(phaseOpen); err != nil {
 		return errors.Join(err, b.db.Close())
 	}
 	return nil

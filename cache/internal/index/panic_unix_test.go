@@ -31,7 +31,7 @@ func breakFirstBlocks(t *testing.T, dir string) {
 	if len(tables) == 0 {
 		t.Fatal("no tables")
 	}
-	must(t, index.Bless(dir))
+	must(t, index.Bless(dir, false))
 }
 
 // TestEnginePanics reads blocks that make the engine panic: the index is damaged, and the process lives.

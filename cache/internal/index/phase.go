@@ -15,7 +15,6 @@ const (
 	phaseNone    phase = iota // never opened
 	phaseClean                // closed
 	phaseOpen                 // in use, or killed
-	phaseAgain                // in use after it was killed
 	phaseOpening              // the engine was being opened, or died of it
 	phaseRetry                // the same, after every table was found sound
 	phaseDamaged              // found damaged while in use
@@ -24,7 +23,7 @@ const (
 const newState = "state.new" // the next state.clean, while it is written
 
 func (p phase) file() string {
-	return [...]string{"", "state.clean", "state.open", "state.again", "state.opening", "state.retry", "state.damaged"}[p]
+	return [...]string{"", "state.clean", "state.open", "state.opening", "state.retry", "state.damaged"}[p]
 }
 
 // phaseOf is the inverse of file, and phaseNone for any other name.
@@ -44,17 +43,6 @@ func (p phase) attempt() phase {
 	}
 	return phaseOpening
 }
-
-// use is the phase once it is open. A second unclean end in a row means that the next check trusts nothing.
-func (p phase) use() phase {
-	if p <= phaseClean {
-		return phaseOpen
-	}
-	return phaseAgain
-}
-
-// suspicious reports whether every table must be read: the engine may have died of one that looks unchanged.
-func (p phase) suspicious() bool { return p != phaseClean && p != phaseOpen }
 
 // enter moves the folder from p to next.
 func (p phase) enter(dir string, next phase) error {

@@ -19,9 +19,9 @@ type survey struct {
 	present  map[uint64]bool // table files
 	strays   []string        // files to remove: logs of the engine that nobody needs, and left-overs
 	listed   bool            // there is a manifest
-	known    known           // from the last clean Close; then the tables found sound
-	readable bool            // known could be read
-	thorough bool            // every table must be read
+	known    known           // from a clean Close just before; then the tables found sound
+	exact    bool            // the folder must be what it was at the last Close, as known says
+	thorough bool            // every table must be read, as every one is that known does not tell of
 }
 
 // look reads the folder's names and small files. It changes nothing.
@@ -87,7 +87,7 @@ func (s *survey) sort(e fs.DirEntry) error {
 		if isTable {
 			s.present[id] = true
 		}
-	case name == registryName && soundRegistry(s.dir), name == discardName && soundDiscard(s.dir):
+	case name == registryName && soundRegistry(s.dir), name == discardName && e.Type().IsRegular():
 	case isStray(name):
 		s.strays = append(s.strays, name)
 	}
@@ -115,34 +115,21 @@ func (s *survey) readManifest() error {
 	if s.manifest, err = parseManifest(b); err != nil {
 		return damagedf("%w", err)
 	}
-	if s.phase == phaseClean && s.manifest.whole != len(b) {
-		return damagedf("%s ends in half a record", manifestName)
-	}
-	if s.phase == phaseNone {
+	if s.phase != phaseClean {
 		return nil
 	}
 	if b, err = readFile(s.dir, s.phase.file(), maxManifest); err == nil {
 		s.known, err = parseKnown(b)
 	}
-	s.readable = err == nil // else every table is read
+	s.exact = err == nil // else every table is read
 	return nil
 }
 
-// exact reports whether the folder must be what it was at the last Close.
-func (s *survey) exact() bool { return s.phase == phaseClean && s.readable }
-
-// match compares the manifest with the tables that are there, and after a clean Close with those that were there then.
+// match compares the numbers of tables now and at a clean Close, and finds the tables that nobody needs. check compares the
+// tables themselves.
 func (s *survey) match() error {
-	for id := range s.manifest.tables {
-		if !s.present[id] {
-			return damagedf("%s is missing", tableName(id))
-		}
-		if _, ok := s.known[id]; !ok && s.exact() {
-			return damagedf("%s lists %s, which was not there at the last close", manifestName, tableName(id))
-		}
-	}
-	if s.exact() && len(s.known) != len(s.manifest.tables) {
-		return damagedf("%s lists fewer tables than at the last close", manifestName)
+	if s.exact && len(s.known) != len(s.manifest.tables) {
+		return damagedf("%s does not list as many tables as at the last close", manifestName)
 	}
 	for id := range s.present {
 		if _, ok := s.manifest.tables[id]; !ok {

@@ -14,7 +14,6 @@ type tableIndex struct {
 	b       flat
 	offsets uint64 // of the vector of blocks
 	blocks  int
-	entries uint64
 }
 
 // block is one entry of the list.
@@ -41,9 +40,6 @@ func parseTableIndex(b []byte) (tableIndex, bool) {
 		return x, false
 	}
 	x.blocks = int(n)
-	if count, ok := x.b.field(root, 3); ok {
-		x.entries, _ = x.b.uint32(count)
-	}
 	return x, true
 }
 
@@ -62,19 +58,6 @@ func (x *tableIndex) block(i int) (b block, ok bool) {
 		b.size, _ = x.b.uint32(f)
 	}
 	return b, b.size > 0 && b.size <= maxBlock && len(b.key) > versionSize
-}
-
-// size returns how many bytes the blocks fill when they follow each other without gaps, else 0.
-func (x *tableIndex) size() uint64 {
-	var end uint64
-	for i := range x.blocks {
-		b, ok := x.block(i)
-		if !ok || b.offset != end {
-			return 0
-		}
-		end += b.size
-	}
-	return end
 }
 
 // span returns the blocks, from up to but not with to, that may hold keys of r.
