@@ -10,12 +10,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"github.com/larderbuild/larder/buildabi"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -63,7 +64,7 @@ func parse(args []string, help io.Writer) (*options, error) {
 	o := new(options)
 	f := flag.NewFlagSet("demo", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.StringVar(&o.address, "addr", "127.0.0.1:0", "listen at `ADDRESS`; port 0 takes a free one")
+	f.StringVar(&o.address, "addr", "127.0.0.1:0", "listen at `ADDRESS`, with the name to be used; port 0 takes a free one")
 	f.BoolVar(&o.open, "open", false, "open the page in a browser")
 	f.StringVar(&o.assets, "assets", "", "serve the page in `DIR`, such as Zig's own")
 	f.StringVar(&o.record, "record", "", "write what a page is sent to `FILE`")
@@ -84,6 +85,8 @@ func parse(args []string, help io.Writer) (*options, error) {
 		return nil, fmt.Errorf("one folder, not %d", f.NArg())
 	case o.replay != "" && (o.record != "" || f.NArg() > 0):
 		return nil, errors.New("-replay builds nothing, so it takes neither -record nor a folder")
+	case o.speed != 1 && o.replay == "":
+		return nil, errors.New("-speed is for -replay")
 	case !(o.speed > 0):
 		return nil, errors.New("-speed must be above 0")
 	}

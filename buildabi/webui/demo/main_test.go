@@ -47,10 +47,14 @@ func TestRefused(t *testing.T) {
 		{"two folders", []string{"a", "b"}, 2, "one folder"},
 		{"version", []string{"-abi", "v2"}, 2, "neither v1 nor v3"},
 		{"speed", []string{"-replay", empty, "-speed", "0"}, 2, "-speed"},
-		{"no speed", []string{"-speed", "NaN"}, 2, "-speed"},
+		{"no speed", []string{"-replay", empty, "-speed", "NaN"}, 2, "above 0"},
+		{"speed of what", []string{"-speed", "2"}, 2, "-speed is for -replay"},
 		{"replay and record", []string{"-replay", empty, "-record", "x"}, 2, "-replay"},
 		{"replay and folder", []string{"-replay", empty, "x"}, 2, "-replay"},
 		{"port in use", []string{"-addr", l.Addr().String()}, 1, l.Addr().String()},
+		{"no port", []string{"-addr", "localhost"}, 1, "missing port"},
+		{"no folder", []string{bad + "x"}, 1, "bad.jsonlx"},
+		{"a file", []string{bad}, 1, "bad.jsonl"},
 		{"no recording", []string{"-replay", bad + "x"}, 1, "bad.jsonlx"},
 		{"bad recording", []string{"-replay", bad}, 1, "line 2"},
 		{"empty recording", []string{"-replay", empty}, 1, "no message"},
@@ -83,8 +87,50 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// TestNoGo shows what a user is told who has no Go.
+func TestNoGo(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), nil, &stdout, &stderr)
+	if code != 1 || !strings.HasPrefix(stderr.String(), `demo: exec: "go": `) || stdout.Len() > 0 {
+		t.Errorf("%d, %q, %q", code, &stdout, &stderr)
+	}
+}
+
+// TestAddress shows that the page is found at the address that is printed, which is of this machine
+// alone unless another is asked for, and what has to be given for the same port again.
+func TestAddress(t *testing.T) {
+	for _, c := range []struct{ given, page, again string }{
+		{"", "http://127.0.0.1:", "127.0.0.1:"}, {"localhost:0", "http://localhost:", "localhost:"},
+		{":0", "http://localhost:", ":"}, {"0.0.0.0:0", "http://localhost:", "0.0.0.0:"},
+	} {
+		t.Run(c.given, func(t *testing.T) {
+			args := []string{"-replay", recordings + "plain-0.16.0.jsonl.gz"}
+			if c.given != "" {
+				args = append(args, "-addr", c.given)
+			}
+			address, again, stop := startAt(t, args...)
+			defer stop()
+			port := strings.TrimPrefix(again, c.again)
+			if address != c.page+port+"/" || port == "0" || port == again {
+				t.Errorf("%s, again %s", address, again)
+			}
+			if page := body(t, address); !strings.Contains(page, "Rebuild") {
+				t.Errorf("the page is %q", page)
+			}
+		})
+	}
+}
+
 // start runs the command until stop is called, which returns its exit code.
 func start(t *testing.T, args ...string) (address string, stop func() int) {
+	t.Helper()
+	address, _, stop = startAt(t, args...)
+	return address, stop
+}
+
+// startAt is start; it also returns what has to be given for the same port again.
+func startAt(t *testing.T, args ...string) (address, again string, stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()
@@ -99,12 +145,11 @@ func start(t *testing.T, args ...string) (address string, stop func() int) {
 	must(t, err)
 	hint, err := lines.ReadString('\n')
 	must(t, err)
-	address = strings.TrimSpace(address)
-	_, port, _ := strings.Cut(address, "http://")
-	if want := "for the same port again: -addr " + strings.TrimSuffix(port, "/") + "\n"; hint != want {
-		t.Errorf("%q, want %q", hint, want)
+	again, ok := strings.CutPrefix(hint, "for the same port again: -addr ")
+	if !ok {
+		t.Errorf("%q says nothing of the port", hint)
 	}
-	return address, func() int {
+	return strings.TrimSpace(address), strings.TrimSpace(again), func() int {
 		cancel()
 		return <-done
 	}

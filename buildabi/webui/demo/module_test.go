@@ -1,16 +1,22 @@
 package main
 
 import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/larderbuild/larder/buildabi"
 )
 
-// sample is a module with a package that passes, one that fails and one that does not compile.
+// sample is a module with a package that passes, one that fails, one that does not compile, one that
+// needs that, one whose tests do not compile and one that imports what there is not.
 var sample = map[string]string{
 	"go.mod":    "module sample\n\ngo 1.26\n",
 	"good/a.go": "package good\n",
@@ -24,8 +30,12 @@ func TestNot(t *testing.T) { t.Skip() }
 import "testing"
 func TestBad(t *testing.T) { t.Error("it is bad") }
 `,
-	"broken/a.go":      "package broken\nvar x int = \"text\"\n",
-	"broken/a_test.go": "package broken\n",
+	"broken/a.go":        "package broken\nvar x int = \"text\"\n",
+	"broken/a_test.go":   "package broken\n",
+	"needs/a.go":         "package needs\nimport _ \"sample/broken\"\n",
+	"needs/a_test.go":    "package needs\n",
+	"untested/a.go":      "package untested\n",
+	"untested/a_test.go": "package untested_test\nvar x = undefined\n",
 }
 
 func writeSample(t *testing.T) string {
@@ -95,14 +105,15 @@ func (s *seen) whole() bool {
 func (s *seen) check(t *testing.T) {
 	t.Helper()
 	for name, want := range map[string]buildabi.StepStatus{
-		"go build": buildabi.Failure, "./good": buildabi.Success,
-		"./bad": buildabi.Failure, "./broken": buildabi.Failure,
+		"go build": buildabi.Failure, "go test": buildabi.Failure, "./good": buildabi.Success,
+		"./bad": buildabi.Failure, "./broken": buildabi.Failure, "./needs": buildabi.Failure,
+		"./untested": buildabi.Failure,
 	} {
 		if got, ok := s.statuses[name]; got != want || !ok {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
-	if len(s.names) != 4 {
+	if len(s.names) != 7 {
 		t.Errorf("steps %q", s.names)
 	}
 }
@@ -130,9 +141,11 @@ func TestModule(t *testing.T) {
 	if got := strings.Join(first.tests["./good"], ", "); got != "TestGood, TestNot not run" {
 		t.Errorf("tests: %s", got)
 	}
-	for name, want := range map[string]string{"./good": "--- PASS: TestGood",
-		"./bad": "it is bad", "./broken": "cannot use", "go build": "go test: exit status 1"} {
-		if got := first.log(t, address, name); !strings.Contains(got, want) {
+	for name, want := range map[string]string{"./good": "--- PASS: TestGood ",
+		"./bad": "it is bad", "./broken": "cannot use", "./needs": "cannot use",
+		"./untested": "undefined: undefined", "go build": "go build: exit status 1",
+		"go test": "go test: exit status 1"} {
+		if got := first.log(t, address, name); strings.Count(got, want) != 1 {
 			t.Errorf("log of %s: %s", name, got)
 		}
 	}
@@ -178,9 +191,62 @@ func TestNoModule(t *testing.T) {
 	if s.statuses["go build"] != buildabi.Failure {
 		t.Errorf("statuses %v", s.statuses)
 	}
-	if log := s.log(t, address, "go build"); !strings.Contains(log, "go list") {
+	if log := s.log(t, address, "go build"); !strings.Contains(log, "does not contain main module") {
 		t.Errorf("log %q", log)
 	}
 	c.Close()
 	stop()
+}
+
+// TestMissingImport shows that a package that imports what there is not leaves the others their
+// steps.
+func TestMissingImport(t *testing.T) {
+	dir := writeSample(t)
+	missing := filepath.Join(dir, "missing.go")
+	must(t, os.WriteFile(missing, []byte("package sample\nimport _ \"sample/nowhere\"\n"), 0o666))
+	address, stop := start(t, dir)
+	c := dial(t, address, buildabi.V3)
+	s := watch(t, func() buildabi.Message { return next(t, c) })
+	if s.statuses["."] != buildabi.Failure || s.statuses["./good"] != buildabi.Success {
+		t.Errorf("statuses %v", s.statuses)
+	}
+	if log := s.log(t, address, "."); !strings.Contains(log, "sample/nowhere") {
+		t.Errorf("log %q", log)
+	}
+	c.Close()
+	stop()
+}
+
+// TestLive shows that what a test prints is seen before it has ended, and that it ends with the
+// command.
+func TestLive(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module sample\n\ngo 1.26\n"), 0o666),
+		os.WriteFile(filepath.Join(dir, "a_test.go"), []byte(`package sample
+import ("fmt"; "os"; "testing")
+func Test(t *testing.T) { fmt.Println("process", os.Getpid()); select {} }
+`), 0o666))
+	address, stop := start(t, dir)
+	c := dial(t, address, buildabi.V3)
+	for begun := false; !begun; {
+		_, begun = next(t, c).(*buildabi.Hello)
+	}
+	r, err := http.Get(address + "steps/2/log")
+	must(t, err)
+	pid := 0
+	for lines := bufio.NewScanner(r.Body); pid == 0 && lines.Scan(); {
+		fmt.Sscanf(lines.Text(), "process %d", &pid)
+	}
+	must(t, r.Body.Close(), c.Close())
+	http.DefaultClient.CloseIdleConnections()
+	if code := stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	test, err := os.FindProcess(pid)
+	if err == nil {
+		err = test.Signal(syscall.Signal(0))
+	}
+	if !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("the test goes on: %v", err)
+	}
 }

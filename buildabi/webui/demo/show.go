@@ -25,28 +25,39 @@ func show(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 			return fmt.Errorf("no page in %s: %w", o.assets, err)
 		}
 	}
-	host, err := newHost(o, log, handler)
-	if err != nil {
-		return err
-	}
 	l, err := net.Listen("tcp", o.address)
 	if err != nil {
 		return err
 	}
-	if name, _, err := net.SplitHostPort(o.address); err == nil {
-		handler.Hosts = []string{name}
+	defer l.Close()
+	host, err := newHost(o, log, handler)
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(stdout, "http://%s/\nfor the same port again: -addr %[1]s\n", l.Addr())
+	name, _, _ := net.SplitHostPort(o.address) // which has been listened at
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	again := net.JoinHostPort(name, port)
+	if name == "" || net.ParseIP(name).IsUnspecified() {
+		name = "localhost" // any address is none that a browser can go to
+	}
+	handler.Hosts = []string{name}
+	page := "http://" + net.JoinHostPort(name, port) + "/"
+	fmt.Fprintf(stdout, "%s\nfor the same port again: -addr %s\n", page, again)
 	if o.open {
-		openBrowser(ctx, "http://"+l.Addr().String()+"/", stderr)
+		go openBrowser(page, stderr) // until that has ended, which may be the browser
 	}
+	return serve(ctx, l, host, handler)
+}
+
+// serve keeps the page and its host going until one of them fails or ctx ends.
+func serve(ctx context.Context, l net.Listener, h *host, o *buildabi.HandlerOptions) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	go func() { // ends the server if the host fails; waited for below
 		defer close(done)
-		stop(host.run(ctx))
+		stop(h.run(ctx))
 	}()
-	err = buildabi.Serve(ctx, l, webui.Handler(host.board, handler), nil)
+	err := buildabi.Serve(ctx, l, webui.Handler(h.board, o), nil)
 	stop(err)
 	<-done
 	if errors.Is(err, context.Canceled) {
@@ -75,7 +86,10 @@ func newHost(o *options, log *slog.Logger, handler *buildabi.HandlerOptions) (*h
 			return ctx.Err()
 		}}, nil
 	}
-	m := &module{dir: o.dir, board: board, version: o.version}
+	m, err := newModule(o, board)
+	if err != nil {
+		return nil, err
+	}
 	handler.StepLog = m.logs.open
 	if o.record == "" {
 		return &host{board, m.run}, nil
@@ -89,14 +103,14 @@ func newHost(o *options, log *slog.Logger, handler *buildabi.HandlerOptions) (*h
 }
 
 // openBrowser asks the system to show a page. That it cannot is worth a line, not an end.
-func openBrowser(ctx context.Context, address string, stderr io.Writer) {
+func openBrowser(address string, stderr io.Writer) {
 	for _, command := range [][]string{
 		{"xdg-open"}, {"open"}, {"rundll32", "url.dll,FileProtocolHandler"}} {
 		path, err := exec.LookPath(command[0])
 		if err != nil {
 			continue
 		}
-		if err := exec.CommandContext(ctx, path, append(command[1:], address)...).Run(); err == nil {
+		if err := exec.Command(path, append(command[1:], address)...).Run(); err == nil {
 			return
 		}
 	}
