@@ -13,9 +13,12 @@ import (
 )
 
 func TestDefaults(t *testing.T) {
-	c, s := ipc.ClientDefaults(), ipc.ServerDefaults()
+	c, s := ipc.ClientDefaults(nil), ipc.ServerDefaults()
 	if c.Timeout != 5*time.Minute || c.PingEvery != 5*time.Second || c.MaxMessage != 64<<20 {
 		t.Errorf("of a client: %+v", c)
+	}
+	if c := ipc.ClientDefaults(&ipc.ClientOptions{PingEvery: -1}); c.PingEvery >= 0 {
+		t.Errorf("of a client that never pings: %v", c.PingEvery)
 	}
 	want := ipc.Limits{Connections: 1024, CallsPerConnection: 256, Calls: 4096, MaxMessage: 64 << 20,
 		Memory: 1 << 30, Header: 10 * time.Second, Stall: 5 * time.Minute}

@@ -159,8 +159,8 @@ func Waiting(c *Client) int {
 	return len(m.waiting)
 }
 
-// ClientDefaults and ServerDefaults are the options of those who set none.
-func ClientDefaults() ClientOptions { return (*ClientOptions)(nil).withDefaults() }
+// ClientDefaults and ServerDefaults are options with the defaults filled in.
+func ClientDefaults(o *ClientOptions) ClientOptions { return o.withDefaults() }
 
 func ServerDefaults() ServerOptions { return NewServer(nil).o }
 

@@ -135,6 +135,74 @@ func checkCall(t *testing.T, err, want error, phase ipc.Phase, outcome ipc.Outco
 	}
 }
 
+// TestNotRepeated has calls fail on a client that could connect again: none that a handler may have
+// seen is made again, and none where that cannot help.
+func TestNotRepeated(t *testing.T) {
+	away := func(code uint32) script {
+		return func(f *os.File) {
+			f.Write(frame(ipc.RawFrame{Kind: ipc.KindGoAway, Payload: ipc.RawGoAway(code, "", 0)}))
+			next(f)
+		}
+	}
+	for _, tc := range []struct {
+		name    string
+		play    script
+		want    error
+		outcome ipc.Outcome
+	}{
+		{"closed", func(f *os.File) { next(f) }, io.EOF, ipc.MaybeProcessed},
+		{"closed in the answer", func(f *os.File) {
+			f.Write(frame(answer(next(f), "answer"))[:ipc.HeaderSize+1])
+		}, io.ErrUnexpectedEOF, ipc.MaybeProcessed},
+		{"busy", away(16), ipc.ErrBusy, ipc.NotProcessed},
+		{"refused", away(19), ipc.ErrRefused, ipc.NotProcessed},
+		{"version", away(21), ipc.ErrVersion, ipc.NotProcessed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := against(t, &ipc.ClientOptions{Redial: func(context.Context) (*os.File, error) {
+				t.Error("the client connects again")
+				return nil, ipc.ErrNotRunning
+			}}, tc.play)
+			_, err := c.Call(t.Context(), 1, nil)
+			if !errors.Is(err, tc.want) || ipc.OutcomeOf(err) != tc.outcome {
+				t.Errorf("the call says %v, outcome %v", err, ipc.OutcomeOf(err))
+			}
+		})
+	}
+}
+
+// TestWedgedIsNotRepeated has a call wait for the slot of one that finds the server wedged.
+func TestWedgedIsNotRepeated(t *testing.T) {
+	client, server := ipctest.Pair(t)
+	defer server.Close()
+	c, err := ipc.NewClient(client, &ipc.ClientOptions{PingEvery: 300 * time.Millisecond,
+		Redial: func(context.Context) (*os.File, error) { return nil, ipc.ErrNotRunning }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	told := later(c, 1, "") // that there is one slot
+	if err := ipc.ReadRawHello(server); err != nil {
+		t.Fatal(err)
+	}
+	server.Write(append(ipc.RawAck(1, 1), frame(answer(next(server), ""))...))
+	if err := <-told; err != nil {
+		t.Fatal(err)
+	}
+	first, second := later(c, 1, "x"), later(c, 1, "x")
+	outcomes := map[ipc.Outcome]int{}
+	for _, call := range []<-chan error{first, second} {
+		err := <-call
+		if !errors.Is(err, ipc.ErrWedged) {
+			t.Errorf("a call says %v", err)
+		}
+		outcomes[ipc.OutcomeOf(err)]++
+	}
+	if outcomes[ipc.MaybeProcessed] != 1 || outcomes[ipc.NotProcessed] != 1 {
+		t.Errorf("outcomes %v, want one that was sent and one that was not", outcomes)
+	}
+}
+
 func TestNoCommonVersion(t *testing.T) {
 	near, far := ipctest.Pair(t) // between them is somebody who changes the hello
 	c, err := ipc.NewConn(near, nil)
@@ -325,6 +393,23 @@ func TestSlowIsNotWedged(t *testing.T) {
 	c := ipctest.Client(t, s, &ipc.ClientOptions{PingEvery: 10 * time.Millisecond})
 	time.AfterFunc(300*time.Millisecond, func() { close(release) })
 	if _, err := c.Call(t.Context(), 5, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNeverPings has a client wait that is told not to ping.
+func TestNeverPings(t *testing.T) {
+	c := against(t, &ipc.ClientOptions{PingEvery: -1}, func(f *os.File) {
+		request := next(f)
+		f.SetReadDeadline(time.Now().Add(30 * time.Millisecond))
+		if got, err := ipc.ReadRawFrame(f); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("meanwhile came %+v, %v", got, err)
+		}
+		f.Write(frame(answer(request, "")))
+		f.SetReadDeadline(time.Time{})
+		untilClosed(f)
+	})
+	if _, err := c.Call(t.Context(), 1, nil); err != nil {
 		t.Error(err)
 	}
 }
