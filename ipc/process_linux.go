@@ -2,8 +2,11 @@ package ipc
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"strconv"
+	"syscall"
 )
 
 // startOf reads the start time in clock ticks since the machine was booted, field 22 of the
@@ -11,8 +14,11 @@ import (
 // the last parenthesis.
 func startOf(pid int) (uint64, error) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ESRCH):
 		return 0, os.ErrProcessDone
+	case err != nil:
+		return 0, err // such as for lack of descriptors: that says nothing about the process
 	}
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	const state, start = 0, 19 // fields 3 and 22
