@@ -45,15 +45,19 @@ func (i Info) String() string {
 	if i == (Info{}) {
 		return "an unknown process"
 	}
-	return "process " + strconv.Itoa(i.Process.PID) + ", instance " + i.Instance +
-		", version " + strconv.Quote(i.Version)
+	text := "process " + strconv.Itoa(i.Process.PID)
+	if i.Instance != "" { // who starts a server is no instance of one
+		text += ", instance " + i.Instance
+	}
+	return text + ", version " + strconv.Quote(i.Version)
 }
 
 // ClaimOptions are for [Claim]; nil and the zero value are the default.
 type ClaimOptions struct {
 	// Version is this program's version, at most 1 KiB.
 	Version string
-	// Instance tells this run of the server from all others, at most 1 KiB; "" is 128 random bits.
+	// Instance tells this run of the server from all others, at most 1 KiB: that of
+	// [ipc.Server.Info], so that both say the same. "" is 128 random bits.
 	Instance string
 	// Inherited is a socket that a service manager opened, see [ipc.Activated]; nil means that
 	// the claim makes its own.

@@ -9,11 +9,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/larderbuild/larder/ipc"
-	"github.com/larderbuild/larder/ipc/internal/filelock"
 	"github.com/larderbuild/larder/ipc/lifecycle"
 )
 
@@ -157,78 +155,6 @@ func TestClaimZombie(t *testing.T) {
 	claim(t, ep)
 }
 
-// TestClaimKilledOwner has a killed owner keep its lock, and then its socket, for almost a second
-// each: on a busy machine it gets the processor no sooner to close its files.
-func TestClaimKilledOwner(t *testing.T) {
-	const late = 990 * time.Millisecond
-	for name, c := range map[string]struct{ lock, socket time.Duration }{
-		"lock": {lock: late}, "socket": {socket: late}, "both": {late, 2 * late},
-	} {
-		t.Run(name, func(t *testing.T) {
-			ep, _ := newEndpoint(t)
-			l := listenDeaf(t, ep)
-			unlock := lockDead(t, ep)
-			synctest.Test(t, func(t *testing.T) {
-				time.AfterFunc(c.lock, unlock)
-				time.AfterFunc(c.socket, func() { l.Close() })
-				claim(t, ep)
-			})
-		})
-	}
-}
-
-// TestClaimLockStays has a lock that belongs to nobody who lives, and yet is never given up.
-func TestClaimLockStays(t *testing.T) {
-	ep, _ := newEndpoint(t)
-	defer lockDead(t, ep)()
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		_, err := lifecycle.Claim(t.Context(), ep, nil)
-		if took := time.Since(began); !errors.Is(err, lifecycle.ErrHeld) || took > 1100*time.Millisecond {
-			t.Errorf("after %v: %v", took, err)
-		}
-	})
-}
-
-// listenDeaf listens and hangs up on everybody.
-func listenDeaf(t *testing.T, ep ipc.Endpoint) *ipc.Listener {
-	t.Helper()
-	l, err := ipc.Listen(ep, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var accepting sync.WaitGroup
-	accepting.Go(func() {
-		for {
-			f, err := l.Accept()
-			if err != nil {
-				return
-			}
-			f.Close()
-		}
-	})
-	t.Cleanup(func() { l.Close(); accepting.Wait() })
-	return l
-}
-
-// lockDead locks the endpoint's claim for a process that is dead.
-func lockDead(t *testing.T, ep ipc.Endpoint) (unlock func()) {
-	t.Helper()
-	path := ep.Beside(lifecycle.ClaimSuffix)
-	dead := lifecycle.FormatRecord(lifecycle.Info{Process: ipc.Process{PID: os.Getpid(), Start: 1}})
-	if err := os.WriteFile(path, dead, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err == nil {
-		err = filelock.Try(f)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func() { f.Close() }
-}
-
 // TestClaimClockJump moves the times of the lock file: nothing depends on them.
 func TestClaimClockJump(t *testing.T) {
 	ep, _ := newEndpoint(t)
@@ -338,33 +264,5 @@ func TestClaimClosedUnderServer(t *testing.T) {
 	want := []string{lifecycle.EventClaimed, lifecycle.EventListening, lifecycle.EventReleased}
 	if !slices.Equal(kinds, want) {
 		t.Errorf("events %v, want %v", kinds, want)
-	}
-}
-
-func TestRecordDamaged(t *testing.T) {
-	whole := lifecycle.FormatRecord(lifecycle.Info{
-		Process: ipc.Process{PID: 1, Start: 2}, Instance: "i", Version: "a\nb",
-	})
-	info, stage, err := lifecycle.ParseRecord(whole)
-	if err != nil || info.Version != "a\nb" || info.Process.Start != 2 || stage != "listening" {
-		t.Fatalf("record %+v, %s, %v", info, stage, err)
-	}
-	for n := range whole {
-		if info, _, err := lifecycle.ParseRecord(whole[:n]); err == nil {
-			t.Errorf("the first %d bytes make %+v", n, info)
-		}
-	}
-	for name, damage := range map[string][2]string{
-		"head": {"holder 1", "holder 2"}, "pid": {"pid 1", "pid one"}, "start": {"start 2", "start -2"},
-		"quotes": {`"i"`, `"i`}, "end": {"end", "and"},
-	} {
-		b := strings.Replace(string(whole), damage[0], damage[1], 1)
-		if info, _, err := lifecycle.ParseRecord([]byte(b)); err == nil {
-			t.Errorf("%s: damaged record gives %+v", name, info)
-		}
-	}
-	newer := strings.Replace(string(whole), "pid 1", "mood fine\npid 1", 1)
-	if info, _, err := lifecycle.ParseRecord([]byte(newer)); err != nil || info.Process.PID != 1 {
-		t.Errorf("record with one more field: %+v, %v", info, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/larderbuild/larder/ipc"
@@ -142,17 +143,19 @@ const start = RefuseIt + 1
 
 // decide asks the host, unless there is nothing to ask.
 func (e *effort) decide(s ServerInfo) Decision {
+	var d Decision
 	switch {
 	case errors.Is(s.Err, ipc.ErrNotRunning):
 		return start
 	case e.forced && e.started == 0 && e.first == e.last.identity:
-		return forced(s)
+		d = forced(s)
 	case e.started > 0 && s.State == ipc.Starting:
 		return WaitForIt
+	default:
+		d = e.o.Decide(s)
 	}
-	d := e.o.Decide(s)
-	if d == ReplaceIt && e.started >= maxStarts {
-		return RefuseIt // what is started here is never what is wanted
+	if d == ReplaceIt && (e.o.Spawn == nil || e.started >= maxStarts) {
+		return RefuseIt // nothing would take its place, or nothing that is ever wanted
 	}
 	return d
 }
@@ -171,6 +174,7 @@ func (e *effort) look(ctx context.Context) (ServerInfo, *ipc.Client, error) {
 	defer cancel()
 	var s ServerInfo
 	c, status, err := e.ask(probe)
+	holder := holderOf(e.ep.Beside(claimSuffix))
 	switch {
 	case err == nil:
 		s.ServerInfo = status.ServerInfo
@@ -179,11 +183,11 @@ func (e *effort) look(ctx context.Context) (ServerInfo, *ipc.Client, error) {
 	case fault(err):
 		return s, nil, err
 	case !errors.Is(err, ipc.ErrNotRunning):
-		e.report(ipc.Event{Kind: EventUnanswered, Err: err})
-		s.State = e.stateOf(readRecord(e.ep.Beside(claimSuffix)))
+		e.report(ipc.Event{Kind: EventUnanswered, Server: holder.Process.PID,
+			Instance: holder.Instance, Err: err})
+		s.State = e.stateOf(holder)
 	}
-	s.Err = err
-	s.Holder = readRecord(e.ep.Beside(claimSuffix)).Info
+	s.Err, s.Holder = err, holder.Info
 	e.count(&s)
 	return s, c, nil
 }
@@ -207,10 +211,17 @@ func (e *effort) ask(ctx context.Context) (*ipc.Client, ipc.Status, error) {
 	return c, status, nil
 }
 
-// fault reports whether trying again cannot help.
+// fault reports whether trying again cannot help, or the trouble is this process's own: one that
+// is short of descriptors learns nothing about the server.
 func fault(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, ipc.ErrFolder) ||
-		errors.Is(err, errors.ErrUnsupported)
+		errors.Is(err, errors.ErrUnsupported) || short(err)
+}
+
+// short reports whether this process, or the machine, is short of something.
+func short(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
+		errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }
 
 // stateOf says what a server does that does not answer: what its claim says, unless somebody is

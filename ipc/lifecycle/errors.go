@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"context"
 	"os"
-	"strconv"
 
 	"github.com/larderbuild/larder/ipc"
 )
@@ -27,17 +26,24 @@ func (e *StartError) Error() string {
 // Unwrap returns the cause.
 func (e *StartError) Unwrap() error { return e.Err }
 
-// RefusedError says that a server runs and Decide does not want it touched or used.
+// RefusedError says that a server runs that is not to be used: Decide does not want it touched, or
+// wants it replaced and there is no Spawn. It wraps ServerInfo.Err.
 type RefusedError struct {
 	Endpoint ipc.Endpoint
 	Server   ServerInfo
 }
 
-// Error names the server.
+// Error names the server, and why it does not answer if it does not.
 func (e *RefusedError) Error() string {
-	return "lifecycle: use server of " + e.Endpoint.String() + ": refused: process " +
-		strconv.Itoa(e.Server.Process.PID) + " of version " + strconv.Quote(e.Server.Version)
+	who, why := Info{e.Server.Process, e.Server.Instance, e.Server.Version}, ""
+	if e.Server.Err != nil {
+		who, why = e.Server.Holder, ": "+e.Server.Err.Error()
+	}
+	return "lifecycle: use server of " + e.Endpoint.String() + ": refused: " + who.String() + why
 }
+
+// Unwrap returns why the server did not answer; nil if it did.
+func (e *RefusedError) Unwrap() error { return e.Server.Err }
 
 // TimeoutError says what was waited for when the time was up. It is an [os.ErrDeadlineExceeded] and
 // a [context.DeadlineExceeded].

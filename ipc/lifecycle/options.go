@@ -14,7 +14,8 @@ type Options struct {
 	// Spawn starts a server and returns without waiting for it. What it must give the process,
 	// and what not, says [SpawnInfo]. The channel, which may be nil, has room for the
 	// one error that tells of the process's exit, nil included: nobody may be there to
-	// receive it. nil starts nothing: a missing server is an [ipc.ErrNotRunning].
+	// receive it. nil starts and replaces nothing: a missing server is an [ipc.ErrNotRunning], one
+	// to be replaced a [RefusedError].
 	Spawn func(ctx context.Context, info SpawnInfo) (exited <-chan error, err error)
 	// Kill ends a process at once, for a server that does not go by itself. The process
 	// was alive a moment ago; on Linux [os.FindProcess], [ipc.Process.Alive] and then

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/internal/filelock"
 )
 
 // Info is what a claim's holder, or who starts a server, says of itself in the file that it has
@@ -106,6 +107,16 @@ func (r record) write(f *os.File) error {
 	}
 	_, err = f.WriteAt(b, 0)
 	return err
+}
+
+// holderOf reads who holds the lock of a file. It is empty if nobody does: a record that was left
+// over, or copied, says nothing of a process that lives.
+func holderOf(path string) record {
+	r := readRecord(path)
+	if !filelock.Held(path) {
+		return record{}
+	}
+	return r
 }
 
 // readRecord reads what the holder of a locked file says. An empty record means that it says

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/larderbuild/larder/ipc"
 )
@@ -111,6 +112,9 @@ func awaitReady(ctx context.Context, f *os.File, exited <-chan error) error {
 		if err == errSilent {
 			return exitOf(ctx, exited)
 		}
+		if err != nil {
+			awaitExit(ctx, exited)
+		}
 		return err
 	case err = <-exited:
 		err = exitError(err)
@@ -122,6 +126,20 @@ func awaitReady(ctx context.Context, f *os.File, exited <-chan error) error {
 		return told // it told just before
 	}
 	return err
+}
+
+// awaitExit gives a process that has told of its failure a moment to complete its log.
+func awaitExit(ctx context.Context, exited <-chan error) {
+	if exited == nil {
+		return
+	}
+	t := time.NewTimer(lookTime)
+	defer t.Stop()
+	select {
+	case <-exited:
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // exitOf waits for the exit that the silence announces.

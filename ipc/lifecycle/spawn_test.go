@@ -118,3 +118,47 @@ func TestReadinessLimits(t *testing.T) {
 	lifecycle.NewSpawnInfo(w).Starter().Fail(errors.New(strings.Repeat("z", 10000)))
 	says(t, lifecycle.AwaitReady(t.Context(), r, nil), "zzz")
 }
+
+// TestStarterHears has a claim tell the starter how it went, without any doing of the server.
+func TestStarterHears(t *testing.T) {
+	null, err := os.Open(os.DevNull) // which nobody can connect to
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for _, c := range []struct {
+		name string
+		held bool
+		o    lifecycle.ClaimOptions
+		want string
+	}{
+		{"ready", false, lifecycle.ClaimOptions{}, ""},
+		{"held", true, lifecycle.ClaimOptions{}, "held by process"},
+		{"does not listen", false, lifecycle.ClaimOptions{Inherited: null}, "ipc: listen"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ep, _ := newEndpoint(t)
+			if c.held {
+				claim(t, ep)
+			}
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.o.Starter = lifecycle.NewSpawnInfo(w).Starter()
+			h, err := lifecycle.Claim(t.Context(), ep, &c.o)
+			if err == nil {
+				defer h.Close()
+				h.Listen()
+			}
+			w.Close() // ends the wait if nothing was told
+			heard := lifecycle.AwaitReady(t.Context(), r, nil)
+			if c.want == "" && heard != nil {
+				t.Error(heard)
+			}
+			if c.want != "" {
+				says(t, heard, c.want)
+			}
+		})
+	}
+}

@@ -79,12 +79,12 @@ func (e *effort) replace(ctx context.Context) error {
 	if e.decide(s) != ReplaceIt {
 		return nil
 	}
-	old, reason := e.replaced(s)
-	if _, err := e.stopper(reason).stop(ctx, c, old, s.Err != nil); err != nil {
-		return err
+	if _, err := e.failures(); err != nil {
+		return err // nothing could take its place
 	}
-	if e.o.Spawn == nil {
-		return nil
+	old, reason := e.replaced(s)
+	if _, err := e.stopper(reason).stop(ctx, c, old, s.Err); err != nil {
+		return err
 	}
 	e.report(ipc.Event{Kind: EventReplacing, Old: old.Process.PID, Instance: old.Instance,
 		Reason: reason, Link: old.Instance})
@@ -104,14 +104,12 @@ func (e *effort) replaced(s ServerInfo) (Info, string) {
 
 // spawn starts a server and waits until it is ready. The caller holds the start lock.
 func (e *effort) spawn(ctx context.Context, info SpawnInfo) error {
-	remembered := readFailures(e.ep.Beside(failureSuffix))
-	if wait := remembered.wait(time.Now()); wait > 0 {
-		err := &BackoffError{e.ep, remembered.count, remembered.cause, wait}
-		e.report(ipc.Event{Kind: EventBackoff, Count: int64(remembered.count), Err: err})
+	remembered, err := e.failures()
+	if err != nil {
 		return err
 	}
 	began, logged := time.Now(), sizeOf(e.o.Log)
-	err := e.launch(ctx, info)
+	err = e.launch(ctx, info)
 	switch {
 	case err == nil:
 		e.started++
@@ -124,11 +122,26 @@ func (e *effort) spawn(ctx context.Context, info SpawnInfo) error {
 		return nil // another one was faster, and what we started has noticed
 	case ctx.Err() != nil && time.Since(began) < e.o.Timeout/2:
 		return e.timeout(ctx, err) // the caller gave up; nothing is known against the server
+	case short(err):
+		return err // nor here
 	}
 	err = &StartError{e.ep, err, tailOf(e.o.Log, logged)}
 	e.report(ipc.Event{Kind: EventSpawnFailed, Reason: info.Reason, Err: err,
 		Count: int64(remembered.count) + 1})
 	return errors.Join(err, remembered.add(time.Now(), err).write(e.ep.Beside(failureSuffix)))
+}
+
+// failures returns what is remembered of the last starts, or an error if it is too early for
+// another one.
+func (e *effort) failures() (failures, error) {
+	f := readFailures(e.ep.Beside(failureSuffix))
+	wait := f.wait(time.Now())
+	if wait == 0 {
+		return f, nil
+	}
+	err := &BackoffError{e.ep, f.count, f.cause, wait}
+	e.report(ipc.Event{Kind: EventBackoff, Count: int64(f.count), Err: err})
+	return f, err
 }
 
 // launch has the host start a process and waits for its news.

@@ -72,7 +72,7 @@ func Stop(ctx context.Context, ep ipc.Endpoint, o *StopOptions) (Outcome, error)
 		return 0, err
 	}
 	defer unlock()
-	for {
+	for began := time.Now(); ; {
 		if !occupied(ep) {
 			return NotRunning, nil
 		}
@@ -80,23 +80,17 @@ func Stop(ctx context.Context, ep ipc.Endpoint, o *StopOptions) (Outcome, error)
 		if err != nil {
 			return 0, err
 		}
-		if s.Err != nil && s.State == ipc.Ready && s.Probes < 2 {
-			continue
+		if c != nil {
+			return e.stopper(o.Reason).stop(ctx, c, Info{s.Process, s.Instance, s.Version}, nil)
 		}
-		return e.stopFound(ctx, s, c, o.Reason)
+		switch {
+		case s.State == ipc.Draining:
+			return e.stopper(o.Reason).stop(ctx, nil, s.Holder, nil)
+		case s.State == ipc.Starting && time.Since(began) < e.o.DrainTimeout, s.Probes < 2:
+			continue // it may be about to answer
+		}
+		return e.stopper(o.Reason).stop(ctx, nil, s.Holder, s.Err)
 	}
-}
-
-func (e *effort) stopFound(
-	ctx context.Context, s ServerInfo, c *ipc.Client, reason string,
-) (Outcome, error) {
-	target := Info{s.Process, s.Instance, s.Version}
-	if c != nil {
-		defer c.Close()
-	} else {
-		target = s.Holder
-	}
-	return e.stopper(reason).stop(ctx, c, target, s.Err != nil && s.State == ipc.Ready)
 }
 
 // waitAlone waits for the start lock.
@@ -122,14 +116,14 @@ type stopper struct {
 func (e *effort) stopper(reason string) *stopper { return &stopper{effort: e, reason: reason} }
 
 // stop asks the target to drain, through c if it answers, and ends it by force when that takes
-// too long or it is wedged. The caller holds the start lock.
+// too long or wedged says why it cannot be asked. The caller holds the start lock.
 func (s *stopper) stop(
-	ctx context.Context, c *ipc.Client, target Info, wedged bool,
+	ctx context.Context, c *ipc.Client, target Info, wedged error,
 ) (Outcome, error) {
 	event := ipc.Event{Server: target.Process.PID, Instance: target.Instance, Reason: s.reason}
 	s.hadClaim = s.claimed(target)
-	var err error
-	if !wedged {
+	err := wedged
+	if wedged == nil {
 		if c != nil {
 			event.Kind = EventStopAsked
 			s.report(event)

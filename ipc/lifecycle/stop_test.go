@@ -115,33 +115,64 @@ func TestStopCancelled(t *testing.T) {
 	}
 }
 
-func TestReplace(t *testing.T) {
+// TestStopStarting stops a server that owns the endpoint and does not listen yet, for longer than
+// a server may be silent: it is asked as soon as it does.
+func TestStopStarting(t *testing.T) {
 	h := newHost(t, "1")
-	var last string
-	for i := range 3 {
-		c, err := lifecycle.Replace(t.Context(), h.ep, h.options())
-		if err != nil {
-			t.Fatal(err)
+	claim := claim(t, h.ep)
+	silent := make(chan bool, 1000)
+	stopped := make(chan error, 1)
+	go func() {
+		outcome, err := lifecycle.Stop(t.Context(), h.ep, &lifecycle.StopOptions{
+			Kill: h.kill, ProbeTimeout: 10 * time.Millisecond,
+			Events: func(e ipc.Event) {
+				h.note(e)
+				silent <- e.Kind == lifecycle.EventUnanswered
+			},
+		})
+		if outcome != lifecycle.Drained {
+			t.Errorf("stop: %v", outcome)
 		}
-		h.echo(c)
-		if now := c.Info().Instance; now == last || h.spawns() != i+1 {
-			t.Errorf("served by %s after %s, %d servers started", now, last, h.spawns())
+		stopped <- err
+	}()
+	for range 5 {
+		if !<-silent {
+			t.Error("something else than a look has happened")
 		}
-		last = c.Info().Instance
-		c.Close()
 	}
-	if to := h.noted(lifecycle.EventReplaced); len(to) != 2 || to[0].Reason != lifecycle.ReasonAsked {
-		t.Errorf("take-overs: %+v", to)
+	h.serveClaim(claim)
+	if err := <-stopped; err != nil || len(h.noted(lifecycle.EventStopAsked)) != 1 {
+		t.Errorf("stop: %v, the server was asked %d times", err, len(h.noted(lifecycle.EventStopAsked)))
 	}
 }
 
-func TestReplaceWedged(t *testing.T) {
+// TestStopNobodyElse finds the record of a process that does not hold the claim, as in a copied
+// folder, and a server that does not answer: no process is ended for another.
+func TestStopNobodyElse(t *testing.T) {
 	h := newHost(t, "1")
-	h.wedge("1")
-	c, err := lifecycle.Replace(t.Context(), h.ep, h.options())
+	_, bystander := startSleeper(t)
+	record := lifecycle.FormatRecord(lifecycle.Info{Process: bystander, Instance: "x", Version: "1"})
+	if err := os.WriteFile(h.ep.Beside(lifecycle.ClaimSuffix), record, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := ipc.Listen(h.ep, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	h.echo(c)
+	defer l.Close()
+	kill := func(_ context.Context, p ipc.Process) error {
+		t.Errorf("kill of process %+v", p)
+		return nil
+	}
+	_, err = lifecycle.Stop(t.Context(), h.ep, &lifecycle.StopOptions{
+		Kill: kill, ProbeTimeout: 20 * time.Millisecond,
+	})
+	if timeout, ok := errors.AsType[*lifecycle.TimeoutError](err); !ok || timeout.Err == nil {
+		t.Errorf("stop: %v", err)
+	}
+	o := h.options()
+	o.Kill, o.ProbeTimeout = kill, 20*time.Millisecond
+	if _, err := lifecycle.Ensure(t.Context(), h.ep, o); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("ensure: %v", err)
+	}
 }

@@ -1,0 +1,183 @@
+package lifecycle_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/larderbuild/larder/ipc/lifecycle"
+)
+
+func TestEnsureSpawnFails(t *testing.T) {
+	h := newHost(t, "1")
+	o := h.options()
+	cause := errors.New("no such program")
+	o.Spawn = func(context.Context, lifecycle.SpawnInfo) (<-chan error, error) { return nil, cause }
+	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+	if _, ok := errors.AsType[*lifecycle.StartError](err); !ok || !errors.Is(err, cause) {
+		t.Fatalf("spawn that fails: %v", err)
+	}
+	cause = errors.New("another reason")
+	_, err = lifecycle.Ensure(t.Context(), h.ep, o)
+	back, ok := errors.AsType[*lifecycle.BackoffError](err)
+	if !ok || back.Failures != 1 || back.Wait <= 0 || back.Wait > time.Second {
+		t.Fatalf("right after a failure: %v", err)
+	}
+	says(t, err, "no such program")
+	if got := len(h.noted(lifecycle.EventSpawnAttempt)); got != 1 {
+		t.Errorf("%d attempts", got)
+	}
+	if failed, held := h.noted(lifecycle.EventSpawnFailed), h.noted(lifecycle.EventBackoff); len(failed) != 1 ||
+		len(held) != 1 || failed[0].Err == nil || failed[0].Count != 1 {
+		t.Errorf("events %+v and %+v", failed, held)
+	}
+}
+
+// TestBackoffForgotten starts well after failures that are long ago: they are forgotten.
+func TestBackoffForgotten(t *testing.T) {
+	h := newHost(t, "1")
+	path := h.ep.Beside(lifecycle.FailureSuffix)
+	for range 3 {
+		if err := lifecycle.AddFailure(path, time.Now().Add(-time.Hour), errors.New("old")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.ensure(h.options())
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("file of failures: %v", err)
+	}
+}
+
+func TestEnsureExits(t *testing.T) {
+	h := newHost(t, "1")
+	log := h.ep.Beside(".log")
+	if err := os.WriteFile(log, []byte("from last week\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := h.options()
+	o.Log = log
+	o.Spawn = func(context.Context, lifecycle.SpawnInfo) (<-chan error, error) {
+		f, err := os.OpenFile(log, os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		fmt.Fprintln(f, "cannot read the configuration")
+		exited := make(chan error, 1)
+		exited <- errors.New("exit status 3")
+		return exited, nil
+	}
+	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+	start, ok := errors.AsType[*lifecycle.StartError](err)
+	if !ok || start.Log != "cannot read the configuration" {
+		t.Fatalf("server that exits at once: %v", err)
+	}
+	says(t, err, "exit status 3", "cannot read the configuration", "exited before it was ready")
+}
+
+func TestEnsureSaysWhyNot(t *testing.T) {
+	h := newHost(t, "1")
+	o := h.options()
+	o.Spawn = func(_ context.Context, info lifecycle.SpawnInfo) (<-chan error, error) {
+		info.Starter().Fail(errors.New("port of the database taken"))
+		return nil, nil
+	}
+	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+	says(t, err, "port of the database taken")
+}
+
+// TestEnsureLogIsWhole has a server tell why it will not come before it writes so into its log.
+func TestEnsureLogIsWhole(t *testing.T) {
+	h := newHost(t, "1")
+	o := h.options()
+	o.Log = h.ep.Beside(".log")
+	o.Spawn = func(_ context.Context, info lifecycle.SpawnInfo) (<-chan error, error) {
+		info.Starter().Fail(errors.New("no"))
+		exited := make(chan error, 1)
+		time.AfterFunc(50*time.Millisecond, func() {
+			exited <- os.WriteFile(o.Log, []byte("what led to it\n"), 0o600)
+		})
+		return exited, nil
+	}
+	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+	says(t, err, ": no; its log ends in:\nwhat led to it")
+}
+
+// TestEnsureNeverReady has a server that neither gets ready nor exits.
+func TestEnsureNeverReady(t *testing.T) {
+	h := newHost(t, "1")
+	o := h.options()
+	o.Timeout = time.Second
+	keep := make(chan *os.File, 1)
+	o.Spawn = func(_ context.Context, info lifecycle.SpawnInfo) (<-chan error, error) {
+		keep <- dup(t, info)
+		return make(chan error, 1), nil
+	}
+	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+	if len(keep) != 1 {
+		t.Fatalf("no server was started: %v", err)
+	}
+	(<-keep).Close()
+	if _, ok := errors.AsType[*lifecycle.StartError](err); !ok || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("server that is never ready: %v", err)
+	}
+}
+
+// TestEnsureGivenUp is ended by its caller: nothing is held against the server.
+func TestEnsureGivenUp(t *testing.T) {
+	h := newHost(t, "1")
+	o := h.options()
+	ctx, cancel := context.WithCancel(t.Context())
+	keep := make(chan *os.File, 1)
+	o.Spawn = func(_ context.Context, info lifecycle.SpawnInfo) (<-chan error, error) {
+		keep <- dup(t, info)
+		cancel()
+		return nil, nil
+	}
+	_, err := lifecycle.Ensure(ctx, h.ep, o)
+	(<-keep).Close()
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("given up: %v", err)
+	}
+	h.ensure(h.options())
+}
+
+// TestEnsureReadyLate has the server come up after the first caller has given up, who waited for
+// news of the start or, where the server has closed its handle, for an answer.
+func TestEnsureReadyLate(t *testing.T) {
+	for name, keep := range map[string]bool{"handle open": true, "handle closed": false} {
+		t.Run(name, func(t *testing.T) { ensureReadyLate(t, keep) })
+	}
+}
+
+func ensureReadyLate(t *testing.T, keep bool) {
+	h := newHost(t, "1")
+	o := h.options()
+	o.Timeout = time.Second
+	claims := make(chan *lifecycle.Held, 1)
+	o.Spawn = func(_ context.Context, info lifecycle.SpawnInfo) (<-chan error, error) {
+		if keep {
+			handle := dup(t, info)
+			t.Cleanup(func() { handle.Close() })
+		}
+		claims <- claim(t, h.ep)
+		return nil, nil
+	}
+	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+	if len(claims) != 1 {
+		t.Fatalf("no server was started: %v", err)
+	}
+	claim := <-claims
+	timeout, ok := errors.AsType[*lifecycle.TimeoutError](err)
+	if !ok || timeout.Who != claim.Info() {
+		t.Errorf("server that is late: %v; want %v named", err, claim.Info())
+	}
+	h.serveClaim(claim)
+	h.ensure(h.options())
+	if h.spawns() != 0 || len(h.noted(lifecycle.EventKill)) != 0 {
+		t.Errorf("%d more servers started, %d killed", h.spawns(), len(h.noted(lifecycle.EventKill)))
+	}
+}

@@ -1,0 +1,126 @@
+package lifecycle_test
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/lifecycle"
+)
+
+// TestEnsureWaitsForStart meets a server that owns the endpoint and does not listen yet, for longer
+// than a server may be silent: it is not taken for one that hangs.
+func TestEnsureWaitsForStart(t *testing.T) {
+	h := newHost(t, "1")
+	claim := claim(t, h.ep)
+	o, silent := h.impatient()
+	ensured := h.ensureLater(o)
+	for range 5 {
+		<-silent
+	}
+	h.serveClaim(claim)
+	if err := <-ensured; err != nil {
+		t.Error(err)
+	}
+	if h.spawns() != 0 || len(h.noted(lifecycle.EventKill)) != 0 {
+		t.Errorf("%d servers started, %d killed", h.spawns(), len(h.noted(lifecycle.EventKill)))
+	}
+}
+
+// TestEnsureWaitsForDrain meets a server that takes no connections because it finishes a call, for
+// longer than a server may be silent: it is not taken for one that hangs.
+func TestEnsureWaitsForDrain(t *testing.T) {
+	h := newHost(t, "1")
+	c, finish, called := h.busyServer("1")
+	if err := c.Shutdown(t.Context(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	o, silent := h.impatient()
+	ensured := h.ensureLater(o)
+	for range 5 {
+		<-silent
+	}
+	finish <- true
+	if err := errors.Join(<-called, <-ensured); err != nil {
+		t.Error(err)
+	}
+	if h.spawns() != 1 || len(h.noted(lifecycle.EventKill)) != 0 {
+		t.Errorf("%d servers started, %d killed", h.spawns(), len(h.noted(lifecycle.EventKill)))
+	}
+}
+
+// TestEnsureWedged meets a server that listens and does not answer.
+func TestEnsureWedged(t *testing.T) {
+	h := newHost(t, "1")
+	wedged := h.wedge("1")
+	h.ensure(h.options())
+	if got := h.noted(lifecycle.EventUnanswered); len(got) < 2 || got[0].Err == nil ||
+		got[0].Server != os.Getpid() || got[0].Instance != wedged.Info().Instance {
+		t.Errorf("probes without an answer: %+v", got)
+	}
+	kills, to := h.noted(lifecycle.EventKill), h.noted(lifecycle.EventReplaced)
+	if len(kills) != 1 || kills[0].Instance != wedged.Info().Instance {
+		t.Errorf("kills: %+v", kills)
+	}
+	if len(to) != 1 || to[0].Reason != lifecycle.ReasonWedged || h.spawns() != 1 {
+		t.Errorf("take-over: %+v, %d servers started", to, h.spawns())
+	}
+}
+
+func TestEnsureWedgedWithoutKill(t *testing.T) {
+	h := newHost(t, "1")
+	wedged := h.wedge("1")
+	o := h.options()
+	o.Kill = nil
+	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+	timeout, ok := errors.AsType[*lifecycle.TimeoutError](err)
+	if !ok || timeout.Who != wedged.Info() || timeout.Err == nil || h.spawns() != 0 {
+		t.Errorf("wedged server that nobody may kill: %v", err)
+	}
+}
+
+// TestEnsureGarbage meets a server that answers something else.
+func TestEnsureGarbage(t *testing.T) {
+	h := newHost(t, "1")
+	claim, err := lifecycle.Claim(t.Context(), h.ep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.claims = append(h.claims, claim)
+	l, err := claim.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.servers.Go(func() {
+		for {
+			f, err := l.Accept()
+			if err != nil {
+				return
+			}
+			f.Write(slices.Repeat([]byte("HTTP/1.1 400 Bad Request\r\n"), 20))
+			f.Close()
+		}
+	})
+	h.ensure(h.options())
+	if h.spawns() != 1 {
+		t.Errorf("%d servers started", h.spawns())
+	}
+}
+
+func TestWedgedWithoutSpawn(t *testing.T) {
+	h := newHost(t, "1")
+	wedged := h.wedge("1")
+	o := h.options()
+	o.Spawn = nil
+	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+	refused, ok := errors.AsType[*lifecycle.RefusedError](err)
+	if !ok || refused.Server.Holder != wedged.Info() || !errors.Is(err, ipc.ErrTimeout) {
+		t.Errorf("ensure: %v", err)
+	}
+	says(t, err, wedged.Info().Instance)
+	if len(h.noted(lifecycle.EventKill)) > 0 {
+		t.Error("the server was killed")
+	}
+}
