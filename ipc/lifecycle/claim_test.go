@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,6 +83,35 @@ func TestClaimOne(t *testing.T) {
 		t.Errorf("%d claims of one endpoint", len(got))
 	}
 	(<-got).Close()
+}
+
+// TestLockFileReplaced has each holder delete the file that it has locked: who has opened that one
+// does not have the lock of the next.
+func TestLockFileReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	var inside, overlaps atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 500 {
+				f, err := lifecycle.TryLock(path)
+				if err != nil {
+					continue
+				}
+				if inside.Add(1) > 1 {
+					overlaps.Add(1)
+				}
+				os.Stat(path) // gives the others time
+				inside.Add(-1)
+				os.Remove(path)
+				f.Close()
+			}
+		})
+	}
+	wg.Wait()
+	if n := overlaps.Load(); n > 0 {
+		t.Errorf("%d times two had the lock", n)
+	}
 }
 
 // TestClaimLockFileDeleted deletes the lock file of a server that goes on.

@@ -50,6 +50,9 @@ func AddFailure(path string, now time.Time, cause error) error {
 // WithDefaults is what Ensure makes of options.
 func (o *Options) WithDefaults() (Options, error) { return o.withDefaults() }
 
+// TryLock locks the file that has a path.
+func TryLock(path string) (*os.File, error) { return tryLock(path) }
+
 // Starter is what a process started with info has of its starter.
 func (s SpawnInfo) Starter() *Readiness { return &Readiness{s.ready} }
 

@@ -80,6 +80,9 @@ func TestStopWedged(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("took %v: a wedged server was given time to drain", took)
 	}
+	if looks := len(h.noted(lifecycle.EventUnanswered)); looks != 2 {
+		t.Errorf("killed after %d looks", looks)
+	}
 }
 
 // TestStopCallRuns stops a server while a call runs: that is finished first.
@@ -143,6 +146,41 @@ func TestStopStarting(t *testing.T) {
 	h.serveClaim(claim)
 	if err := <-stopped; err != nil || len(h.noted(lifecycle.EventStopAsked)) != 1 {
 		t.Errorf("stop: %v, the server was asked %d times", err, len(h.noted(lifecycle.EventStopAsked)))
+	}
+}
+
+// TestStopDraining stops a server that drains already and takes no connections, for longer than a
+// server may be silent: its call is finished.
+func TestStopDraining(t *testing.T) {
+	h := newHost(t, "1")
+	c, finish, called := h.busyServer("1")
+	if err := c.Shutdown(t.Context(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	stopped := make(chan error, 1)
+	looked := make(chan bool, 1)
+	go func() {
+		outcome, err := lifecycle.Stop(t.Context(), h.ep, &lifecycle.StopOptions{
+			Kill: h.kill, ProbeTimeout: 10 * time.Millisecond,
+			Events: func(e ipc.Event) {
+				h.note(e)
+				looked <- true
+			},
+		})
+		if outcome != lifecycle.Drained {
+			t.Errorf("stop: %v", outcome)
+		}
+		stopped <- err
+	}()
+	<-looked
+	select {
+	case <-looked:
+		t.Errorf("events %+v while a call runs", h.events)
+	case <-time.After(100 * time.Millisecond):
+	}
+	finish <- true
+	if err := errors.Join(<-called, <-stopped); err != nil {
+		t.Error(err)
 	}
 }
 
