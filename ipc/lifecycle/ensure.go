@@ -214,8 +214,7 @@ func (e *effort) ask(ctx context.Context) (*ipc.Client, ipc.Status, error) {
 // fault reports whether trying again cannot help, or the trouble is this process's own: one that
 // is short of descriptors learns nothing about the server.
 func fault(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || errors.Is(err, ipc.ErrFolder) ||
-		errors.Is(err, errors.ErrUnsupported) || short(err)
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) || short(err)
 }
 
 // short reports whether this process, or the machine, is short of something.

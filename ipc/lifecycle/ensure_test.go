@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,5 +125,25 @@ func TestClientComesBack(t *testing.T) {
 		if h.spawns() != i+2 || c.Info().Instance == first {
 			t.Errorf("%d servers started, served by %s", h.spawns(), c.Info().Instance)
 		}
+	}
+}
+
+// TestRedialTooLate has the server go after a client has made sure of it and before it connects.
+func TestRedialTooLate(t *testing.T) {
+	h := newHost(t, "1")
+	o := h.options()
+	var armed atomic.Bool
+	o.Decide = func(s lifecycle.ServerInfo) lifecycle.Decision {
+		if armed.CompareAndSwap(true, false) {
+			wantStop(t, h, nil, lifecycle.Drained)
+		}
+		return lifecycle.UseIt
+	}
+	c := h.ensure(o)
+	wantStop(t, h, nil, lifecycle.Drained)
+	armed.Store(true)
+	h.echo(c)
+	if h.spawns() != 3 {
+		t.Errorf("%d servers started", h.spawns())
 	}
 }

@@ -11,21 +11,30 @@ import (
 )
 
 // TestEnsureWaitsForStart meets a server that owns the endpoint and does not listen yet, for longer
-// than a server may be silent: it is not taken for one that hangs.
+// than a server may be silent: it is not taken for one that hangs, even while its record is empty.
 func TestEnsureWaitsForStart(t *testing.T) {
-	h := newHost(t, "1")
-	claim := claim(t, h.ep)
-	o, silent := h.impatient()
-	ensured := h.ensureLater(o)
-	for range 5 {
-		<-silent
-	}
-	h.serveClaim(claim)
-	if err := <-ensured; err != nil {
-		t.Error(err)
-	}
-	if h.spawns() != 0 || len(h.noted(lifecycle.EventKill)) != 0 {
-		t.Errorf("%d servers started, %d killed", h.spawns(), len(h.noted(lifecycle.EventKill)))
+	for _, record := range []string{"written", "empty"} {
+		t.Run(record, func(t *testing.T) {
+			h := newHost(t, "1")
+			claim := claim(t, h.ep)
+			if record == "empty" {
+				if err := os.Truncate(h.ep.Beside(lifecycle.ClaimSuffix), 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o, silent := h.impatient()
+			ensured := h.ensureLater(o)
+			for range 5 {
+				<-silent
+			}
+			h.serveClaim(claim)
+			if err := <-ensured; err != nil {
+				t.Error(err)
+			}
+			if h.spawns() != 0 || len(h.noted(lifecycle.EventKill)) != 0 {
+				t.Errorf("%d servers started, %d killed", h.spawns(), len(h.noted(lifecycle.EventKill)))
+			}
+		})
 	}
 }
 

@@ -110,11 +110,15 @@ func (r record) write(f *os.File) error {
 }
 
 // holderOf reads who holds the lock of a file. It is empty if nobody does: a record that was left
-// over, or copied, says nothing of a process that lives.
+// over, or copied, says nothing of a process that lives. A holder without a record has just come
+// or is about to go.
 func holderOf(path string) record {
 	r := readRecord(path)
-	if !filelock.Held(path) {
+	switch {
+	case !filelock.Held(path):
 		return record{}
+	case r == record{}:
+		r.stage = claimed
 	}
 	return r
 }
