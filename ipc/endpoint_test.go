@@ -36,7 +36,7 @@ func TestEndpointNames(t *testing.T) {
 	seen := map[string][]string{}
 	for _, scope := range [][]string{
 		nil, {""}, {"", ""}, {"a"}, {"a", "b"}, {"ab"}, {"a:b"}, {"1:a"}, {"b", "a"}, {"a", "b", ""},
-		{"../../etc"}, {"A"}, {strings.Repeat("x", 5000)}, {strings.Repeat("x", 5001)}, {"ä/\\\x00"},
+		{"a", "b:c"}, {"a", "b", "c"}, {"../../etc"}, {"A"}, {strings.Repeat("x", 5000)}, {strings.Repeat("x", 5001)}, {"ä/\\\x00"},
 	} {
 		ep, err := ipc.NewEndpointIn(dir, scope...)
 		if err != nil {

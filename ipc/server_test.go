@@ -457,13 +457,17 @@ func TestIdle(t *testing.T) {
 			served := make(chan error, 1)
 			go func() { served <- s.Serve(context.Background(), l) }() // ends when idle
 			select {
-			case err := <-served:
-				t.Fatalf("served until %v in spite of a %s", err, what)
+			case e := <-died:
+				t.Errorf("event %+v in spite of a %s", e, what)
 			case <-time.After(100 * time.Millisecond):
 			}
+			released := time.Now()
 			end()
 			if err := <-served; err != nil {
 				t.Error(err)
+			}
+			if idle := time.Since(released); idle < 30*time.Millisecond {
+				t.Errorf("served for %v after the end of a %s", idle, what)
 			}
 			if e := <-died; e.Kind != ipc.EventDiedIdle {
 				t.Errorf("event %+v", e)
