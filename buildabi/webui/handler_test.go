@@ -172,7 +172,8 @@ func (l *oneConn) Accept() (net.Conn, error) {
 func (l *oneConn) Close() error   { close(l.closed); return nil }
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
-// TestPing shows that a client is pinged, and dropped if it does not answer.
+// TestPing shows that a client is pinged, also long after it has been told anything, and dropped if
+// it does not answer.
 func TestPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
@@ -180,9 +181,12 @@ func TestPing(t *testing.T) {
 		l.conns <- theirs
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- buildabi.Serve(ctx, l, webui.Handler(buildabi.NewBoard(nil), nil), nil) }()
+		board := buildabi.NewBoard(nil)
+		board.StartBuild("a")
+		go func() { done <- buildabi.Serve(ctx, l, webui.Handler(board, nil), nil) }()
 		c := handshake(t, ours, upgrade)
 		start := time.Now()
+		c.frame() // Hello
 		for i := 1; i <= 3; i++ {
 			first, payload := c.frame()
 			if d := time.Since(start); first != 0x89 || d != time.Duration(i)*20*time.Second {

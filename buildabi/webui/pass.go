@@ -47,7 +47,7 @@ func (w *passWriter) write(ctx context.Context, msgs [][]byte) error {
 	if !stop() || err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
-	return nil
+	return w.conn.SetWriteDeadline(time.Time{}) // the WebSocket's own frames have limits of theirs
 }
 
 // appendHead appends what goes before a message of n bytes: one complete binary frame, not masked,
