@@ -28,6 +28,21 @@ type moment struct {
 	len int
 }
 
+// passGap tells the passes of a recording apart: the frames of one follow each other at once.
+const passGap = 200 * time.Microsecond
+
+// passes divides a recording into what the server sent in one go.
+func passes(list []moment) (all [][]moment) {
+	start := 0
+	for i := range list {
+		if i+1 == len(list) || list[i+1].at-list[i].at > passGap {
+			all = append(all, list[start:i+1])
+			start = i + 1
+		}
+	}
+	return all
+}
+
 func versionOf(name string) abi.Version {
 	if strings.HasSuffix(name, "0.15.1") {
 		return abi.V1
@@ -79,17 +94,19 @@ func load(name string) (list []moment, err error) {
 }
 
 // playNames are the rows of one recording.
-type playNames struct{ frames, bytes, p50, p99, cpu string }
+type playNames struct{ frames, bytes, passes, p50, p99, cpu string }
 
 // playCase plays a recording through a board at its own times: its updates become calls.
 func playCase(name string) frame.Case {
 	of := ", " + name + " played"
-	n := playNames{"frames" + of, "bytes" + of, "update to frame, p50" + of, "update to frame, p99" + of, "CPU" + of}
+	n := playNames{"frames" + of, "bytes" + of, "passes" + of,
+		"update to frame, p50" + of, "update to frame, p99" + of, "CPU" + of}
 	const zig = "Zig's own server"
 	return frame.Case{
 		Specs: []frame.Spec{
 			{Name: n.frames, Unit: "frames", Peer: zig, Target: frame.RatioAtMost(1)},
 			{Name: n.bytes, Unit: "B", Peer: zig, Target: frame.RatioAtMost(1)},
+			{Name: n.passes, Unit: "passes", Peer: zig, Target: frame.RatioAtMost(1)},
 			{Name: n.p50, Unit: "us"}, {Name: n.p99, Unit: "us"}, {Name: n.cpu, Unit: "ms"},
 		},
 		Run: func(ctx context.Context, r *frame.Recorder) error {
@@ -107,7 +124,6 @@ func playCase(name string) frame.Case {
 			for _, m := range list {
 				bytes += m.len
 			}
-			r.Note(n.frames, "%d passes", p.client.passes.Load())
 			slices.Sort(p.delays)
 			at := func(q float64) []float64 {
 				return []float64{float64(p.delays[int(q*float64(len(p.delays)-1))]) / 1e3}
@@ -115,6 +131,7 @@ func playCase(name string) frame.Case {
 			return errors.Join(
 				r.Record(n.frames, []float64{float64(p.client.frames.Load())}, []float64{float64(len(list))}),
 				r.Record(n.bytes, []float64{float64(p.client.bytes.Load())}, []float64{float64(bytes)}),
+				r.Record(n.passes, []float64{float64(p.client.passes.Load())}, []float64{float64(len(passes(list)))}),
 				r.Record(n.p50, at(0.5), nil), r.Record(n.p99, at(0.99), nil),
 				r.Record(n.cpu, []float64{float64(used) / 1e6}, nil),
 			)
@@ -143,18 +160,29 @@ func (p *player) play(ctx context.Context, list []moment) error {
 	p.client.took = p.took
 	stop := show(ctx, board, &p.client)
 	start := time.Now()
+	var err error
 	for _, m := range list[1:] {
-		timer := time.NewTimer(time.Until(start.Add(m.at)))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), stop())
+		if err = until(ctx, start.Add(m.at)); err == nil {
+			err = p.call(board, hello, m.msg)
 		}
-		if err := p.call(board, hello, m.msg); err != nil {
+		if err != nil {
 			return errors.Join(err, stop())
 		}
 	}
-	return stop()
+	err = until(ctx, time.Now().Add(lastPass))
+	return errors.Join(err, stop())
+}
+
+// lastPass is how long the last changes may take to come out.
+const lastPass = 200 * time.Millisecond
+
+func until(ctx context.Context, at time.Time) error {
+	select {
+	case <-time.After(time.Until(at)):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func (p *player) call(board *abi.Board, hello *abi.Hello, msg abi.Message) error {

@@ -1,6 +1,7 @@
 package buildabi
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -26,5 +27,17 @@ func TestRecordings(t *testing.T) {
 				t.Errorf("%s: message %d: %v", name, i+1, err)
 			}
 		}
+	}
+}
+
+// What follows within a fifth of a millisecond is of the same pass, the first and the last ones too.
+func TestPasses(t *testing.T) {
+	var sizes []int
+	list := []moment{{at: 0}, {at: 200e3}, {at: 400e3}, {at: 601e3}, {at: 700e3}, {at: 1e9}}
+	for _, p := range passes(list) {
+		sizes = append(sizes, len(p))
+	}
+	if !slices.Equal(sizes, []int{3, 2, 1}) {
+		t.Errorf("passes of %v messages", sizes)
 	}
 }
