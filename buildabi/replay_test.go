@@ -14,6 +14,7 @@ type replay struct {
 	t     *testing.T
 	board *buildabi.Board
 	build *buildabi.Build
+	fuzz  *buildabi.Fuzz
 	steps []string
 }
 
@@ -36,14 +37,27 @@ func (p *replay) apply(m buildabi.Message) {
 		must(p.t, p.build.ReportCompile(int(m.Step), m))
 	case *buildabi.RunTestResult:
 		must(p.t, p.build.ReportTests(int(m.Step), m))
+	case *buildabi.SourceIndex:
+		must(p.t, p.fuzz.SetIndex(m))
+	case *buildabi.CoverageUpdate:
+		must(p.t, p.fuzz.UpdateCoverage(m))
+	case *buildabi.EntryPoints:
+		must(p.t, p.fuzz.SetEntryPoints(m.Locations...))
 	}
 }
 
 func (p *replay) status(s buildabi.BuildStatus) {
-	if s != buildabi.Building {
+	switch s {
+	case buildabi.Building:
+		if p.build == nil || len(p.steps) > 0 {
+			p.build = p.board.StartBuild(p.steps...)
+		}
+	case buildabi.FuzzInit:
+		var err error
+		p.fuzz, err = p.build.StartFuzz()
+		must(p.t, err)
+	default:
 		must(p.t, p.build.Finish(s))
-	} else if p.build == nil || len(p.steps) > 0 {
-		p.build = p.board.StartBuild(p.steps...)
 	}
 }
 
@@ -95,7 +109,7 @@ func playRecording(t *testing.T, rec recording) (told []pass) {
 	if ourFrames > frames || ourSize > size || len(told) > passes {
 		t.Error("more than the real server")
 	}
-	if got, want := ours.text(false), real.text(false); got != want {
+	if got, want := ours.text(true), real.text(true); got != want {
 		t.Errorf("shows\n%s, want\n%s", got, want)
 	}
 	c.close()

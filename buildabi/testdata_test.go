@@ -72,7 +72,7 @@ type recording struct {
 func readRecordings(t testing.TB) (all []recording) {
 	t.Helper()
 	names, err := filepath.Glob("testdata/recordings/*.jsonl.gz")
-	if err != nil || len(names) < 6 {
+	if err != nil || len(names) < 8 {
 		t.Fatalf("found the recordings %v, %v", names, err)
 	}
 	for _, name := range names {

@@ -27,6 +27,9 @@ const decodeScript = `import("./abi.js").then(({ decode }) => %s.map((text) => {
 	case "tests": return [m.step, ...m.tests.flatMap((t) => [t.name, t.time ?? "not run"])];
 	case "compile": return [m.step, m.llvm, m.total, ...m.counts, ...m.times, m.passes.length,
 		...m.decls.flatMap((d) => [d.name, d.file, d.count, d.analysis, d.code, d.link])];
+	case "index": return [m.start, m.startRuns, ...m.files, ...m.locations.flatMap((l) => [l.file, l.line, l.column])];
+	case "coverage": return [m.runs, m.uniqueRuns, ...m.bits];
+	case "entries": return m.locations;
 	default: return [m.type];
 	}
 }).map((line) => line.join("|")))`
@@ -115,6 +118,24 @@ func line(m buildabi.Message) string {
 			s.Files, s.Decls, s.LLVMEmit, s.LinkFlush, len(m.PassTimings))
 		for _, d := range m.Decls {
 			add(d.Name, m.Files[d.File], d.SemaCount, d.Sema, d.Codegen, d.Link)
+		}
+	case *buildabi.SourceIndex:
+		add(m.Start, m.StartRuns)
+		for i := range m.Files {
+			directory, basename := m.Path(uint32(i))
+			add(directory + "/" + basename)
+		}
+		for _, l := range m.Locations {
+			add(l.File, l.Line, l.Column)
+		}
+	case *buildabi.CoverageUpdate:
+		add(m.Runs, m.UniqueRuns)
+		for _, b := range m.Covered {
+			add(b)
+		}
+	case *buildabi.EntryPoints:
+		for _, l := range m.Locations {
+			add(l)
 		}
 	}
 	texts := make([]string, len(parts))

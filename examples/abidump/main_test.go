@@ -45,7 +45,7 @@ const (
 
 func TestRealRecordings(t *testing.T) {
 	names, err := filepath.Glob(recordings + "/*.gz")
-	if err != nil || len(names) < 6 {
+	if err != nil || len(names) < 8 {
 		t.Fatalf("found %v, %v", names, err)
 	}
 	code, stdout, stderr := dump(nil, names...)
@@ -61,12 +61,13 @@ func TestRealRecordings(t *testing.T) {
 		abi[filepath.Base(l.File)] = l.Abi
 		lines++
 	}
-	if lines != 271 {
-		t.Errorf("%d lines, want 271", lines)
+	if lines != 304 {
+		t.Errorf("%d lines, want 304", lines)
 	}
 	// What 0.16 sends without test results can be read with the lower version too.
 	for name, want := range map[string]string{"time-report-0.15.1.jsonl.gz": "V1",
-		"time-report-0.16.0.jsonl.gz": "V3", "plain-0.16.0.jsonl.gz": "V1"} {
+		"time-report-0.16.0.jsonl.gz": "V3", "plain-0.16.0.jsonl.gz": "V1",
+		"fuzz-0.15.1.jsonl.gz": "V1", "fuzz-0.16.0.jsonl.gz": "V3"} {
 		if abi[name] != want {
 			t.Errorf("%s is read as %q, want %s", name, abi[name], want)
 		}
