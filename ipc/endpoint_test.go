@@ -31,6 +31,9 @@ func newEndpoint(t testing.TB, scope ...string) ipc.Endpoint {
 	return ep
 }
 
+// plain are the characters of names.
+const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+
 func TestEndpointNames(t *testing.T) {
 	dir := shortDir(t)
 	seen := map[string][]string{}
@@ -51,6 +54,9 @@ func TestEndpointNames(t *testing.T) {
 		seen[ep.String()] = append(scope, "named")
 		if got := filepath.Dir(ep.Beside(".log")); got != dir {
 			t.Errorf("scope %q: its files lie in %s, not in %s", scope, got, dir)
+		}
+		if name := filepath.Base(ep.Beside("")); strings.Trim(name, plain) != "" || len(name) > 24+1+26 {
+			t.Errorf("scope %q: its files are named %q", scope, name)
 		}
 	}
 }

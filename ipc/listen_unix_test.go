@@ -25,6 +25,13 @@ func TestSocketMode(t *testing.T) {
 	if err != nil || info.Mode() != fs.ModeSocket|0o600 {
 		t.Errorf("socket: %v, %v", info.Mode(), err)
 	}
+	if l, err := ipc.Listen(ep, nil); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a second listener: %v, %v", l, err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(ep.String()))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the folder holds %v, %v; want the socket", entries, err)
+	}
 }
 
 // TestSocketNeverHalfMade connects without pause while the name comes up: whoever finds the name
@@ -226,16 +233,20 @@ func TestDescriptorsStayHere(t *testing.T) {
 	l := listen(t, ep)
 	client := dial(t, ep)
 	server := accept(t, l)
-	for name, f := range map[string]*os.File{"client": client, "server": server} {
-		raw, err := f.SyscallConn()
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw.Control(func(fd uintptr) {
-			flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0)
-			if errno != 0 || flags&syscall.FD_CLOEXEC == 0 {
-				t.Errorf("%s: descriptor %d is passed on", name, fd)
-			}
-		})
+	staysHere(t, "client", client)
+	staysHere(t, "server", server)
+}
+
+func staysHere(t *testing.T, name string, f *os.File) {
+	t.Helper()
+	raw, err := f.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
 	}
+	raw.Control(func(fd uintptr) {
+		flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0)
+		if errno != 0 || flags&syscall.FD_CLOEXEC == 0 {
+			t.Errorf("%s: descriptor %d is passed on", name, fd)
+		}
+	})
 }

@@ -5,6 +5,7 @@ package ipc_test
 import (
 	"errors"
 	"os"
+	"syscall"
 	"testing"
 
 	"github.com/larderbuild/larder/ipc"
@@ -47,6 +48,8 @@ func TestUnwantedDescriptors(t *testing.T) {
 		if f.Size() != 64<<10 {
 			t.Errorf("size %d", f.Size())
 		}
+		file, _ := f.OS()
+		staysHere(t, "the answer", file)
 		f.Close()
 	})
 	t.Run("to a call that is over", func(t *testing.T) {
@@ -72,6 +75,31 @@ func TestUnwantedDescriptors(t *testing.T) {
 			b := answer(next(f), "x").Append(nil)
 			for i := range b[:20] {
 				ipc.SendRights(f, b[i:i+1], other)
+			}
+			untilClosed(f)
+		})
+		if _, err := c.Call(t.Context(), 1, nil); !errors.Is(err, ipc.ErrProtocol) {
+			t.Errorf("the call says %v", err)
+		}
+	})
+	t.Run("more than a message holds", func(t *testing.T) {
+		c := against(t, nil, func(f *os.File) {
+			b := answer(next(f), "x").Append(nil)
+			raw, err := f.SyscallConn()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			many := make([]int, 14)
+			for i := range many {
+				many[i] = int(other.Fd())
+			}
+			raw.Write(func(fd uintptr) bool {
+				err = syscall.Sendmsg(int(fd), b, syscall.UnixRights(many...), nil, 0)
+				return true
+			})
+			if err != nil {
+				t.Error(err)
 			}
 			untilClosed(f)
 		})

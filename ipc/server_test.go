@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -105,6 +106,19 @@ func TestHandlerErrors(t *testing.T) {
 	p, ok := errors.AsType[*ipc.PanicError](events[0].Err)
 	if !ok || p.Value != "ouch" || p.Op != 33 || !bytes.Contains(p.Stack, []byte("server_test.go")) {
 		t.Errorf("the event says %+v", p)
+	}
+}
+
+// TestRequestPeer has a handler that says who calls: this process, as the client sees its server.
+func TestRequestPeer(t *testing.T) {
+	s := newServer(t, nil)
+	s.Handle(5, func(_ context.Context, req *ipc.Request) (*ipc.Response, error) {
+		return req.Reply(fmt.Append(nil, req.Peer())), nil
+	})
+	c := ipctest.Client(t, s, nil)
+	got, err := c.Call(t.Context(), 5, nil)
+	if want := fmt.Sprint(c.Peer()); string(got) != want || err != nil || c.Peer().PID != os.Getpid() {
+		t.Errorf("the peer is %s, %v, want %s", got, err, want)
 	}
 }
 
