@@ -1,6 +1,7 @@
 package buildabi_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/larderbuild/larder/buildabi"
@@ -94,17 +95,45 @@ func TestReaderRecordings(t *testing.T) {
 	}
 }
 
-// TestReaderGoesOn shows that one bad message does not end a session.
+// TestReaderGoesOn shows that one bad message does not end a session, and that what is said of one is
+// not said of the next.
 func TestReaderGoesOn(t *testing.T) {
 	r := buildabi.NewReader(buildabi.V1)
-	if _, _, err := r.Next(encode(t, hello(1))); err != nil {
-		t.Fatal(err)
+	next := func(b []byte, bad, refused bool) []buildabi.Finding {
+		t.Helper()
+		_, findings, err := r.Next(b)
+		if (len(findings) == 1) != bad || (err != nil) != refused {
+			t.Errorf("after %x: findings %q, %v", b, findings, err)
+		}
+		return findings
 	}
-	if _, _, err := r.Next([]byte{9}); err == nil {
-		t.Error("a message with tag 9 is accepted")
+	next(encode(t, hello(1)), false, false)
+	next([]byte{9}, false, true)
+	first := next(encode(t, &buildabi.StepUpdate{Step: 1}), true, false)
+	next(encode(t, &buildabi.StepUpdate{}), false, false)
+	next(encode(t, &buildabi.GenericResult{Step: 1}), true, false)
+	if first[0].Message != "StepUpdate" {
+		t.Errorf("the first finding has changed to %q", first)
 	}
-	_, findings, err := r.Next(encode(t, &buildabi.StepUpdate{}))
-	if err != nil || len(findings) > 0 {
-		t.Errorf("the message after it: findings %q, %v", findings, err)
+}
+
+// TestReaderWithoutHello follows a server that says everything but Hello.
+func TestReaderWithoutHello(t *testing.T) {
+	for _, file := range goldenFiles() {
+		r := buildabi.NewReader(file.version)
+		for _, c := range readGolden(t, file) {
+			m, err := buildabi.Parse(file.version, c.Bytes)
+			if _, first := m.(*buildabi.Hello); err != nil || first {
+				continue
+			}
+			_, findings, err := r.Next(c.Bytes)
+			if must(t, err); !hasFinding(findings, "comes before the first Hello") {
+				t.Errorf("%s: findings %q", c.Case, findings)
+			}
+		}
 	}
+}
+
+func hasFinding(findings []buildabi.Finding, problem string) bool {
+	return slices.ContainsFunc(findings, func(f buildabi.Finding) bool { return f.Problem == problem })
 }

@@ -108,6 +108,7 @@ func refusals() []refusal {
 
 		{"short", v3, tests, cut(8), "RunTestResult", "fixed part", 8},
 		{"huge number", v3, tests, tooMany(5), "RunTestResult", "tests_len", 5},
+		{"no names", v3, tests, cut(17), "RunTestResult", "tests_len", 5},
 		{"no end of a name", v3, tests, put(18, 'x'), "RunTestResult", "test_name", 17},
 		{"extra byte", v3, tests, longer, "RunTestResult", "end", 19},
 	}
@@ -149,6 +150,8 @@ func TestEncodeRefusals(t *testing.T) {
 	}{
 		{"build status", "Hello", "status", 1, &buildabi.Hello{Status: 4}},
 		{"no statuses", "Hello", "step_statuses", 21, &buildabi.Hello{Steps: []string{"a"}}},
+		{"too many statuses", "Hello", "step_statuses", 21,
+			&buildabi.Hello{Steps: []string{"a"}, Statuses: []byte{0, 0}}},
 		{"statuses of no step", "Hello", "step_statuses", 21,
 			&buildabi.Hello{Steps: []string{"a"}, Statuses: []byte{4}}},
 		{"build status", "StatusUpdate", "new", 1, &buildabi.StatusUpdate{New: 4}},
@@ -161,8 +164,8 @@ func TestEncodeRefusals(t *testing.T) {
 			&buildabi.EntryPoints{Locations: make([]uint32, 1<<24)}},
 		{"NUL in a file", "CompileResult", "file_name", 119,
 			&buildabi.CompileResult{PassTimings: "tt", Files: []string{"a", "b\x00"}}},
-		{"NUL in a declaration", "CompileResult", "decl_name", 116,
-			&buildabi.CompileResult{Files: []string{""}, Decls: []buildabi.Decl{{Name: "d\x00"}}}},
+		{"NUL in a declaration", "CompileResult", "decl_name", 149,
+			&buildabi.CompileResult{Files: []string{""}, Decls: []buildabi.Decl{{Name: "a"}, {Name: "\x00"}}}},
 		{"NUL in a test", "RunTestResult", "test_name", 18,
 			&buildabi.RunTestResult{Tests: []buildabi.Test{{Name: "t\x00"}}}},
 	} {
