@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,6 +83,40 @@ func TestIdleExit(t *testing.T) {
 	}
 	if n := s.count(ipc.EventDiedIdle); n < 3 {
 		t.Errorf("%d servers ended for lack of use", n)
+	}
+}
+
+// TestFailedStart has a server that cannot have its endpoint: the client says why, and what the
+// server wrote to its log.
+func TestFailedStart(t *testing.T) {
+	s := newSite(t)
+	lock := s.ep.Beside(".lock")
+	if err := os.Mkdir(lock, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.run("call", "hello")
+	if err == nil || !strings.Contains(err.Error(), "its log ends in:") || strings.Count(err.Error(), filepath.Base(lock)) < 2 {
+		t.Errorf("call of a server that cannot start: %+v, %v", got, err)
+	}
+	os.Remove(lock)
+}
+
+// TestEventsRotate starts a server with a file of events that is full.
+func TestEventsRotate(t *testing.T) {
+	s := newSite(t)
+	path := s.ep.Beside(".events")
+	old := bytes.Repeat([]byte("{}\n"), 1<<20/3+1)
+	if err := os.WriteFile(path, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.mustRun("call", "hello")
+	kept, err := os.ReadFile(path + ".1")
+	if err != nil || !bytes.HasPrefix(kept, old) {
+		t.Errorf("the old file has %d bytes, %v", len(kept), err)
+	}
+	now, err := os.ReadFile(path)
+	if err != nil || !bytes.Contains(now, []byte(lifecycle.EventSpawnAttempt)) || len(now) > 1<<16 {
+		t.Errorf("the new file has %d bytes, %v", len(now), err)
 	}
 }
 

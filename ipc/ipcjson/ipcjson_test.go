@@ -81,6 +81,20 @@ func TestRotate(t *testing.T) {
 	}
 }
 
+// TestRotateDefault has files of just less than 1 MiB and of 1 MiB.
+func TestRotateDefault(t *testing.T) {
+	for n, rotates := range map[int]bool{1<<20 - 1: false, 1 << 20: true} {
+		path := filepath.Join(t.TempDir(), "log")
+		if err := os.WriteFile(path, make([]byte, n), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := ipcjson.NewLog(path, 0).Rotate()
+		if err != nil || (size(path+".1") == int64(n)) != rotates {
+			t.Errorf("a file of %d bytes: rotated is %v, %v", n, !rotates, err)
+		}
+	}
+}
+
 // size is that of a file, -1 if there is none.
 func size(path string) int64 {
 	info, err := os.Stat(path)
