@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/larderbuild/larder/internal/testkit"
@@ -72,5 +73,19 @@ func TestClients(t *testing.T) {
 func TestEndpoints(t *testing.T) {
 	if a, b := ipctest.Endpoint(t), ipctest.Endpoint(t); a == b {
 		t.Errorf("two tests have one endpoint: %v", a)
+	}
+}
+
+// TestEndpointRemoved has nothing left of an endpoint after its test.
+func TestEndpointRemoved(t *testing.T) {
+	var dir string
+	t.Run("while the test runs", func(t *testing.T) {
+		dir = filepath.Dir(ipctest.Endpoint(t).Beside(""))
+		if _, err := os.Stat(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder is still there: %v", err)
 	}
 }

@@ -12,8 +12,14 @@
 // A server owns its endpoint by the lock of a file beside it, which the system gives up however the
 // server dies. Clients that find no server agree by a second lock on who starts one; the others
 // wait for that one. No process number is trusted without its start time, no clock decides anything
-// but how long a start that keeps failing is not tried again, and no file is ever deleted to mean
-// something.
+// but how long a start that keeps failing is not tried again, and no lock is ever deleted.
+//
+// # Files
+//
+// Beside an endpoint lie its two locks, NAME.lock and NAME.start, and NAME.failed while starts
+// fail. The locks stay for ever, empty when nobody holds them: a lock that is deleted while
+// somebody is about to take it could have two holders. A host with a folder of its own for each
+// endpoint may remove the folder after [Stop], as long as nobody starts a server.
 //
 // # What a started server must be given
 //

@@ -24,7 +24,7 @@ func TestEnsureStartsOne(t *testing.T) {
 		attempts := h.noted(lifecycle.EventSpawnAttempt)
 		if len(attempts) != 1 || attempts[0].Reason != lifecycle.ReasonNotRunning ||
 			attempts[0].Executable != "host" || attempts[0].Version != "1" ||
-			attempts[0].PID != os.Getpid() {
+			attempts[0].PID != os.Getpid() || attempts[0].Endpoint != h.ep.String() {
 			t.Errorf("before the spawn: %+v", attempts)
 		}
 		if info.Endpoint != h.ep || info.Reason != lifecycle.ReasonNotRunning || alone != 1 {

@@ -90,6 +90,30 @@ func TestEnsureWedgedWithoutKill(t *testing.T) {
 	}
 }
 
+// TestEnsureSilentAndStarting meets a server that does not answer while another process is about
+// to start or replace one: that is what the host is told.
+func TestEnsureSilentAndStarting(t *testing.T) {
+	h := newHost(t, "1")
+	h.wedge("1")
+	_, p := startSleeper(t)
+	unlock, err := lifecycle.HoldStart(t.Context(), h.ep, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	o, _ := h.impatient()
+	o.Decide = func(s lifecycle.ServerInfo) lifecycle.Decision {
+		if s.State != ipc.Starting || s.Err == nil {
+			t.Errorf("state %v, %v", s.State, s.Err)
+		}
+		return lifecycle.RefuseIt
+	}
+	_, err = lifecycle.Ensure(t.Context(), h.ep, o)
+	if _, ok := errors.AsType[*lifecycle.RefusedError](err); !ok {
+		t.Error(err)
+	}
+}
+
 // TestEnsureGarbage meets a server that answers something else.
 func TestEnsureGarbage(t *testing.T) {
 	h := newHost(t, "1")
