@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -81,7 +82,7 @@ func TestHaltedStarter(t *testing.T) {
 	}()
 	pid := s.waitFor(t, "halted")
 	_, err := s.run("call", "-timeout", "300ms", "hello")
-	if err == nil || !strings.Contains(err.Error(), "process "+strconv.Itoa(pid)) {
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf(`process %d, version "1"`, pid)) {
 		t.Errorf("while process %d is halted: %v", pid, err)
 	}
 	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/larderbuild/larder/ipc"
 	"github.com/larderbuild/larder/ipc/lifecycle"
 )
 
@@ -130,16 +131,17 @@ func TestEnsureNeverReady(t *testing.T) {
 func TestEnsureGivenUp(t *testing.T) {
 	h := newHost(t, "1")
 	o := h.options()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("the user has closed the window")
 	keep := make(chan *os.File, 1)
 	o.Spawn = func(_ context.Context, info lifecycle.SpawnInfo) (<-chan error, error) {
 		keep <- dup(t, info)
-		cancel()
+		cancel(cause)
 		return nil, nil
 	}
 	_, err := lifecycle.Ensure(ctx, h.ep, o)
 	(<-keep).Close()
-	if !errors.Is(err, context.Canceled) {
+	if !errors.Is(err, cause) {
 		t.Errorf("given up: %v", err)
 	}
 	h.ensure(h.options())
@@ -179,5 +181,46 @@ func ensureReadyLate(t *testing.T, keep bool) {
 	h.ensure(h.options())
 	if h.spawns() != 0 || len(h.noted(lifecycle.EventKill)) != 0 {
 		t.Errorf("%d more servers started, %d killed", h.spawns(), len(h.noted(lifecycle.EventKill)))
+	}
+}
+
+// TestEnsureStartedIsStarting has started a server that is not ready yet when it first answers: the
+// host is not asked about it.
+func TestEnsureStartedIsStarting(t *testing.T) {
+	h := newHost(t, "1")
+	o := h.options()
+	o.Spawn = func(_ context.Context, info lifecycle.SpawnInfo) (<-chan error, error) {
+		srv := ipc.NewServer(&ipc.ServerOptions{Version: "1", Starting: true})
+		claim, err := lifecycle.Claim(t.Context(), h.ep, &lifecycle.ClaimOptions{Starter: info.Starter()})
+		if err != nil {
+			return nil, err
+		}
+		up := &upSource{claim, make(chan struct{})}
+		h.servers.Go(func() { srv.Serve(context.Background(), up) })
+		<-up.up
+		time.AfterFunc(100*time.Millisecond, srv.Ready)
+		return nil, nil
+	}
+	o.Decide = func(s lifecycle.ServerInfo) lifecycle.Decision {
+		if s.State != ipc.Ready {
+			t.Errorf("asked about a server that is %v", s.State)
+		}
+		return lifecycle.UseIt
+	}
+	c, err := lifecycle.Ensure(t.Context(), h.ep, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+// TestEnsureTooLate gets the start lock when another process has just started a server.
+func TestEnsureTooLate(t *testing.T) {
+	h := newHost(t, "1")
+	o := h.options()
+	o.Alone = func() { h.serve(nil) }
+	h.ensure(o)
+	if h.spawns() != 0 {
+		t.Errorf("%d more servers started", h.spawns())
 	}
 }

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -24,7 +25,7 @@ func TestEnsureWaitsForStart(t *testing.T) {
 			}
 			o, silent := h.impatient()
 			ensured := h.ensureLater(o)
-			for range 5 {
+			for range 3 {
 				<-silent
 			}
 			h.serveClaim(claim)
@@ -48,7 +49,7 @@ func TestEnsureWaitsForDrain(t *testing.T) {
 	}
 	o, silent := h.impatient()
 	ensured := h.ensureLater(o)
-	for range 5 {
+	for range 3 {
 		<-silent
 	}
 	finish <- true
@@ -78,6 +79,27 @@ func TestEnsureWedged(t *testing.T) {
 	}
 }
 
+// TestEnsureWedgedOther meets two servers that do not answer, one after the other: what is known
+// of the first is not held against the second.
+func TestEnsureWedgedOther(t *testing.T) {
+	h := newHost(t, "1")
+	first := h.wedge("1")
+	o, _ := h.impatient()
+	var probes []int
+	o.Decide = func(s lifecycle.ServerInfo) lifecycle.Decision {
+		if probes = append(probes, s.Probes); len(probes) == 1 {
+			first.Close()
+			h.wedge("1")
+			return lifecycle.WaitForIt
+		}
+		return lifecycle.RefuseIt
+	}
+	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+	if _, ok := errors.AsType[*lifecycle.RefusedError](err); !ok || !slices.Equal(probes, []int{1, 1}) {
+		t.Errorf("looks that ended alike: %v, %v", probes, err)
+	}
+}
+
 func TestEnsureWedgedWithoutKill(t *testing.T) {
 	h := newHost(t, "1")
 	wedged := h.wedge("1")
@@ -91,7 +113,8 @@ func TestEnsureWedgedWithoutKill(t *testing.T) {
 }
 
 // TestEnsureSilentAndStarting meets a server that does not answer while another process is about
-// to start or replace one: that is what the host is told.
+// to start or replace one. That is what the host is told, and those looks do not count when that
+// process is gone.
 func TestEnsureSilentAndStarting(t *testing.T) {
 	h := newHost(t, "1")
 	h.wedge("1")
@@ -102,15 +125,24 @@ func TestEnsureSilentAndStarting(t *testing.T) {
 	}
 	defer unlock()
 	o, _ := h.impatient()
+	var looks []string
 	o.Decide = func(s lifecycle.ServerInfo) lifecycle.Decision {
-		if s.State != ipc.Starting || s.Err == nil {
-			t.Errorf("state %v, %v", s.State, s.Err)
+		looks = append(looks, fmt.Sprint(s.State, s.Probes))
+		switch len(looks) {
+		case 1:
+			return lifecycle.WaitForIt
+		case 2:
+			unlock()
+			return lifecycle.WaitForIt
 		}
 		return lifecycle.RefuseIt
 	}
 	_, err = lifecycle.Ensure(t.Context(), h.ep, o)
 	if _, ok := errors.AsType[*lifecycle.RefusedError](err); !ok {
 		t.Error(err)
+	}
+	if want := []string{"starting 1", "starting 2", "ready 1"}; !slices.Equal(looks, want) {
+		t.Errorf("looks %q, want %q", looks, want)
 	}
 }
 

@@ -183,10 +183,14 @@ func says(t testing.TB, err error, words ...string) {
 	}
 }
 
+// impatience is little time for a server to answer that is told to be silent, and enough for one
+// that is not, twice.
+const impatience = 150 * time.Millisecond
+
 // impatient options give a server little time to answer; the channel tells of each that did not.
 func (h *host) impatient() (*lifecycle.Options, <-chan bool) {
 	o := h.options()
-	o.ProbeTimeout = 10 * time.Millisecond
+	o.ProbeTimeout = impatience
 	silent := make(chan bool, 1000)
 	o.Events = func(e ipc.Event) {
 		h.note(e)

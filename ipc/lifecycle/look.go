@@ -19,6 +19,7 @@ type identity struct {
 // trouble is what makes two looks alike.
 type trouble struct {
 	identity
+	state    ipc.State
 	answered bool
 }
 
@@ -91,7 +92,7 @@ func (e *effort) stateOf(holder record) ipc.State {
 
 // count counts the looks that ended alike.
 func (e *effort) count(s *ServerInfo) {
-	now := trouble{identity{s.Instance, s.Process}, s.Err == nil}
+	now := trouble{identity{s.Instance, s.Process}, s.State, s.Err == nil}
 	if s.Err != nil {
 		now.identity = identity{s.Holder.Instance, s.Holder.Process}
 	}

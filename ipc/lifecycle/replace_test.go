@@ -38,6 +38,70 @@ func TestReplaceWedged(t *testing.T) {
 	}
 	defer c.Close()
 	h.echo(c)
+	if looks := len(h.noted(lifecycle.EventUnanswered)); looks != 3 {
+		t.Errorf("replaced after %d looks", looks)
+	}
+}
+
+// TestReplaceStarting meets a server that owns the endpoint and does not listen yet.
+func TestReplaceStarting(t *testing.T) {
+	h := newHost(t, "1")
+	claim := claim(t, h.ep)
+	o, silent := h.impatient()
+	replaced := make(chan error, 1)
+	go func() {
+		c, err := lifecycle.Replace(t.Context(), h.ep, o)
+		if err == nil {
+			c.Close()
+		}
+		replaced <- err
+	}()
+	for range 3 {
+		<-silent
+	}
+	h.serveClaim(claim)
+	if err := <-replaced; err != nil || len(h.noted(lifecycle.EventKill)) > 0 {
+		t.Errorf("replace: %v, %d killed", err, len(h.noted(lifecycle.EventKill)))
+	}
+}
+
+// TestReplaceReplaced finds that the server that was to be replaced has made room for another.
+func TestReplaceReplaced(t *testing.T) {
+	h := newHost(t, "1")
+	exited := h.serve(nil)
+	o := h.options()
+	o.Alone = func() {
+		c := h.ensure(&lifecycle.Options{Version: "1"})
+		if err := errors.Join(c.Shutdown(t.Context(), "test"), <-exited); err != nil {
+			t.Error(err)
+		}
+		h.serve(nil)
+	}
+	c, err := lifecycle.Replace(t.Context(), h.ep, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	h.echo(c)
+	if asked := h.noted(lifecycle.EventStopAsked); h.spawns() > 0 || len(asked) > 0 {
+		t.Errorf("%d servers started, %d asked to stop", h.spawns(), len(asked))
+	}
+}
+
+// TestReplaceOnce has the client of a replacement connect again: it takes the server that runs.
+func TestReplaceOnce(t *testing.T) {
+	h := newHost(t, "1")
+	c, err := lifecycle.Replace(t.Context(), h.ep, h.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	wantStop(t, h, nil, lifecycle.Drained)
+	h.ensure(h.options())
+	h.echo(c)
+	if h.spawns() != 2 {
+		t.Errorf("%d servers started", h.spawns())
+	}
 }
 
 // TestReplaceTooEarly has just failed to start a server: the one that runs stays.

@@ -127,7 +127,7 @@ func TestStopStarting(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() {
 		outcome, err := lifecycle.Stop(t.Context(), h.ep, &lifecycle.StopOptions{
-			Kill: h.kill, ProbeTimeout: 10 * time.Millisecond,
+			Kill: h.kill, ProbeTimeout: impatience,
 			Events: func(e ipc.Event) {
 				h.note(e)
 				silent <- e.Kind == lifecycle.EventUnanswered
@@ -138,7 +138,7 @@ func TestStopStarting(t *testing.T) {
 		}
 		stopped <- err
 	}()
-	for range 5 {
+	for range 3 {
 		if !<-silent {
 			t.Error("something else than a look has happened")
 		}
@@ -161,7 +161,7 @@ func TestStopDraining(t *testing.T) {
 	looked := make(chan bool, 1)
 	go func() {
 		outcome, err := lifecycle.Stop(t.Context(), h.ep, &lifecycle.StopOptions{
-			Kill: h.kill, ProbeTimeout: 10 * time.Millisecond,
+			Kill: h.kill, ProbeTimeout: impatience,
 			Events: func(e ipc.Event) {
 				h.note(e)
 				looked <- true
