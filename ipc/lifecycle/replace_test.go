@@ -88,6 +88,54 @@ func TestReplaceReplaced(t *testing.T) {
 	}
 }
 
+// TestReplaceGone finds that the server that was to be replaced has gone by itself.
+func TestReplaceGone(t *testing.T) {
+	h := newHost(t, "1")
+	exited := h.serve(nil)
+	gone := false
+	o := h.options()
+	o.Alone = func() {
+		if gone {
+			return
+		}
+		gone = true
+		c := h.ensure(&lifecycle.Options{Version: "1"})
+		if err := errors.Join(c.Shutdown(t.Context(), "test"), <-exited); err != nil {
+			t.Error(err)
+		}
+	}
+	c, err := lifecycle.Replace(t.Context(), h.ep, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	h.echo(c)
+	if silent := h.noted(lifecycle.EventUnanswered); h.spawns() != 1 || len(silent) > 0 {
+		t.Errorf("%d servers started, looks without an answer: %+v", h.spawns(), silent)
+	}
+}
+
+// TestReplaceWaits leaves the server alone while another process starts or replaces one.
+func TestReplaceWaits(t *testing.T) {
+	old := newHost(t, "1")
+	old.serve(nil)
+	_, p := startSleeper(t)
+	unlock, err := lifecycle.HoldStart(t.Context(), old.ep, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	h := old.of("2")
+	o := h.options()
+	o.Timeout = 200 * time.Millisecond
+	_, err = lifecycle.Ensure(t.Context(), h.ep, o)
+	timeout, ok := errors.AsType[*lifecycle.TimeoutError](err)
+	if !ok || timeout.Who.Process != p || len(h.noted(lifecycle.EventStopAsked)) > 0 {
+		t.Errorf("while another process replaces: %v", err)
+	}
+	old.ensure(old.options())
+}
+
 // TestReplaceOnce has the client of a replacement connect again: it takes the server that runs.
 func TestReplaceOnce(t *testing.T) {
 	h := newHost(t, "1")
