@@ -154,8 +154,9 @@ func TestViews(t *testing.T) {
 			{"skipped", "step 3", "not run"}})
 		b.keep("tests")
 	})
-	h.fuzz(u)
+	f := h.fuzz(u)
 	t.Run("fuzz", func(t *testing.T) { b.viewFuzz(t) })
+	t.Run("fuzz goes on", func(t *testing.T) { b.viewFuzzLater(t, f) })
 	t.Run("next build", func(t *testing.T) {
 		b.click("#tab-times")
 		next := h.board.StartBuild(steps(10)...)
@@ -188,7 +189,9 @@ func (b *browser) viewSteps(t *testing.T) {
 	b.until(`document.querySelectorAll("#list li").length === 1`)
 	b.run(nil, `(() => { const f = document.querySelector("#filter"); f.value = ""; f.onchange(); })()`)
 	b.key("/")
-	b.key("7")
+	for _, key := range "P 7" {
+		b.key(string(key))
+	}
 	b.until(`document.querySelectorAll("#list li").length === 1 && document.querySelector("#step-7")`)
 	b.run(nil, `(() => { const f = document.querySelector("#search"); f.value = ""; f.oninput(); })()`)
 	b.until(`document.querySelectorAll("#list li").length === 10`)
@@ -225,6 +228,13 @@ func (b *browser) viewTimes(t *testing.T) {
 	var sorted []string
 	b.run(&sorted, `[...document.querySelectorAll("#times th")].map((e) => e.ariaSort)`)
 	wantEqual(t, "said to be", sorted, []string{"ascending", "none", "none"})
+	b.click("#times th:first-child button")
+	want[0], want[2] = want[2], want[0]
+	wantEqual(t, "the other way", b.rows("#times"), want)
+	var bars []int
+	b.run(&bars, `[...document.querySelectorAll("#times td:last-child")].map((e) =>
+		Math.round(getComputedStyle(e).backgroundSize.match(/([\d.]+)%%/)[1]))`)
+	wantEqual(t, "percents of the bars", bars, []int{13, 100, 75})
 	b.keep("times")
 }
 
@@ -252,4 +262,30 @@ func (b *browser) viewFuzz(t *testing.T) {
 		t.Errorf("chart: %s", chart)
 	}
 	b.keep("fuzz")
+}
+
+// viewFuzzLater shows that counters, chart and source follow the fuzzer, and the ways to other
+// places of the source.
+func (b *browser) viewFuzzLater(t *testing.T, f *buildabi.Fuzz) {
+	all := buildabi.NewBits(3)
+	for i := range 3 {
+		all.Set(i)
+	}
+	must(t, f.UpdateCoverage(&buildabi.CoverageUpdate{Runs: 23456, UniqueRuns: 68, Covered: all}))
+	b.until(`document.querySelector("#counters").innerText.includes("23,456")`)
+	b.until(`document.querySelector("#covered").innerText === "3 of 3 (100.0 %%)"`)
+	b.until(`document.querySelectorAll("#source .hit").length === 2`)
+	b.until(`(() => {
+		const points = [...document.querySelector("#chart polyline").points];
+		const first = points.at(0), last = points.at(-1);
+		return points.length >= 3 && first.x === 0 && last.x === 600 && last.y === 2 && first.y > 60;
+	})()`)
+	b.until(`document.querySelector("#most").innerText === "3" && /^\d+ s$/.test(document.querySelector("#end").innerText)`)
+	b.run(nil, `(() => { const f = document.querySelector("#file"); f.value = "src/other.zig"; f.onchange(); })()`)
+	b.until(`document.querySelector("#source li").textContent === "//"`)
+	b.click("#entries button")
+	b.until(`document.querySelector("#source li.entry").textContent.includes("test")`)
+	var file string
+	b.run(&file, `document.querySelector("#file").value`)
+	wantEqual(t, "file", file, "src/main.zig")
 }

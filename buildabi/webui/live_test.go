@@ -98,6 +98,7 @@ func TestReconnect(t *testing.T) {
 	b.open(h.address)
 	b.until(`document.querySelectorAll("#list li").length === 3`)
 	b.click("#step-1")
+	b.until(`document.querySelector("#elapsed").innerText.startsWith("over ")`) // nobody knows better
 	h.stop()
 	b.until(`document.querySelector("#connection").innerText.includes("Reconnecting")`)
 	b.until(`document.querySelector("#rebuild").disabled`)

@@ -38,6 +38,21 @@ func TestLiveLog(t *testing.T) {
 	b.quiet()
 }
 
+// TestLogBegins shows that the log of the chosen step is seen once the step begins.
+func TestLogBegins(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V3, "127.0.0.1:0")
+	u := h.board.StartBuild(steps(1)...)
+	h.logs <- io.NopCloser(strings.NewReader("of the build before\n"))
+	b.open(h.address)
+	b.until(`document.querySelector("#step-0")`)
+	b.click("#step-0")
+	b.until(`document.querySelector("#log").textContent === "of the build before\n"`)
+	must(t, u.SetStep(0, buildabi.Running))
+	b.until(`document.querySelector("#log").textContent === "log of 0\nsecond line\n"`)
+	b.quiet()
+}
+
 // scrolled says where a log is seen.
 const scrolled = `(() => {
 	const log = document.querySelector("#log");

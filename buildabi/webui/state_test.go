@@ -45,7 +45,7 @@ func TestOutcome(t *testing.T) {
 	b.until(`/^[1-9] s$/.test(document.querySelector("#elapsed").innerText)`)
 	must(t, u.SetStep(0, buildabi.Success), u.SetStep(1, buildabi.Success), u.Finish(buildabi.Watching))
 	b.outcome("Watching for changes", "Watching for changes – Build")
-	b.until(`/^[\d.]+ s$/.test(document.querySelector("#elapsed").innerText)`)
+	b.until(`/^\d+\.\d+ s$/.test(document.querySelector("#elapsed").innerText)`)
 	b.quiet()
 }
 
@@ -73,9 +73,11 @@ func TestStale(t *testing.T) {
 	b.until(`document.querySelectorAll("#times tbody tr.stale").length === 3`)
 	b.click("#tab-steps")
 	b.until(`document.querySelector("#total").innerText === "Total, earlier build\n1.50 s"`)
+	wantEqual(t, "the log", b.text("#printed"), "Log, earlier build\nlog of 1\nsecond line\n")
 	b.until(`document.querySelector("#step-1 .state").innerText === "pending, was 1.50 s"`)
-	must(t, u.ReportTime(1, 2*time.Second))
+	must(t, u.ReportTime(1, 2*time.Second), u.SetStep(1, buildabi.Failure))
 	b.until(`document.querySelector("#total").innerText === "Total\n2.00 s"`)
+	b.until(`document.querySelector("#printed").innerText === "Log\nlog of 1\nsecond line\n"`)
 	b.quiet()
 }
 

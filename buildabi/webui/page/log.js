@@ -1,4 +1,4 @@
-import { byId } from "./dom.js";
+import { byId, setText } from "./dom.js";
 
 const most = 1 << 20; // characters that are kept; of a longer log the end is seen
 
@@ -20,6 +20,7 @@ export class Log {
 		const { signal } = this.#stop = new AbortController();
 		this.#text.textContent = this.#begun = "";
 		this.#follow = runs;
+		setText(byId("age"), "Log");
 		byId("printed").hidden = step === undefined;
 		if (step === undefined) return;
 		try {
@@ -30,6 +31,9 @@ export class Log {
 			if (!signal.aborted) this.#add(`\n(the log ends here: ${e.message})`);
 		}
 	}
+
+	// age says that another build has begun: until the step does, there is no other log.
+	age() { setText(byId("age"), "Log, earlier build"); }
 
 	async #read(stream, signal) {
 		const reader = stream.getReader();

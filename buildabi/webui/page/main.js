@@ -51,6 +51,7 @@ const receive = {
 			}
 			reports.draw();
 			showReportOfChosen();
+			log.age();
 		} else if (was === "running") {
 			build.ended = performance.now();
 		}
