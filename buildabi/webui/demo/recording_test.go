@@ -2,9 +2,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
+	"log/slog"
+	"net"
+	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/coder/websocket"
 	"github.com/larderbuild/larder/buildabi"
 )
 
@@ -103,3 +110,43 @@ func TestLogBound(t *testing.T) {
 		t.Errorf("%d bytes are kept", len(log.text))
 	}
 }
+
+// TestReplayTimes shows that messages come at their recorded times, or so many times as fast.
+func TestReplayTimes(t *testing.T) {
+	frames := []sent{{0, []byte{1}}, {3 * time.Second, []byte{2}}, {10 * time.Second, []byte{3}}}
+	for _, speed := range []float64{1, 2, 0.5} {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			h := &player{frames, speed, slog.New(slog.DiscardHandler)}
+			go http.Serve(&oneConn{theirs}, h) // until the connection is closed
+			ws, _, err := websocket.Dial(t.Context(), "ws://demo/", &websocket.DialOptions{
+				HTTPClient: &http.Client{Transport: &http.Transport{
+					DialContext: func(context.Context, string, string) (net.Conn, error) { return ours, nil }}}})
+			must(t, err)
+			for start, i := time.Now(), 0; i < len(frames); i++ {
+				_, b, err := ws.Read(t.Context())
+				must(t, err)
+				want := time.Duration(float64(frames[i].at) / speed)
+				if d := time.Since(start); !bytes.Equal(b, frames[i].message) || d != want {
+					t.Errorf("%x after %v, want %x after %v", b, d, frames[i].message, want)
+				}
+			}
+			must(t, ws.Close(websocket.StatusNormalClosure, ""))
+		})
+	}
+}
+
+// oneConn is a listener with one connection.
+type oneConn struct{ conn net.Conn }
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	if l.conn == nil {
+		return nil, net.ErrClosed
+	}
+	c := l.conn
+	l.conn = nil
+	return c, nil
+}
+
+func (l *oneConn) Close() error   { return nil }
+func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
