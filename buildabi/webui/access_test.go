@@ -205,6 +205,34 @@ func TestSearchKeys(t *testing.T) {
 	b.quiet()
 }
 
+// TestListKeys shows how the list of steps is walked by keys, and that a screen reader is told where
+// that leads.
+func TestListKeys(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V3, "127.0.0.1:0")
+	h.board.StartBuild(steps(1000)...)
+	b.open(h.address)
+	b.until(`document.querySelector("#step-0")`)
+	b.run(nil, `document.querySelector("#list").focus()`)
+	var page int
+	b.run(&page, `Math.floor(document.querySelector("#viewport").clientHeight / document.querySelector("#step-0").clientHeight)`)
+	for _, c := range []struct {
+		key  string
+		want int
+	}{{"ArrowDown", 0}, {"ArrowDown", 1}, {"ArrowUp", 0}, {"ArrowUp", 0}, {"PageDown", page},
+		{"PageDown", 2 * page}, {"PageUp", page}, {"End", 999}, {"PageDown", 999}, {"ArrowDown", 999},
+		{"Home", 0}, {"PageUp", 0}} {
+		b.key(c.key)
+		b.until(`document.querySelector("#chosen").innerText === "step %d"`, c.want)
+		b.until(`(() => {
+			const row = document.getElementById(document.querySelector("#list").getAttribute("aria-activedescendant"));
+			return row.id === "step-%d" && row.ariaSelected === "true" && row.ariaPosInSet === "%d" &&
+				row.ariaSetSize === "1000" && document.querySelectorAll("#list [aria-selected=true]").length === 1;
+		})()`, c.want, c.want+1)
+	}
+	b.quiet()
+}
+
 // TestNarrow shows that nothing needs scrolling sideways on a small screen.
 func TestNarrow(t *testing.T) {
 	b := opened(t)

@@ -118,6 +118,8 @@ func TestReconnect(t *testing.T) {
 	b.until(`document.querySelector("#summary").innerText === "1 failed, 4 pending"`)
 	wantEqual(t, "still chosen", b.text("#chosen"), "step 1")
 	b.until(`!document.querySelector("#rebuild").disabled`)
+	h.stop() // with nothing going on, too, nobody is there to be asked
+	b.until(`document.querySelector("#rebuild").disabled`)
 	b.quiet("WebSocket connection to", "ERR_CONNECTION_REFUSED")
 }
 

@@ -109,5 +109,8 @@ func TestLogControls(t *testing.T) {
 		must(t, err)
 		b.until(`document.querySelector("#log").textContent === %q`, c.want)
 	}
+	must(t, u.SetStep(0, buildabi.Success))
+	b.until(`document.querySelector("#step-0 .state").innerText === "done"`)
+	wantEqual(t, "the log of the step that has ended", b.text("#log"), "error: in file") // not read again
 	b.quiet()
 }

@@ -3,6 +3,7 @@
 package webui_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -43,9 +44,18 @@ func TestOutcome(t *testing.T) {
 	u = h.board.StartBuild("a", "b")
 	b.outcome("Building", "Building – Build")
 	b.until(`/^[1-9] s$/.test(document.querySelector("#elapsed").innerText)`)
+	must(t, u.SetStep(1, buildabi.Running))
+	b.until(`/^running [1-9] s$/.test(document.querySelector("#step-1 .state").innerText)`)
 	must(t, u.SetStep(0, buildabi.Success), u.SetStep(1, buildabi.Success), u.Finish(buildabi.Watching))
 	b.outcome("Watching for changes", "Watching for changes – Build")
 	b.until(`/^\d+\.\d+ s$/.test(document.querySelector("#elapsed").innerText)`)
+	b.run(nil, `window.together = new Promise((resolve) => new MutationObserver(() => resolve(
+		document.querySelector("#summary").innerText + ": " + document.querySelector("#status").innerText)
+	).observe(document.querySelector("#summary"), { subtree: true, characterData: true })), undefined`)
+	must(t, u.SetStep(1, buildabi.Failure)) // after the status, as in the last pass of a build
+	var together string
+	b.run(&together, `window.together`)
+	wantEqual(t, "at once", together, "1 failed, 1 done: Failed, watching for changes")
 	b.quiet()
 }
 
@@ -85,7 +95,7 @@ func TestStale(t *testing.T) {
 func TestNothing(t *testing.T) {
 	b := launch(t)
 	h := startHost(t, buildabi.V3, "127.0.0.1:0")
-	h.board.StartBuild("a")
+	h.board.StartBuild("aX")
 	b.open(h.address)
 	b.until(`document.querySelector("#step-0")`)
 	b.until(`document.querySelector("#none").innerText === "" &&
@@ -102,5 +112,38 @@ func TestNothing(t *testing.T) {
 	b.open(silent.address)
 	b.click("#tab-times")
 	b.until(`document.querySelector("#times").innerText === "This build reports no times."`)
+	b.quiet()
+}
+
+// TestFilter shows that the steps seen are those of the status and the name asked for, in letters
+// of any size, also when they come to that later.
+func TestFilter(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V3, "127.0.0.1:0")
+	u := h.board.StartBuild("Compile a", "compile B", "test a")
+	b.open(h.address)
+	for i, c := range []struct {
+		search, filter string
+		want           []string
+	}{
+		{"COMP", "", []string{"Compile a", "compile B"}},
+		{"b", "", []string{"compile B"}},
+		{"", "failed", []string{}},
+		{" a", "failed", []string{"Compile a", "test a"}},
+		{"", "pending", []string{"compile B"}},
+	} {
+		b.run(nil, `(() => {
+			const search = document.querySelector("#search"), filter = document.querySelector("#filter");
+			search.value = %q, filter.value = %q;
+			search.oninput();
+		})()`, c.search, c.filter)
+		if i == 3 {
+			must(t, u.SetStep(0, buildabi.Failure), u.SetStep(2, buildabi.Failure))
+		}
+		want, _ := json.Marshal(c.want)
+		b.until(`JSON.stringify([...document.querySelectorAll("#list .name")].map((e) => e.innerText)) === %q`, want)
+	}
+	must(t, u.SetStep(1, buildabi.Running))
+	b.until(`document.querySelector("#none").innerText === "No step is like that."`)
 	b.quiet()
 }

@@ -12,7 +12,8 @@ export class Fuzz {
 	#entries = [];
 	#sources = new Map();
 	#lines = new Map(); // of the open file: number of the line to its row and its locations
-	#history = []; // of [ms, covered]
+	#start = 0; // of the session
+	#history = []; // of [ms since then, covered]
 	draw = once(() => this.#draw());
 
 	constructor() {
@@ -32,7 +33,7 @@ export class Fuzz {
 		this.#entries = [];
 		this.#history = [];
 		this.#sources = new Map();
-		this.start = performance.now() - age;
+		this.#start = performance.now() - age;
 		byId("file").replaceChildren(...index.files.map((name) => new Option(name)));
 		this.#openFile();
 		this.draw();
@@ -44,8 +45,8 @@ export class Fuzz {
 
 	setCoverage(coverage) {
 		this.#coverage = coverage;
-		this.#history.push([performance.now() - this.start, count(coverage.bits)]);
-		if (this.#history.length > samples) this.#history = this.#history.filter((_, i) => i % 2);
+		this.#history.push([performance.now() - this.#start, count(coverage.bits)]);
+		if (this.#history.length > samples) this.#history = this.#history.filter((_, i) => i % 2 === 0);
 		this.draw();
 	}
 
@@ -53,7 +54,6 @@ export class Fuzz {
 		this.#entries = locations;
 		this.draw();
 		byId("entries").replaceChildren(...locations.map((i) => this.#entry(i)));
-		this.#openFile();
 	}
 
 	#entry(i) {
@@ -64,7 +64,7 @@ export class Fuzz {
 		button.onclick = () => {
 			byId("file").value = name;
 			this.#openFile();
-			this.#lines.get(line)?.row.scrollIntoView({ block: "center" });
+			this.#lines.get(line)?.row?.scrollIntoView({ block: "center" });
 		};
 		return element("li", {}, button);
 	}
@@ -81,7 +81,7 @@ export class Fuzz {
 	#drawCounters() {
 		const { runs = 0, uniqueRuns = 0, bits = [] } = this.#coverage ?? {};
 		const all = this.#index.locations.length;
-		const ms = performance.now() - this.start;
+		const ms = performance.now() - this.#start;
 		const covered = count(bits);
 		const share = all ? ` (${(100 * covered / all).toFixed(1)} %)` : "";
 		const rate = Math.max(0, runs - this.#index.startRuns) / ms * 1e3;
@@ -98,7 +98,7 @@ export class Fuzz {
 		const chart = byId("chart");
 		const [area, line] = chart.children;
 		const covered = this.#history.at(-1)?.[1] ?? 0;
-		const end = performance.now() - this.start;
+		const end = performance.now() - this.#start;
 		const start = this.#history[0]?.[0] ?? end;
 		const x = (t) => (600 * (t - start) / Math.max(1, end - start)).toFixed(1);
 		const points = [...this.#history, [end, covered]]

@@ -1,7 +1,8 @@
 import { stepStatuses } from "./abi.js";
 import { Connection } from "./connection.js";
-import { byId, clock, duration, number, once, setAttribute, setText } from "./dom.js";
+import { byId, setText } from "./dom.js";
 import { Fuzz } from "./fuzz.js";
+import { Header } from "./header.js";
 import { Log } from "./log.js";
 import { describe, Reports } from "./reports.js";
 import { StepList } from "./steps.js";
@@ -10,35 +11,39 @@ import { setUpTheme } from "./theme.js";
 
 // What the server has told. Times are those of performance.now; base is the one at which the
 // server's clock was at 0.
-const build = { status: "", steps: [], chosen: -1, base: 0, began: 0, ended: 0, joined: false };
-const tally = Object.fromEntries(stepStatuses.map((s) => [s, 0]));
-let open = false;
+const build = {
+	status: "", steps: [], chosen: -1, base: 0, began: 0, ended: 0, joined: false, tally: {} };
 let greeted = false; // since the connection opened
 
+const header = new Header(build);
 const log = new Log();
 const list = new StepList(choose);
 const reports = new Reports(openStep);
 const fuzz = new Fuzz();
-const connection = new Connection((m) => receive[m.type](m), showConnection);
+const connection = new Connection((m) => receive[m.type](m), (text, open) => {
+	if (!open) greeted = false;
+	header.connection(text, open);
+});
 
 const receive = {
 	hello(m) {
 		const now = performance.now();
-		for (const s of stepStatuses) tally[s] = 0;
-		for (const s of m.steps) tally[s.status]++;
+		for (const s of stepStatuses) build.tally[s] = 0;
+		for (const s of m.steps) build.tally[s.status]++;
 		const name = build.steps[build.chosen]?.name;
 		const chosen = m.steps.findIndex((s) => s.name === name);
-		Object.assign(build, { steps: m.steps, chosen, base: now - m.timestamp / 1e6 });
-		build.began = m.status === "running" ? now : 0;
-		build.ended = 0;
-		build.joined = !greeted; // so it began earlier, nobody knows when
+		Object.assign(build, {
+			status: m.status, steps: m.steps, chosen, base: now - m.timestamp / 1e6,
+			began: m.status === "running" ? now : 0, ended: 0,
+			joined: !greeted, // so it began earlier, nobody knows when
+		});
 		greeted = true;
 		list.reset(build.steps, chosen);
 		reports.reset(build.steps, m.timeReport);
 		fuzz.reset();
 		showChosen();
-		showStatus(m.status);
-		drawSummary();
+		header.draw();
+		tick();
 	},
 	status({ status }) {
 		const was = build.status;
@@ -55,18 +60,19 @@ const receive = {
 		} else if (was === "running") {
 			build.ended = performance.now();
 		}
-		showStatus(status);
+		build.status = status;
+		tick();
 	},
 	step({ step, status }) {
 		const s = build.steps[step];
 		if (!s) return;
 		const ran = s.status === "running"; // and its log is being followed
-		tally[s.status]--;
-		tally[status]++;
+		build.tally[s.status]--;
+		build.tally[status]++;
 		s.status = status;
 		s.since = status === "running" ? performance.now() : 0;
 		list.update(step);
-		drawSummary();
+		header.draw();
 		if (step === build.chosen && !ran && status !== "pending") log.show(step, status === "running");
 	},
 	time: showReport,
@@ -115,55 +121,10 @@ function showChosen() {
 	log.show(step && build.chosen, step?.status === "running");
 }
 
-const statusText = {
-	idle: "Idle", watching: "Watching for changes", running: "Building",
-	"fuzzing starts": "Preparing to fuzz",
-};
-const failedText = { ...statusText, idle: "Failed", watching: "Failed, watching for changes" };
-
-function showStatus(status) {
-	build.status = status;
-	showRebuild();
-	tick();
-}
-
-// drawStatus is called when the status or the steps have changed: at the end of a build the steps
-// come after the status.
-function drawStatus() {
-	if (!build.status) return;
-	const over = build.status !== "running";
-	const text = (tally.failed ? failedText : statusText)[build.status];
-	setText(byId("status"), text);
-	setAttribute(byId("status"), "data-failed", over && tally.failed > 0);
-	const title = `${over && tally.failed ? `${number(tally.failed)} failed` : text} – Build`;
-	if (document.title !== title) document.title = title;
-}
-
-function showConnection(text, isOpen) {
-	if (!isOpen) greeted = false;
-	open = isOpen;
-	setText(byId("connection"), text);
-	byId("connection").toggleAttribute("data-open", isOpen);
-	showRebuild();
-}
-
-function showRebuild() {
-	byId("rebuild").disabled = !open || !["idle", "watching"].includes(build.status);
-}
-
-const drawSummary = once(() => {
-	const parts = stepStatuses.filter((s) => tally[s]).map((s) => `${number(tally[s])} ${s}`);
-	setText(byId("summary"), parts.reverse().join(", "));
-	drawStatus();
-});
-
 // tick shows what changes with time, as long as anybody knows.
 function tick() {
-	if (!open) return;
-	const ns = 1e6 * ((build.ended || performance.now()) - build.began);
-	const text = build.ended ? duration(Math.round(ns)) : clock(ns);
-	setText(byId("elapsed"), build.began ? `${build.joined ? "over " : ""}${text}` : "");
-	drawStatus();
+	if (!header.open) return;
+	header.tick();
 	list.tick();
 	if (!byId("fuzz").hidden) fuzz.draw();
 }
