@@ -1,7 +1,6 @@
 package index
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -11,10 +10,7 @@ import (
 	"time"
 )
 
-const (
-	checkers    = 3         // goroutines that check tables during Open
-	checkBuffer = 256 << 10 // of each
-)
+const checkers = 3 // goroutines that check tables during Open
 
 // check opens every table and reads in full those that are not known to be sound.
 func (s *survey) check() error {
@@ -32,14 +28,15 @@ func (s *survey) check() error {
 	sound := make(known, len(s.manifest.tables))
 	for range min(checkers, len(s.manifest.tables)) {
 		group.Go(func() {
-			var buf *bufio.Reader
+			buf := newScratch()
 			for id := range ids {
 				if stop.Load() {
 					return
 				}
-				sig, err := s.checkTable(id, &buf)
+				sig, err := s.checkTable(id, buf)
 				mu.Lock()
 				sound[id] = sig
+				s.learned = s.learned || sig != s.known[id]
 				if err != nil && first == nil {
 					first = err
 					stop.Store(true)
@@ -53,7 +50,7 @@ func (s *survey) check() error {
 	return first
 }
 
-func (s *survey) checkTable(id uint64, buf **bufio.Reader) (signature, error) {
+func (s *survey) checkTable(id uint64, buf *scratch) (signature, error) {
 	t, err := openTable(s.dir, id)
 	if err != nil {
 		return signature{}, damageOf(err)
@@ -63,13 +60,10 @@ func (s *survey) checkTable(id uint64, buf **bufio.Reader) (signature, error) {
 	if s.exact && sig.footer != old.footer {
 		return sig, damagedf("%s is another table than at the last close", tableName(id))
 	}
-	if *buf == nil {
-		*buf = bufio.NewReaderSize(nil, checkBuffer)
-	}
 	if old.same(sig) && old.fresh == 0 && !s.thorough {
-		sig, err = old, t.verifyOpening(*buf)
+		sig, err = old, t.verifyOpening(buf)
 	} else {
-		err = t.verify(*buf, keyRange{})
+		err = t.verify(buf, keyRange{})
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", tableName(id), damageOf(err))
@@ -80,7 +74,7 @@ func (s *survey) checkTable(id uint64, buf **bufio.Reader) (signature, error) {
 // verify reads the blocks of these tables that may hold keys of r. A table that is gone is damage: the caller
 // holds on to them.
 func (s *survey) verify(ctx context.Context, ids []uint64, r keyRange) error {
-	buf := bufio.NewReaderSize(nil, checkBuffer)
+	buf := newScratch()
 	for _, id := range ids {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -92,7 +86,7 @@ func (s *survey) verify(ctx context.Context, ids []uint64, r keyRange) error {
 	return nil
 }
 
-func (s *survey) verifyTable(id uint64, buf *bufio.Reader, r keyRange) error {
+func (s *survey) verifyTable(id uint64, buf *scratch, r keyRange) error {
 	t, err := openTable(s.dir, id)
 	if err != nil {
 		return err
@@ -121,6 +115,15 @@ func (s *survey) after() error {
 		}
 	}
 	return s.phase.finish(s.dir, list)
+}
+
+// unchanged notes that the folder is clean and as it was. The next Open need not read the tables again that had to be
+// read this time, if the list can be written.
+func (s *survey) unchanged() error {
+	if s.learned && s.phase.finish(s.dir, s.known) == nil {
+		return nil
+	}
+	return s.enter(phaseClean)
 }
 
 // removeLogs takes the engine's value log away, which is empty: a read-only Open could not.

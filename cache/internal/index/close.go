@@ -49,7 +49,7 @@ func (b *Badger) settle() error {
 		return err
 	}
 	if b.reading {
-		return b.survey.enter(phaseClean)
+		return b.survey.unchanged()
 	}
 	err := b.survey.after()
 	if errors.Is(err, ErrDamaged) {

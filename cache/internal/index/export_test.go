@@ -3,6 +3,7 @@ package index
 import (
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Small returns o with memory tables so small that a few hundred records are flushed.
@@ -66,6 +67,25 @@ func Bless(dir string, young bool) error {
 	return os.WriteFile(filepath.Join(dir, s.phase.file()), s.known.encode(), 0o666)
 }
 
+// Recognized returns how many tables of a closed index have the signature they had at the last close.
+func Recognized(dir string) (n int, err error) {
+	s, err := look(dir)
+	if err != nil {
+		return 0, err
+	}
+	for id, sig := range s.known {
+		t, err := openTable(dir, id)
+		if err != nil {
+			return 0, err
+		}
+		if sig.same(t.signature(id, time.Now())) {
+			n++
+		}
+		t.close()
+	}
+	return n, nil
+}
+
 // Blocks returns where the blocks of a table end.
 func Blocks(path string) ([]int, error) {
 	id, _ := tableID(filepath.Base(path))
@@ -74,7 +94,7 @@ func Blocks(path string) ([]int, error) {
 		return nil, err
 	}
 	defer t.close()
-	x, err := t.index()
+	x, err := t.index(newScratch())
 	var ends []int
 	for i := range x.blocks {
 		b, _ := x.block(i)

@@ -104,7 +104,7 @@ func TestSpan(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer table.close()
-	x, err := table.index()
+	x, err := table.index(newScratch())
 	if err != nil {
 		t.Fatal(err)
 	}

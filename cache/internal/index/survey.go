@@ -21,6 +21,7 @@ type survey struct {
 	listed   bool            // there is a manifest
 	known    known           // from a clean Close just before; then the tables found sound
 	exact    bool            // the folder must be what it was at the last Close, as known says
+	learned  bool            // known tells more than the list of the last Close
 	thorough bool            // every table must be read, as every one is that known does not tell of
 }
 

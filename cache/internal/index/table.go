@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -110,9 +111,18 @@ func cutChecksum(b []byte) (rest []byte, sum uint32, ok bool) {
 	return rest, uint32(value), value>>32 == 0
 }
 
-// index reads and verifies the list of blocks.
-func (t *table) index() (tableIndex, error) {
-	b := make([]byte, t.size)
+// scratch is memory that the checks of several tables use one after the other.
+type scratch struct {
+	index  []byte
+	blocks *bufio.Reader
+}
+
+func newScratch() *scratch { return &scratch{blocks: bufio.NewReaderSize(nil, 2*maxBlock)} }
+
+// index reads and verifies the list of blocks, which lives in buf.
+func (t *table) index(buf *scratch) (tableIndex, error) {
+	b := slices.Grow(buf.index[:0], t.size)[:t.size]
+	buf.index = b
 	if _, err := t.file.ReadAt(b, t.start); err != nil {
 		return tableIndex{}, unexpected(err)
 	}
@@ -129,9 +139,9 @@ func (t *table) index() (tableIndex, error) {
 // keyRange is the keys from first up to but not with end; a nil end has no limit.
 type keyRange struct{ first, end []byte }
 
-// verify reads every block that may hold a key of r and compares its checksum. buf is reused between tables.
-func (t *table) verify(buf *bufio.Reader, r keyRange) error {
-	x, err := t.index()
+// verify reads every block that may hold a key of r and compares its checksum.
+func (t *table) verify(buf *scratch, r keyRange) error {
+	x, err := t.index(buf)
 	if err != nil {
 		return err
 	}
@@ -144,8 +154,8 @@ func (t *table) verify(buf *bufio.Reader, r keyRange) error {
 
 // verifyOpening reads what the engine reads when it opens the table: the index and the last block. Over the block it
 // may end the process, and after an error its clean-up races with itself.
-func (t *table) verifyOpening(buf *bufio.Reader) error {
-	x, err := t.index()
+func (t *table) verifyOpening(buf *scratch) error {
+	x, err := t.index(buf)
 	if err != nil {
 		return err
 	}
@@ -153,16 +163,16 @@ func (t *table) verifyOpening(buf *bufio.Reader) error {
 }
 
 // verifyBlocks reads blocks that follow each other without gaps, as all do.
-func (t *table) verifyBlocks(buf *bufio.Reader, x tableIndex, from, to int) error {
+func (t *table) verifyBlocks(buf *scratch, x tableIndex, from, to int) error {
 	for i := from; i < to; i++ {
 		b, ok := x.block(i)
 		if !ok {
 			return damagedf("bad index")
 		}
 		if i == from {
-			buf.Reset(io.NewSectionReader(t.file, int64(b.offset), t.start-int64(b.offset)))
+			buf.blocks.Reset(io.NewSectionReader(t.file, int64(b.offset), t.start-int64(b.offset)))
 		}
-		if err := verifyBlock(buf, int(b.size)); err != nil {
+		if err := verifyBlock(buf.blocks, int(b.size)); err != nil {
 			return fmt.Errorf("block at %d: %w", b.offset, err)
 		}
 	}
