@@ -37,6 +37,7 @@ type link struct {
 	pumpsSeen uint64
 	pingAt    time.Time
 	missed    int
+	armed     time.Time // until when reads wait, zero for ever; who interrupts one does not tell
 }
 
 // waiter is one goroutine that waits for something to come in. It may be woken for nothing.
@@ -196,7 +197,7 @@ func (l *link) lead(w *waiter, d *deadline) error {
 	return err
 }
 
-// interrupt ends the read of w if it leads. The next leader sets a deadline of its own.
+// interrupt ends the read of w if it leads. The next leader finds the deadline passed and sets its own.
 func (l *link) interrupt(w *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -211,11 +212,11 @@ func (l *link) nudge(w *waiter) {
 }
 
 func (l *link) read(w *waiter, d *deadline) error {
-	for armed := false; ; {
-		if !armed {
-			l.wire.f.SetReadDeadline(l.readUntil(d))
-			armed = true
-		}
+	if !l.ringsBy(d.at) {
+		l.arm(d.at, d.now)
+	}
+	quiet := d.now // since when nothing has come
+	for {
 		if d.cancelled() {
 			return context.Canceled
 		}
@@ -223,6 +224,7 @@ func (l *link) read(w *waiter, d *deadline) error {
 		switch {
 		case err == nil:
 			l.pumps++
+			quiet = time.Time{}
 		case err == os.ErrDeadlineExceeded:
 			if err := d.err(); err != nil {
 				return err
@@ -231,7 +233,7 @@ func (l *link) read(w *waiter, d *deadline) error {
 				l.fail(err)
 				return err
 			}
-			armed = false
+			l.arm(d.at, quiet)
 		default:
 			l.fail(err)
 			l.wire.closeFiles()
@@ -246,21 +248,37 @@ func (l *link) read(w *waiter, d *deadline) error {
 	}
 }
 
-// readUntil is d or the next ping. A silence is counted over all that lead meanwhile.
-func (l *link) readUntil(d *deadline) time.Time {
-	if l.pingEvery <= 0 {
-		return d.at
+// ringsBy reports whether a read ends by then as it is: early, it looks around and goes on. To set another deadline
+// costs more than that, for it comes once in many calls.
+func (l *link) ringsBy(at time.Time) bool {
+	if l.armed.IsZero() {
+		return at.IsZero() && l.pingEvery <= 0
 	}
-	now := time.Now()
+	return at.IsZero() || !at.Before(l.armed)
+}
+
+// arm makes reads wait until then or the next ping. A silence since quiet is counted over all that lead meanwhile.
+func (l *link) arm(at, quiet time.Time) {
+	if l.pingEvery > 0 {
+		at = earlier(at, l.nextPing(time.Now(), quiet))
+	}
+	l.armed = at
+	l.wire.f.SetReadDeadline(at)
+}
+
+func (l *link) nextPing(now, quiet time.Time) time.Time {
 	if l.pumps != l.pumpsSeen || now.Sub(l.pingAt) > l.pingEvery {
 		l.pumpsSeen, l.missed = l.pumps, 0
-		l.pingAt = now.Add(l.pingEvery)
+		if quiet.IsZero() {
+			quiet = now
+		}
+		l.pingAt = quiet.Add(l.pingEvery)
 	}
 	// What has come while nobody led must be read before the peer is judged.
 	if soon := now.Add(readGrace); l.pingAt.Before(soon) {
 		l.pingAt = soon
 	}
-	return earlier(d.at, l.pingAt)
+	return l.pingAt
 }
 
 // ping asks the peer for a sign of life if it was silent for long, and gives it up after two
