@@ -101,7 +101,7 @@ func (s *Store) keep(key *Key, r *record, files []Digest) *kept {
 		s.pin(&files[i])
 	}
 	if r != nil && r.mayHaveArea() {
-		k.area, _ = s.readArea(key, r)
+		k.area, _ = s.readArea(r)
 	}
 	return k
 }
@@ -138,7 +138,7 @@ func (s *Store) filesOf(key *Key, r *record) []Digest {
 		return []Digest{r.digest}
 	}
 	var f frame
-	if err := s.readFrame(key, r, &f); err != nil {
+	if err := s.readFrame(r, &f); err != nil {
 		s.log().Warn("log frame of a dropped entry is unreadable",
 			"key", key.String(), "error", err)
 		return nil

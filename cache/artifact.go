@@ -179,11 +179,8 @@ func (a *Artifact) table() ([]item, error) {
 		return nil, err
 	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.released {
-		return nil, fmt.Errorf("cache: artifact %v: %w", a.key, ErrClosed)
-	}
 	a.items, a.area = items, area
+	a.mu.Unlock()
 	return items, nil
 }
 

@@ -1,8 +1,11 @@
 package cache
 
 import (
+	"crypto/sha256"
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,6 +53,26 @@ func TestGroupOrder(t *testing.T) {
 	}
 }
 
+// TestGroupDeletesWhatItPut deletes a key in the group that puts it first.
+func TestGroupDeletesWhatItPut(t *testing.T) {
+	s, _ := openMem(t, nil)
+	if err := putText(s, "template", "text"); err != nil {
+		t.Fatal(err)
+	}
+	template, key := nameKey("template"), nameKey("k")
+	put, del := newOp(framePut, &key), newOp(frameDelete, &key)
+	if had, err := s.current(&template, &put.rec); !had || err != nil {
+		t.Fatal(had, err)
+	}
+	put.area = []byte("text")
+	s.commitMu.Lock()
+	s.commitGroup([]*op{put, del})
+	s.commitMu.Unlock()
+	if got, err := getText(s, "k"); put.err != nil || del.err != nil || got != "" || err != nil {
+		t.Errorf("put: %v, delete: %v, then %q, %v", put.err, del.err, got, err)
+	}
+}
+
 // TestAdoptPayload puts content whose file cannot be replaced, as on Windows while somebody reads it: the file is taken as it
 // is when it holds the same, and the put fails when it does not.
 func TestAdoptPayload(t *testing.T) {
@@ -76,6 +99,44 @@ func TestAdoptPayload(t *testing.T) {
 	if err := putText(s, "c", text+"!"); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("put of a content that has no file: %v", err)
 	}
+	for _, wrong := range []string{"File" + text[4:], text[1:], text + "!"} {
+		writeBlob(t, s, text, wrong)
+		if err := putText(s, "b", text); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("put of a content whose file has %d wrong bytes: %v", len(wrong), err)
+		}
+	}
+}
+
+// TestPlacedFileIsLookedAt adds content whose file another draft has placed and somebody has changed since.
+func TestPlacedFileIsLookedAt(t *testing.T) {
+	s, _ := openMem(t, nil)
+	text := strings.Repeat("file ", 1000)
+	d := s.NewDraft()
+	defer d.Discard()
+	if err := d.Add("out", 0o644, strings.NewReader(text)); err != nil {
+		t.Fatal(err)
+	}
+	writeBlob(t, s, text, text[1:])
+	if err := putText(s, "k", text); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := getText(s, "k"); got != text || err != nil {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// writeBlob writes bytes into the payload file of a content.
+func writeBlob(t *testing.T, s *Store, content, b string) {
+	t.Helper()
+	d := Digest(sha256.Sum256([]byte(content)))
+	f, err := s.fs.OpenFile(s.blobPath(&d), os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Write([]byte(b))
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestUnsyncedBounded fills the list of files that Durability None has not synced: it is worked off before it grows further.
@@ -92,5 +153,41 @@ func TestUnsyncedBounded(t *testing.T) {
 	}
 	if n := len(s.unsyncedFiles.files); n > 0 {
 		t.Errorf("%d files are left", n)
+	}
+}
+
+// TestFileGrowsWhileTaken appends to a file after its content was hashed: the draft fails.
+func TestFileGrowsWhileTaken(t *testing.T) {
+	verbs := map[string]func(d *Draft, path string) error{
+		"add":  func(d *Draft, path string) error { return d.AddFile("out", path) },
+		"take": func(d *Draft, path string) error { return d.TakeFile("out", path) },
+	}
+	for name, verb := range verbs {
+		t.Run(name, func(t *testing.T) {
+			faults := vfs.NewFaults(vfs.OS{}, nil)
+			s, err := open(t.Context(), filepath.Join(t.TempDir(), "root"), mustDefaults(t, nil), seams{fs: faults,
+				openIndex: func() (index.Index, error) { return index.NewMem(), nil }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close(t.Context())
+			path := filepath.Join(t.TempDir(), "file")
+			if err := os.WriteFile(path, make([]byte, 5000), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			grown := false
+			faults.SetHook(func(o vfs.Op) (f vfs.Fault) {
+				if o.Kind == vfs.OpChmod && !grown {
+					grown = true
+					f.Err = os.Truncate(o.Path, 5001)
+				}
+				return f
+			})
+			d := s.NewDraft()
+			defer d.Discard()
+			if err := verb(d, path); err == nil || !grown {
+				t.Errorf("%v, grown: %v", err, grown)
+			}
+		})
 	}
 }

@@ -125,14 +125,12 @@ func (s *Store) moveDelete(fr framelog.Frame, f *frame, oldest bool) error {
 	s.batch.Reset()
 	s.frameBuf = appendKeyed(s.frameBuf[:0], frameDelete, &f.key)
 	s.batch.Add(s.frameBuf)
-	if err := s.appendGroup(); err != nil {
-		return err
-	}
-	return s.makeDurable()
+	return s.appendGroup() // durable before the segment goes, and the old one counts until then
 }
 
 // logRemoved notes that nothing of the segment counts any more. That is an error while the index knows
-// of live frames there, whether they are damaged or were cut off with the segment's end.
+// of live frames there, whether they are damaged or were cut off with the segment's end. Remove makes the
+// note durable before it acts on it.
 func (s *Store) logRemoved(id uint64) error {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
@@ -150,5 +148,5 @@ func (s *Store) logRemoved(id uint64) error {
 	}
 	s.forgetSegment(id)
 	s.pendingOps++
-	return s.makeDurable()
+	return nil
 }

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/larderbuild/larder/cache/internal/index"
 	"github.com/larderbuild/larder/internal/framelog"
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // TestCompactBesideDamage has one damaged segment among others that are worth compacting.
@@ -153,4 +155,82 @@ func TestCompactCutSegment(t *testing.T) {
 	if got, err := getText(s, "k5"); got == "" || err != nil {
 		t.Errorf("the entry behind the cut: %.20q, %v", got, err)
 	}
+}
+
+// TestNothingMovesDuringRebuild compacts while the index knows no key: nothing may be taken for dead, and no delete may be
+// written again behind a later put.
+func TestNothingMovesDuringRebuild(t *testing.T) {
+	s, _ := openMem(t, nil)
+	if err := errors.Join(putText(s, "k", "old"), s.Delete(t.Context(), nameKey("k")), s.flog.Rotate(), putText(s, "k", "new")); err != nil {
+		t.Fatal(err)
+	}
+	halfRebuilt(t, s, 0)
+	defer s.upkeep.Store(false)
+	first, end, moved := s.flog.Segments()[0].ID, s.flog.End(), 0
+	for fr, err := range s.flog.ScanSegment(first) {
+		if err == nil {
+			moved++
+			err = s.moveFrame(fr, false)
+		}
+		if err != errRebuilding {
+			t.Errorf("frame at %v: %v", fr.Pos, err)
+		}
+	}
+	if err := s.logRemoved(first); err != errRebuilding || moved != 2 || s.flog.End() != end {
+		t.Errorf("after %d frames: %v, the log ends at %v, before at %v", moved, err, s.flog.End(), end)
+	}
+}
+
+// TestDeletesOutliveCompaction compacts segments with deletes, and then loses the index or its latest writes.
+func TestDeletesOutliveCompaction(t *testing.T) {
+	cases := map[string]struct {
+		oldest bool // the segment of the put has gone before
+		known  bool // the index on disk has the delete for certain
+	}{
+		"a put is older":         {known: true},
+		"the index may be older": {oldest: true},
+		"nothing is older":       {oldest: true, known: true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			mem, ix := vfs.NewMem("/d"), index.NewMem()
+			s := openOver(t, mem, ix)
+			text := strings.Repeat("shared ", 900)
+			err := putText(s, "k", text)
+			flushNow(t, s)
+			older := ix.Clone()
+			if c.known {
+				older = index.NewMem()
+			}
+			err = errors.Join(err, s.flog.Rotate(), s.Delete(t.Context(), nameKey("k")), s.flog.Rotate(), putText(s, "other", text))
+			flushNow(t, s)
+			if err != nil || c.known && !s.park() {
+				t.Fatal(err, "not parked")
+			}
+			for i, seg := range s.flog.Segments()[:2] {
+				if i == 1 || c.oldest {
+					err = errors.Join(err, s.compactSegment(t.Context(), seg.ID))
+				}
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s = openOver(t, mem.Kill(), older)
+			for name, want := range map[string]string{"k": "", "other": text} {
+				if got, err := getText(s, name); got != want || err != nil {
+					t.Errorf("%s: %.20q, %v", name, got, err)
+				}
+			}
+		})
+	}
+}
+
+func openOver(t *testing.T, mem *vfs.Mem, ix *index.Mem) *Store {
+	t.Helper()
+	s, err := open(t.Context(), crashRoot, mustDefaults(t, nil), seams{fs: mem, openIndex: func() (index.Index, error) { return keepOpen{ix}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close(context.Background()) })
+	return s
 }

@@ -74,3 +74,25 @@ func payloadFiles(t *testing.T, dir string) []string {
 	}
 	return list
 }
+
+// TestDraftOutlivesIndex closes a parked store whose index cannot be opened just then: a draft must not open it later, when
+// the root may have another owner.
+func TestDraftOutlivesIndex(t *testing.T) {
+	s, _ := openMem(t, nil)
+	d := s.NewDraft()
+	if err := d.Add("out", 0o644, strings.NewReader(strings.Repeat("content ", 1000))); err != nil {
+		t.Fatal(err)
+	}
+	if !s.park() {
+		t.Fatal("not parked")
+	}
+	s.openIndex = func() (index.Index, error) { return nil, errIO }
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.openIndex = func() (index.Index, error) {
+		t.Error("the index is opened after the close")
+		return index.NewMem(), nil
+	}
+	d.Discard()
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -120,6 +121,27 @@ func TestReleaseDuringDrop(t *testing.T) {
 	}
 }
 
+// TestReleaseDuringPath releases an artifact while an inline output of it is being written out.
+func TestReleaseDuringPath(t *testing.T) {
+	s, faults, _ := openFaults(t, nil)
+	if err := putText(s, "k", "small"); err != nil {
+		t.Fatal(err)
+	}
+	a := hold(t, s, "k")
+	faults.SetHook(func(o vfs.Op) vfs.Fault {
+		if o.Kind == vfs.OpRename {
+			a.Release()
+		}
+		return vfs.Fault{}
+	})
+	if path, err := a.Path("out"); path != "" || !errors.Is(err, ErrClosed) {
+		t.Errorf("%q, %v", path, err)
+	}
+	if len(s.pay.pins) > 0 {
+		t.Errorf("%d files are pinned for ever", len(s.pay.pins))
+	}
+}
+
 // TestEqualOutputs gives one draft the same content twice, and lets go of it once.
 func TestEqualOutputs(t *testing.T) {
 	s, _ := openMem(t, nil)
@@ -137,9 +159,35 @@ func TestEqualOutputs(t *testing.T) {
 	}
 }
 
-// TestInlineIsVerified holds wrong bytes in the memory that keeps what a frame held.
+// spoilFrame changes the first byte of an inline output where it stands, in the log or, after a compaction, in the memory
+// that keeps what the frame held.
+func spoilFrame(t *testing.T, s *Store, mem *vfs.Mem, a *Artifact, text string, moved bool) {
+	t.Helper()
+	if moved {
+		if err := s.compactSegment(t.Context(), a.rec.pos.Segment); err != nil {
+			t.Fatal(err)
+		}
+		(*a.lease.area.Load())[0] ^= 1
+		return
+	}
+	name := filepath.Join(crashRoot, "log", fmt.Sprintf("%016x.log", a.rec.pos.Segment))
+	b, err := readSmall(mem, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := mem.OpenFile(name, os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteAt([]byte("?"), int64(strings.Index(b, text)))
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestInlineIsVerified has every verb meet wrong bytes.
 func TestInlineIsVerified(t *testing.T) {
-	for _, text := range []string{"small", "multi"} {
+	for _, text := range []string{"small", "multi", "small moved", "multi moved"} {
 		verbs := map[string]func(a *Artifact) error{
 			"bytes":   func(a *Artifact) error { _, err := a.Bytes("out"); return err },
 			"open":    func(a *Artifact) error { _, err := a.Open("out"); return err },
@@ -148,17 +196,12 @@ func TestInlineIsVerified(t *testing.T) {
 		}
 		for name, verb := range verbs {
 			t.Run(text+" "+name, func(t *testing.T) {
-				s, _ := openMem(t, nil)
-				if err := putText(s, "k", text); err != nil {
+				s, mem := openMem(t, nil)
+				if err := errors.Join(putText(s, "k", text), s.flog.Rotate()); err != nil {
 					t.Fatal(err)
 				}
 				a := hold(t, s, "k")
-				area, err := a.readArea()
-				if err != nil {
-					t.Fatal(err)
-				}
-				area[0] ^= 1
-				a.lease.area.Store(&area)
+				spoilFrame(t, s, mem, a, text, strings.HasSuffix(text, "moved"))
 				if err := verb(a); !errors.Is(err, ErrCorrupt) {
 					t.Errorf("%v", err)
 				}

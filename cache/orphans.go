@@ -17,9 +17,6 @@ const orphanAge = 24 * time.Hour
 
 // dropOrphans is a sweep in one go.
 func (s *Store) dropOrphans(ctx context.Context) (int64, error) {
-	if s.incomplete() {
-		return 0, nil
-	}
 	var w sweep
 	for !w.complete() {
 		if err := w.step(ctx, s); err != nil {

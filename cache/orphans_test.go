@@ -10,6 +10,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/larderbuild/larder/cache/internal/index"
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // plant makes a payload file that nothing refers to, of a given age.
@@ -171,6 +174,71 @@ func TestOrphansSpareWhatTheIndexForgot(t *testing.T) {
 	s.commitMu.Unlock()
 	if n, derr := s.dropOrphans(t.Context()); n != 0 || errors.Join(err, derr) != nil || !there(path) {
 		t.Errorf("%d dropped, %v, %v, file there: %v", n, err, derr, there(path))
+	}
+}
+
+// unreadable is an index that cannot be read at times.
+type unreadable struct {
+	*index.Mem
+	err error
+}
+
+func (x *unreadable) Get(key, dst []byte) ([]byte, bool, error) {
+	if x.err != nil {
+		return nil, false, x.err
+	}
+	return x.Mem.Get(key, dst)
+}
+
+// TestOrphanPutMeanwhile puts the content of an orphan after the search has found it and while it reads the log.
+func TestOrphanPutMeanwhile(t *testing.T) {
+	content := strings.Repeat("x", 5000)
+	later := map[string]func(t *testing.T, s *Store, ix *unreadable){
+		"known":                         func(*testing.T, *Store, *unreadable) {},
+		"only to an index that is lost": func(t *testing.T, s *Store, _ *unreadable) { halfRebuilt(t, s, 0) },
+		"only to an index that cannot be read": func(t *testing.T, s *Store, ix *unreadable) {
+			flushNow(t, s)
+			s.forgetRecent()
+			ix.err = errIO
+		},
+	}
+	for name, later := range later {
+		t.Run(name, func(t *testing.T) {
+			ix := &unreadable{Mem: index.NewMem()}
+			faults := vfs.NewFaults(vfs.NewMem("/d"), nil)
+			opt := mustDefaults(t, &Options{Now: func() time.Time { return time.Now().Add(orphanAge + time.Hour) }})
+			s, err := open(t.Context(), crashRoot, opt, seams{fs: faults, openIndex: func() (index.Index, error) {
+				ix.Mem = index.NewMem()
+				return ix, nil
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close(t.Context())
+			lose(t, s)
+			if err := putText(s, "other", "so that there is a log"); err != nil {
+				t.Fatal(err)
+			}
+			faults.SetHook(func(o vfs.Op) vfs.Fault {
+				if o.Kind == vfs.OpRead && strings.HasSuffix(o.Path, ".log") {
+					faults.SetHook(nil)
+					if err := putText(s, "k", content); err != nil {
+						t.Error(err)
+					}
+					later(t, s, ix)
+				}
+				return vfs.Fault{}
+			})
+			if n, err := s.dropOrphans(t.Context()); n != 0 || err != nil {
+				t.Errorf("%d dropped, %v", n, err)
+			}
+			faults.SetHook(nil)
+			ix.err = nil
+			s.upkeep.Store(false)
+			if got, err := getText(s, "k"); got != content || err != nil {
+				t.Errorf("%d bytes, %v", len(got), err)
+			}
+		})
 	}
 }
 

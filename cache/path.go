@@ -125,7 +125,7 @@ func (s *Store) believe(d *Digest, f vfs.File) {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
 	p, ok, err := s.payload(d)
-	if err != nil || !ok || fi.Size() != p.size {
+	if err != nil || !ok {
 		return
 	}
 	p.identify(fi)
@@ -181,9 +181,6 @@ func (s *Store) removeDamaged(it *item) {
 		s.log().Warn("damaged payload file cannot be removed", "path", path, "error", err)
 		s.disbelieve(&it.digest)
 	}
-	s.pay.mu.Lock()
-	p.placed = nil
-	s.pay.mu.Unlock()
 }
 
 // corrupt drops the entry that the artifact was read from, if it still stands, and reports it.

@@ -109,6 +109,7 @@ func TestPathSpoiled(t *testing.T) {
 		"extended":            func(p string) error { return rewrite(p, text+"!", true) },
 		"replaced":            func(p string) error { return errors.Join(os.Remove(p), os.WriteFile(p, []byte(text[1:]+"!"), 0o444)) },
 		"replaced, same size": func(p string) error { return replaceKeepingTime(p, "!"+text[1:]) },
+		"a link now":          func(p string) error { return errors.Join(os.Rename(p, p+".moved"), os.Symlink(p+".moved", p)) },
 		"a folder now":        func(p string) error { return errors.Join(os.Remove(p), os.Mkdir(p, 0o777)) },
 		"linked and written": func(p string) error {
 			return errors.Join(os.Link(p, p+".link"), rewrite(p+".link", "!"+text[1:], true))
@@ -127,7 +128,11 @@ func TestPathSpoiled(t *testing.T) {
 			o, err := a.Output("out")
 			k.must(err)
 			a.Release()
-			k.must(harm(path))
+			if err := harm(path); name == "a link now" && err != nil {
+				t.Skip(err)
+			} else {
+				k.must(err)
+			}
 			a = k.get("k")
 			got, err := a.Path("out")
 			if got != "" || !errors.Is(err, cache.ErrCorrupt) || !errors.Is(err, cache.ErrNotFound) {

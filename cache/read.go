@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -92,7 +91,7 @@ func (a *Artifact) verifiedBytes(it *item) ([]byte, error) {
 // returns nil when that is not what was put, or is no more; then the frame has the last word.
 func (a *Artifact) readLone(it *item) []byte {
 	r := &a.rec
-	if r.table() || a.lease.area.Load() != nil {
+	if r.table() {
 		return nil
 	}
 	b := make([]byte, it.size)
@@ -117,10 +116,7 @@ func (a *Artifact) inlineArea() ([]byte, error) {
 // readArea reads the inline area of the artifact's frame. Compaction may move the frame and a
 // replacement may drop it; then the lease has the area.
 func (a *Artifact) readArea() ([]byte, error) {
-	if kept := a.lease.area.Load(); kept != nil {
-		return *kept, nil
-	}
-	area, err := a.s.readArea(&a.key, &a.rec)
+	area, err := a.s.readArea(&a.rec)
 	if err == nil {
 		return area, nil
 	}
@@ -134,16 +130,16 @@ func (a *Artifact) readArea() ([]byte, error) {
 	return nil, a.corrupt(Digest{}, "its log frame is damaged: "+err.Error())
 }
 
-func (s *Store) readArea(key *Key, r *record) ([]byte, error) {
+func (s *Store) readArea(r *record) ([]byte, error) {
 	var f frame
-	if err := s.readFrame(key, r, &f); err != nil {
+	if err := s.readFrame(r, &f); err != nil {
 		return nil, err
 	}
 	return f.area, nil
 }
 
 // readFrame reads the frame that r was logged with.
-func (s *Store) readFrame(key *Key, r *record, f *frame) error {
+func (s *Store) readFrame(r *record, f *frame) error {
 	body, err := s.flog.ReadFrame(r.pos, make([]byte, 0, int(r.frameLen)+frameOverhead))
 	if err != nil {
 		return err
@@ -151,13 +147,13 @@ func (s *Store) readFrame(key *Key, r *record, f *frame) error {
 	if err := parseFrame(body, f); err != nil {
 		return err
 	}
-	if f.kind != framePut || f.key != *key || f.rec.digest != r.digest {
+	if f.rec.digest != r.digest { // an index of another log
 		return errRecord
 	}
 	return nil
 }
 
-// openPayload opens a payload file after a look at its size.
+// openPayload opens a payload file. Whoever reads it verifies its size too.
 func (a *Artifact) openPayload(it *item) (vfs.File, error) {
 	f, err := a.s.fs.OpenFile(a.s.blobPath(&it.digest), os.O_RDONLY|vfs.NoAtime, 0)
 	if isNotExist(err) {
@@ -166,16 +162,7 @@ func (a *Artifact) openPayload(it *item) (vfs.File, error) {
 	if err != nil {
 		return nil, a.s.wrap("read "+keyText(&a.key), err)
 	}
-	fi, err := f.Stat()
-	if err == nil && fi.Size() == it.size {
-		return f, nil
-	}
-	f.Close()
-	if err != nil {
-		return nil, a.s.wrap("read "+keyText(&a.key), err)
-	}
-	return nil, a.damaged(it,
-		fmt.Sprintf("its payload file has %d bytes, not %d", fi.Size(), it.size))
+	return f, nil
 }
 
 // readPayload reads and verifies a payload file whole.

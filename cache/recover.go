@@ -230,7 +230,7 @@ func (s *Store) forgetState() {
 	s.pendingOps = 0
 	clear(s.live)
 	clear(s.liveDirty)
-	s.restore(&checkpoint{distrust: s.now().Unix()})
+	s.restore(&checkpoint{}) // payloads that come back from the log are not trusted
 }
 
 // quarantineIndex moves the index out of the way. One damaged index is kept, for whoever wants to

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // uncleanStore opens a store that can be left as a killed process leaves one.
@@ -106,7 +107,9 @@ func TestPathAfterUncleanStart(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s = uncleanStore(t, dir, nil)
+			clock := newClock()
+			clock.ns.Store(time.Now().UnixNano())
+			s = uncleanStore(t, dir, &Options{Now: func() time.Time { clock.add(1); return clock.now() }})
 			defer s.Close(t.Context())
 			askAfterCrash(t, s, c.reput, c.inline, big)
 		})
