@@ -258,8 +258,13 @@ func TestCopies(t *testing.T) {
 		f, err := u.StartFuzz()
 		must(t, err)
 		index, reached := smallIndex(buildabi.V3), coverage(7, 1)
-		compile := &buildabi.CompileResult{Decls: []buildabi.Decl{{}}, Files: []string{"f"}}
-		must(t, f.SetIndex(index), f.UpdateCoverage(reached), u.ReportCompile(0, compile))
+		compile := &buildabi.CompileResult{Step: 7, Decls: []buildabi.Decl{{}}, Files: []string{"f"}}
+		tests := &buildabi.RunTestResult{Step: 7}
+		must(t, f.SetIndex(index), f.UpdateCoverage(reached), u.ReportTests(0, tests),
+			u.ReportCompile(0, compile))
+		if compile.Step != 7 || tests.Step != 7 || index.Start != 2e9 {
+			t.Errorf("the host's own have changed to %v, %v, %v", compile, tests, index)
+		}
 		steps[0], index.Strings[0], reached.Covered[0], compile.Decls[0].File = "z", 'z', 5, 9
 		c := connect(t, b, buildabi.V3)
 		msgs := c.take()[0].msgs

@@ -36,9 +36,9 @@ type table struct {
 	size  uint64 // bytes at least
 }
 
-// needRoom refuses a message in which one of its tables has no room after those before it, and names
-// that one's number. It returns where the last one ends. The sum is taken with 64 bits, so that
-// no number can overflow it.
+// needRoom refuses a message in which a table has no room after those before it, and names that
+// one's number. It returns where the last one ends. The sum is taken with 64 bits, so that no
+// number can overflow it.
 func needRoom(message string, b []byte, fixed int, tables ...table) (end int, err error) {
 	sum := uint64(fixed)
 	for _, t := range tables {

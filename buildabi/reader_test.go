@@ -95,8 +95,8 @@ func TestReaderRecordings(t *testing.T) {
 	}
 }
 
-// TestReaderGoesOn shows that one bad message does not end a session, and that what is said of one is
-// not said of the next.
+// TestReaderGoesOn shows that one bad message does not end a session, and that what is said of one
+// is not said of the next.
 func TestReaderGoesOn(t *testing.T) {
 	r := buildabi.NewReader(buildabi.V1)
 	next := func(b []byte, bad, refused bool) []buildabi.Finding {

@@ -165,7 +165,8 @@ func TestEncodeRefusals(t *testing.T) {
 		{"NUL in a file", "CompileResult", "file_name", 119,
 			&buildabi.CompileResult{PassTimings: "tt", Files: []string{"a", "b\x00"}}},
 		{"NUL in a declaration", "CompileResult", "decl_name", 149,
-			&buildabi.CompileResult{Files: []string{""}, Decls: []buildabi.Decl{{Name: "a"}, {Name: "\x00"}}}},
+			&buildabi.CompileResult{Files: []string{""},
+				Decls: []buildabi.Decl{{Name: "a"}, {Name: "\x00"}}}},
 		{"NUL in a test", "RunTestResult", "test_name", 18,
 			&buildabi.RunTestResult{Tests: []buildabi.Test{{Name: "t\x00"}}}},
 	} {

@@ -38,16 +38,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o *ServeOptions)
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	handlers := &counted{Handler: h}
-	server := &http.Server{
-		Handler:           handlers,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-	}
+	server := newServer(ctx, handlers, log)
 	accepting := &listener{Listener: l, ctx: ctx, free: make(chan struct{}, limit), log: log}
 	accepting.close = sync.OnceValue(l.Close)
 	stop := context.AfterFunc(ctx, func() { accepting.Close() })
@@ -57,13 +48,32 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o *ServeOptions)
 		err = context.Cause(ctx)
 	}
 	end()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if server.Shutdown(last) != nil {
-		server.Close()
-	}
+	shutDown(ctx, server)
 	handlers.wait()
 	return err
+}
+
+// newServer returns a server whose handlers' contexts end with ctx.
+func newServer(ctx context.Context, h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
+}
+
+// shutDown closes a server's connections, those with a response under way after a second.
+func shutDown(ctx context.Context, server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		server.Close()
+	}
 }
 
 // counted is a handler for whose calls one can wait: a server waits for those of connections that

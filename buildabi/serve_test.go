@@ -182,7 +182,9 @@ func TestTimeouts(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
+				h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					io.Copy(io.Discard, r.Body)
+				})
 				p, stop := serveBubble(t, h, nil)
 				conn := p.dial()
 				start := time.Now()
@@ -348,7 +350,7 @@ func TestServeEnds(t *testing.T) {
 	})
 }
 
-// TestLastResponses shows that a response may take a second more when serving ends, and is cut then.
+// TestLastResponses shows that a response may take a second more when serving ends, and is then cut.
 func TestLastResponses(t *testing.T) {
 	for late, want := range map[time.Duration]int64{time.Second / 2: 4, time.Minute: 0} {
 		synctest.Test(t, func(t *testing.T) {

@@ -158,7 +158,8 @@ func parseSourceIndex(v Version, b []byte) (*SourceIndex, error) {
 	files := uint64(binary.LittleEndian.Uint32(b[indexFiles:]))
 	locations := uint64(binary.LittleEndian.Uint32(b[indexLocations:]))
 	text := uint64(binary.LittleEndian.Uint32(b[indexStrings:]))
-	end, err := needRoom("SourceIndex", b, size, table{"directories_len", indexDirectories, 4 * directories},
+	end, err := needRoom("SourceIndex", b, size,
+		table{"directories_len", indexDirectories, 4 * directories},
 		table{"files_len", indexFiles, fileSize * files},
 		table{"source_locations_len", indexLocations, locationSize * locations},
 		table{"string_bytes_len", indexStrings, text})

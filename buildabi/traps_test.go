@@ -120,9 +120,9 @@ func TestReaderFindings(t *testing.T) {
 	}
 }
 
-// trapped is what becomes of a trap or a refusal: what this package says of the last message, and what
-// Zig's client says in Debug and in release, where nothing is that it goes on. The test that has
-// a real Zig records it.
+// trapped is what becomes of a trap or a refusal: what this package says of the last message, and
+// what Zig's client says in Debug and in release, where nothing is that it goes on. The test that
+// has a real Zig records it.
 type trapped struct {
 	Case    string     `json:"case"`
 	Session []hexBytes `json:"session"`
@@ -192,8 +192,9 @@ func told(v buildabi.Version, session []hexBytes) (by string) {
 
 func trapsFile(v buildabi.Version) string { return fmt.Sprintf("testdata/traps-%v.json", v) }
 
-// TestTraps holds what this package says of each trap against what Zig's own client did, as recorded:
-// what that client stumbles over has a name here, and most of what has one it does not survive.
+// TestTraps holds what this package says of each trap against what Zig's own client did, as
+// recorded: what that client stumbles over has a name here, and most of what has one it does not
+// survive.
 func TestTraps(t *testing.T) {
 	for _, file := range goldenFiles() {
 		var recorded []trapped
