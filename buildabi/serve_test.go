@@ -350,7 +350,7 @@ func TestServeEnds(t *testing.T) {
 	})
 }
 
-// TestLastResponses shows that a response may take a second more when serving ends, and is then cut.
+// TestLastResponses shows that a response may take one second more when serving ends.
 func TestLastResponses(t *testing.T) {
 	for late, want := range map[time.Duration]int64{time.Second / 2: 4, time.Minute: 0} {
 		synctest.Test(t, func(t *testing.T) {
