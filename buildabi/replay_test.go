@@ -85,10 +85,13 @@ func playRecording(t *testing.T, rec recording) (told []pass) {
 	start := time.Now()
 	for _, sent := range passesOf(t, rec) {
 		time.Sleep(time.Duration(sent.at*1e6) - time.Since(start))
-		for _, m := range sent.messages {
-			host.apply(m)
-			real.apply(m)
-		}
+		synctest.Wait()
+		b.Together(func() {
+			for _, m := range sent.messages {
+				host.apply(m)
+				real.apply(m)
+			}
+		})
 		frames, size, passes = frames+len(sent.messages), size+sent.bytes, passes+1
 	}
 	if late {
