@@ -266,6 +266,10 @@ func TestCopies(t *testing.T) {
 			t.Errorf("the host's own have changed to %v, %v, %v", compile, tests, index)
 		}
 		steps[0], index.Strings[0], reached.Covered[0], compile.Decls[0].File = "z", 'z', 5, 9
+		index.Locations[2] = index.Locations[0]
+		if err := f.SetEntryPoints(2); err == nil {
+			t.Error("a location has become known")
+		}
 		c := connect(t, b, buildabi.V3)
 		msgs := c.take()[0].msgs
 		if got := text(msgs[0]); got != "hello fuzz_init [x=pending y=pending]" {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -24,7 +25,7 @@ func page() fstest.MapFS {
 		"index.html": file("page"), "main.js": file("script"), "style.css": file("style"),
 		"time_report.css": file("more style"), "main.wasm": file("fast"),
 		"debug/main.wasm": file("strict"), "secret.txt": file("secret"),
-		"folder.js/x.js": file("inner"),
+		"folder.js/x.js": file("inner"), "icon.svg": file("icon"), "shot.png": file("shot"),
 	}
 }
 
@@ -62,6 +63,8 @@ func TestPaths(t *testing.T) {
 		{"/debug/main.js", 200, "application/javascript", "script"},
 		{"/debug/main.wasm", 200, "application/wasm", "strict"},
 		{"/folder.js/x.js", 200, "application/javascript", "inner"},
+		{"/icon.svg", 200, "image/svg+xml", "icon"},
+		{"/shot.png", 200, "image/png", "shot"},
 		{"/folder.js", 500, "text/plain", "cannot read folder.js"},
 		{"/sources.tar", 404, "text/plain", "not found"},
 		{"/steps/0/log", 404, "text/plain", "not found"},
@@ -164,6 +167,52 @@ func TestUnreadableFile(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "permission denied") {
 		t.Errorf("logged %q", log.String())
+	}
+}
+
+// TestPathOutside asks a folder of the disk for a file beside it.
+func TestPathOutside(t *testing.T) {
+	h := buildabi.NewHandler(buildabi.NewBoard(nil),
+		&buildabi.HandlerOptions{Files: os.DirFS(t.TempDir())})
+	for _, target := range []string{"/../main.js", "//main.js", "/none.js"} {
+		if w := get(h, "GET", target); w.Code != 404 {
+			t.Errorf("%s: %d, %q", target, w.Code, w.Body)
+		}
+	}
+}
+
+// bigFile is a file system of one file, which tells what was done with it.
+type bigFile struct {
+	fs.File
+	left, read, closed int
+}
+
+func (f *bigFile) Open(string) (fs.File, error) { return f, nil }
+
+func (f *bigFile) Read(p []byte) (int, error) {
+	n := min(len(p), f.left)
+	if n == 0 {
+		return 0, io.EOF
+	}
+	f.left, f.read = f.left-n, f.read+n
+	return n, nil
+}
+
+func (f *bigFile) Close() error {
+	f.closed++
+	return nil
+}
+
+// TestBigFile shows that no more of a file is read than is served at most, and that it is closed.
+func TestBigFile(t *testing.T) {
+	const most = 64 << 20
+	for size, code := range map[int]int{100: 200, most + 2: 500} {
+		f := &bigFile{left: size}
+		h := buildabi.NewHandler(buildabi.NewBoard(nil), &buildabi.HandlerOptions{Files: f})
+		w := get(h, "GET", "/")
+		if w.Code != code || f.read > most+1 || f.closed != 1 {
+			t.Errorf("%d bytes: %d, %d read, %d times closed", size, w.Code, f.read, f.closed)
+		}
 	}
 }
 

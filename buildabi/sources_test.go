@@ -125,18 +125,65 @@ func TestSourcesChangeSize(t *testing.T) {
 	readers := map[string]io.Reader{"shrunk": strings.NewReader("abc"),
 		"grown": strings.NewReader("abcdef"), "good": strings.NewReader("good"),
 		"broken": io.MultiReader(strings.NewReader("ab"), failing{})}
+	var log strings.Builder
 	h := buildabi.NewHandler(fuzzing(t, "", "shrunk", "", "grown", "", "broken", "", "good"),
 		&buildabi.HandlerOptions{Sources: func(_, basename string) (fs.File, error) {
 			f, err := files.Open(basename)
 			return liar{f, readers[basename]}, err
-		}})
+		}, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	checkTar(t, get(h, "GET", "/sources.tar").Body.Bytes(),
 		[]string{"/shrunk=abc\x00\x00\x00", "/grown=abc", "/broken=ab\x00\x00", "/good=good"})
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "name=broken") {
+		t.Errorf("reported\n%s", got)
+	}
+}
+
+// TestSourcesNames shows how long the name of a file may be, for a client has room for 1024 bytes.
+func TestSourcesNames(t *testing.T) {
+	fits, over := strings.Repeat("n", 1024-len("/d/")), strings.Repeat("o", 1025-len("/d/"))
+	files := fstest.MapFS{"d/" + fits: {}, "d/" + over: {}}
+	h := buildabi.NewHandler(fuzzing(t, "/d", fits, "/d", over),
+		&buildabi.HandlerOptions{Sources: sourceFS(files)})
+	checkTar(t, get(h, "GET", "/sources.tar").Body.Bytes(), []string{"/d/" + fits + "="})
+}
+
+// closing counts in and out.
+type closing struct {
+	fs.File
+	open *int
+}
+
+func (c closing) Close() error {
+	*c.open--
+	return c.File.Close()
+}
+
+// TestSourcesClosed shows that files are closed, and not opened for a client that has left.
+func TestSourcesClosed(t *testing.T) {
+	files := fstest.MapFS{"a": {}, "b": {Mode: fs.ModeDir}, "c": {}}
+	ctx, leave := context.WithCancel(t.Context())
+	opened, open := 0, 0
+	h := buildabi.NewHandler(fuzzing(t, "", "a", "", "b", "", "c"),
+		&buildabi.HandlerOptions{Sources: func(_, basename string) (fs.File, error) {
+			opened++
+			open++
+			if basename == "b" {
+				leave()
+			}
+			f, err := files.Open(basename)
+			return closing{f, &open}, err
+		}})
+	h.ServeHTTP(httptest.NewRecorder(),
+		httptest.NewRequestWithContext(ctx, "GET", "http://localhost/sources.tar", nil))
+	if opened != 2 || open != 0 {
+		t.Errorf("%d files opened, %d of them open still", opened, open)
+	}
 }
 
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errLeft }
+func (failing) Close() error             { return errLeft }
 
 // TestSourcesWhen shows that there are sources only while there is an index.
 func TestSourcesWhen(t *testing.T) {
@@ -184,10 +231,39 @@ func TestStepLog(t *testing.T) {
 		{"99999999999999999999", 404, "not found"}, {"0/1", 404, "not found"},
 	} {
 		w := get(h, "GET", "/steps/"+c.step+"/log")
-		if w.Code != c.code || w.Body.String() != c.body ||
-			!strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") ||
+		kind, cache := "text/plain", ""
+		if c.code == 200 {
+			kind, cache = "text/plain; charset=utf-8", "no-store"
+		}
+		if w.Code != c.code || w.Body.String() != c.body || w.Header().Get("Content-Type") != kind ||
+			w.Header().Get("Cache-Control") != cache ||
 			w.Header().Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("step %s: %d, %q, %v", c.step, w.Code, w.Body, w.Header())
+		}
+	}
+	if w := get(h, "HEAD", "/steps/0/log"); w.Code != 200 || w.Body.Len() > 0 {
+		t.Errorf("HEAD: %d, %q", w.Code, w.Body)
+	}
+}
+
+// TestStepLogFails shows a log that breaks off, which its end does not tell the client.
+func TestStepLogFails(t *testing.T) {
+	b := buildabi.NewBoard(nil)
+	b.StartBuild("a", "b")
+	for name, broken := range map[string]struct {
+		io.Reader
+		io.Closer
+	}{
+		"read":  {io.MultiReader(strings.NewReader("some"), failing{}), io.NopCloser(nil)},
+		"close": {strings.NewReader("some"), failing{}},
+	} {
+		var log strings.Builder
+		h := buildabi.NewHandler(b, &buildabi.HandlerOptions{
+			StepLog: func(int) (io.ReadCloser, error) { return broken, nil },
+			Log:     slog.New(slog.NewTextHandler(&log, nil))})
+		w := get(h, "GET", "/steps/1/log")
+		if w.Body.String() != "some" || !strings.Contains(log.String(), "step=1 error=\""+errLeft.Error()) {
+			t.Errorf("%s: %q, logged %q", name, w.Body, log.String())
 		}
 	}
 }
@@ -197,8 +273,10 @@ func TestStepLogLive(t *testing.T) {
 	b := buildabi.NewBoard(nil)
 	b.StartBuild("a")
 	r, w := io.Pipe()
+	var log strings.Builder
 	server := httptest.NewServer(buildabi.NewHandler(b, &buildabi.HandlerOptions{
-		StepLog: func(int) (io.ReadCloser, error) { return r, nil }}))
+		StepLog: func(int) (io.ReadCloser, error) { return r, nil },
+		Log:     slog.New(slog.NewTextHandler(&log, nil))}))
 	defer server.Close()
 	ctx, leave := context.WithCancel(t.Context())
 	request, err := http.NewRequestWithContext(ctx, "GET", server.URL+"/steps/0/log", nil)
@@ -217,10 +295,14 @@ func TestStepLogLive(t *testing.T) {
 		}
 	}
 	leave()
-	for err == nil { // until the log has been closed
-		_, err = io.WriteString(w, "more")
+	for err == nil { // until the log has been closed; the client is sent nothing any more
+		_, err = io.WriteString(w, "")
 	}
 	if !errors.Is(err, io.ErrClosedPipe) {
 		t.Error(err)
+	}
+	server.Close() // waits for the handler
+	if log.Len() > 0 {
+		t.Errorf("a client that left is reported: %s", log.String())
 	}
 }
