@@ -72,9 +72,7 @@ func opened(t *testing.T) *browser {
 // that the button chooses.
 func TestContrast(t *testing.T) {
 	b := opened(t)
-	for _, system := range []string{"light", "dark"} {
-		b.call("Emulation.setEmulatedMedia", object{"features": []object{
-			{"name": "prefers-color-scheme", "value": system}}}, nil)
+	b.themes(func(system string) {
 		for _, theme := range []string{system, "chosen light", "chosen dark"} {
 			_, chosen, isChosen := strings.Cut(theme, " ")
 			b.run(nil, `localStorage.clear(); delete document.documentElement.dataset.theme;
@@ -84,7 +82,7 @@ func TestContrast(t *testing.T) {
 			}
 			b.contrast(t, system+" "+theme, isChosen && chosen == "dark" || theme == "dark")
 		}
-	}
+	})
 	b.quiet()
 }
 
@@ -93,22 +91,40 @@ func (b *browser) contrast(t *testing.T, theme string, dark bool) {
 	for _, v := range views {
 		b.click("#tab-" + v.tab)
 		b.until(`document.querySelector(%q)`, v.drawn)
-		var got struct {
-			Bad   []string
-			N     int
-			Least float64
+		if n := b.readable(t, theme+", "+v.tab); n < 15 {
+			t.Errorf("%s, %s: only %d texts", theme, v.tab, n)
 		}
-		b.run(&got, contrastScript)
-		if len(got.Bad) > 0 || got.N < 15 {
-			t.Errorf("%s, %s: of %d texts %q", theme, v.tab, got.N, got.Bad)
-		}
-		t.Logf("%s, %s: %d texts, least contrast %.2f", theme, v.tab, got.N, got.Least)
 		b.keep(strings.ReplaceAll(theme, " ", "-") + "-" + v.tab)
 	}
 	var isDark bool
 	b.run(&isDark, `getComputedStyle(document.documentElement).backgroundColor === "rgb(20, 23, 26)"`)
 	if isDark != dark {
 		t.Errorf("%s: dark is %t", theme, isDark)
+	}
+}
+
+// readable checks the contrast of the texts that are seen, and returns how many those are.
+func (b *browser) readable(t *testing.T, what string) int {
+	t.Helper()
+	var got struct {
+		Bad   []string
+		N     int
+		Least float64
+	}
+	b.run(&got, contrastScript)
+	if len(got.Bad) > 0 {
+		t.Errorf("%s: of %d texts %q", what, got.N, got.Bad)
+	}
+	t.Logf("%s: %d texts, least contrast %.2f", what, got.N, got.Least)
+	return got.N
+}
+
+// themes calls a function with the page in each theme of the system.
+func (b *browser) themes(f func(theme string)) {
+	for _, theme := range []string{"light", "dark"} {
+		b.call("Emulation.setEmulatedMedia", object{"features": []object{
+			{"name": "prefers-color-scheme", "value": theme}}}, nil)
+		f(theme)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -112,6 +113,9 @@ func (h *host) fuzz(u *buildabi.Build) *buildabi.Fuzz {
 	must(h.t, err)
 	index := &buildabi.SourceIndex{Locations: []buildabi.Location{
 		{File: 0, Line: 3, Column: 1}, {File: 0, Line: 4, Column: 2}, {File: 0, Line: 4, Column: 9}}}
+	if h.version != buildabi.V1 {
+		index.StartRuns = 12345 // all that there are at first
+	}
 	index.AddFile("src", "main.zig")
 	index.AddFile("src", "other.zig")
 	covered := buildabi.NewBits(3)
@@ -155,7 +159,7 @@ func TestViews(t *testing.T) {
 		b.keep("tests")
 	})
 	f := h.fuzz(u)
-	t.Run("fuzz", func(t *testing.T) { b.viewFuzz(t) })
+	t.Run("fuzz", func(t *testing.T) { b.viewFuzz(t, "^0$") })
 	t.Run("fuzz goes on", func(t *testing.T) { b.viewFuzzLater(t, f) })
 	t.Run("next build", func(t *testing.T) {
 		b.click("#tab-times")
@@ -175,7 +179,7 @@ func TestFuzzV1(t *testing.T) {
 	h := startHost(t, buildabi.V1, "127.0.0.1:0")
 	b.open(h.address)
 	h.fuzz(h.board.StartBuild("a"))
-	b.viewFuzz(t)
+	b.viewFuzz(t, `^[1-9][\d,]*$`)
 	b.quiet()
 }
 
@@ -206,6 +210,8 @@ func (b *browser) viewReport(t *testing.T) {
 	b.until(`document.querySelector("#chosen").innerText === "step 2"`)
 	b.until(`document.querySelector("#log").innerText.includes("second line")`)
 	wantEqual(t, "log", b.text("#log"), "log of 2\nsecond line\n")
+	wantEqual(t, "files", b.rows("#report .scroll:nth-of-type(1)"), [][]string{
+		{"b.zig", "7.00 ms", "2.00 ms", "1.00 ms", "10.0 ms"}, {"a.zig", "1.00 ms", "0 s", "0 s", "1.00 ms"}})
 	wantEqual(t, "declarations", b.rows("#report .scroll:last-of-type"), [][]string{
 		{"large", "b.zig", "3", "7.00 ms", "2.00 ms", "1.00 ms", "10.0 ms"},
 		{"small", "a.zig", "1", "1.00 ms", "0 s", "0 s", "1.00 ms"}})
@@ -233,18 +239,20 @@ func (b *browser) viewTimes(t *testing.T) {
 	wantEqual(t, "the other way", b.rows("#times"), want)
 	var bars []int
 	b.run(&bars, `[...document.querySelectorAll("#times td:last-child")].map((e) =>
-		Math.round(getComputedStyle(e).backgroundSize.match(/([\d.]+)%%/)[1]))`)
+		getComputedStyle(e).backgroundImage.includes("rgb(") &&
+			Math.round(getComputedStyle(e).backgroundSize.match(/([\d.]+)%%/)[1]))`)
 	wantEqual(t, "percents of the bars", bars, []int{13, 100, 75})
 	b.keep("times")
 }
 
-func (b *browser) viewFuzz(t *testing.T) {
+// viewFuzz looks at what fuzz has put there; rate is a pattern for the runs a second.
+func (b *browser) viewFuzz(t *testing.T, rate string) {
 	b.click("#tab-fuzz")
 	b.until(`document.querySelector("#counters").innerText.includes("12,345")`)
-	counters := b.text("#counters")
-	for _, part := range []string{"12,345", "67", "1 of 3 (33.3 %)"} {
-		if !strings.Contains(counters, part) {
-			t.Errorf("no %s in %s", part, counters)
+	for id, want := range map[string]string{"runs": "^12,345$", "rate": rate, "unique": "^67$",
+		"covered": `^1 of 3 \(33.3 %\)$`, "fuzzed": `^\d+ s$`} {
+		if got := b.text("#" + id); !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("%s: %q, want %s", id, got, want)
 		}
 	}
 	b.until(`document.querySelectorAll("#source li").length === 6`)
@@ -274,6 +282,7 @@ func (b *browser) viewFuzzLater(t *testing.T, f *buildabi.Fuzz) {
 	must(t, f.UpdateCoverage(&buildabi.CoverageUpdate{Runs: 23456, UniqueRuns: 68, Covered: all}))
 	b.until(`document.querySelector("#counters").innerText.includes("23,456")`)
 	b.until(`document.querySelector("#covered").innerText === "3 of 3 (100.0 %%)"`)
+	b.until(`/^[1-9][\d,]*$/.test(document.querySelector("#rate").innerText)`)
 	b.until(`document.querySelectorAll("#source .hit").length === 2`)
 	b.until(`(() => {
 		const points = [...document.querySelector("#chart polyline").points];

@@ -10,12 +10,11 @@ import (
 	"github.com/larderbuild/larder/buildabi"
 )
 
-// watchScript counts the nodes of the page that change, and counts a text as its element: that is
-// what has to be drawn again.
+// watchScript notes the nodes of the page that change or are new.
 const watchScript = `
 	window.touched = new Set();
 	window.watcher = new MutationObserver((records) => {
-		for (const r of records) touched.add(r.target);
+		for (const r of records) for (const node of [r.target, ...r.addedNodes]) touched.add(node);
 	});
 	watcher.observe(document, {
 		subtree: true, childList: true, attributes: true, characterData: true });`
@@ -110,6 +109,7 @@ func TestReconnect(t *testing.T) {
 	if !stands {
 		t.Error("the time goes on, of which nobody knows")
 	}
+	b.themes(func(theme string) { b.readable(t, "reconnecting, "+theme) })
 	b.keep("reconnecting")
 	h = startHost(t, buildabi.V1, h.address)
 	u := h.board.StartBuild(steps(5)...)

@@ -4,9 +4,11 @@ package webui_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/larderbuild/larder/buildabi"
 )
 
@@ -102,6 +104,7 @@ func TestNothing(t *testing.T) {
 		document.querySelector("#detail").innerText.startsWith("No step chosen\n\nChoose one")`)
 	b.run(nil, `(() => { const f = document.querySelector("#search"); f.value = "b"; f.oninput(); })()`)
 	b.until(`document.querySelector("#none").innerText === "No step is like that."`)
+	b.themes(func(theme string) { b.readable(t, "nothing, "+theme) })
 	for tab, want := range map[string]string{"times": "No step has reported its time yet.",
 		"tests": "No step has reported its tests yet.", "fuzz": "Nothing is being fuzzed."} {
 		b.click("#tab-" + tab)
@@ -145,5 +148,33 @@ func TestFilter(t *testing.T) {
 	}
 	must(t, u.SetStep(1, buildabi.Running))
 	b.until(`document.querySelector("#none").innerText === "No step is like that."`)
+	b.quiet()
+}
+
+// TestNotUnderstood shows that the page says so when a message is none that it knows, and goes on.
+func TestNotUnderstood(t *testing.T) {
+	b := launch(t)
+	more := make(chan []byte)
+	h := startHostOf(t, buildabi.BoardOptions{}, "127.0.0.1:0", buildabi.HandlerOptions{
+		Connect: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ws, err := websocket.Accept(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer ws.CloseNow()
+			for m := range more {
+				ws.Write(r.Context(), websocket.MessageBinary, m)
+			}
+		})})
+	b.open(h.address)
+	more <- []byte{99}
+	b.until(`document.querySelector("#connection").innerText === "Not understood: unknown tag 99"`)
+	hello, err := (&buildabi.Hello{Steps: []string{"a"}, Statuses: buildabi.NewStatuses(1)}).AppendBinary(nil)
+	must(t, err)
+	more <- append(hello, 0)
+	b.until(`document.querySelector("#connection").innerText === "Not understood: 1 bytes too many"`)
+	more <- hello
+	b.until(`document.querySelector("#step-0")`)
+	close(more)
 	b.quiet()
 }

@@ -70,6 +70,10 @@ func watch(t *testing.T, next func() buildabi.Message, names ...string) *seen {
 			idle = m.Status == buildabi.Idle
 		case *buildabi.StepUpdate:
 			s.statuses[s.names[m.Step]] = m.Status
+		case *buildabi.GenericResult: // all that V1 has
+			if name := s.names[m.Step]; s.tests[name] == nil {
+				s.tests[name] = []string{}
+			}
 		case *buildabi.RunTestResult:
 			name := s.names[m.Step]
 			s.tests[name] = nil
@@ -204,8 +208,8 @@ func TestMissingImport(t *testing.T) {
 	dir := writeSample(t)
 	missing := filepath.Join(dir, "missing.go")
 	must(t, os.WriteFile(missing, []byte("package sample\nimport _ \"sample/nowhere\"\n"), 0o666))
-	address, stop := start(t, dir)
-	c := dial(t, address, buildabi.V3)
+	address, stop := start(t, "-abi", "v1", dir)
+	c := dial(t, address, buildabi.V1)
 	s := watch(t, func() buildabi.Message { return next(t, c) })
 	if s.statuses["."] != buildabi.Failure || s.statuses["./good"] != buildabi.Success {
 		t.Errorf("statuses %v", s.statuses)
@@ -236,6 +240,9 @@ func Test(t *testing.T) { fmt.Println("process", os.Getpid()); select {} }
 	pid := 0
 	for lines := bufio.NewScanner(r.Body); pid == 0 && lines.Scan(); {
 		fmt.Sscanf(lines.Text(), "process %d", &pid)
+	}
+	if log := body(t, address+"steps/0/log"); log != "" { // it ends before the build does
+		t.Errorf("go build printed %q", log)
 	}
 	must(t, r.Body.Close(), c.Close())
 	http.DefaultClient.CloseIdleConnections()
