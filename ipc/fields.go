@@ -1,5 +1,7 @@
 package ipc
 
+import "unicode/utf8"
+
 // A field is a tag of one byte, a length of two and its contents. Acknowledgement, status and the
 // control operations are lists of fields; one whose tag is unknown is skipped.
 const (
@@ -32,7 +34,13 @@ const (
 )
 
 func appendField(b []byte, tag byte, contents string) []byte {
-	contents = contents[:min(len(contents), maxText)]
+	if len(contents) > maxText {
+		n := maxText
+		for n > 0 && !utf8.RuneStart(contents[n]) {
+			n--
+		}
+		contents = contents[:n]
+	}
 	b = append(b, tag, byte(len(contents)), byte(len(contents)>>8))
 	return append(b, contents...)
 }

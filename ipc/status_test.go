@@ -80,11 +80,12 @@ func TestLongTexts(t *testing.T) {
 	}
 	held := later(c, opHold, "x")
 	<-began
-	if err := c.Shutdown(t.Context(), long); err != nil {
+	letters := "a" + strings.Repeat("ä", 1<<10) // of two bytes each
+	if err := c.Shutdown(t.Context(), letters); err != nil {
 		t.Error(err)
 	}
 	st, err := c.Status(t.Context())
-	if err != nil || st.Version != long[:1<<10] || st.Reason != long[:1<<10] {
+	if err != nil || st.Version != long[:1<<10] || st.Reason != letters[:1<<10-1] {
 		t.Errorf("version and reason come with %d and %d bytes, %v", len(st.Version), len(st.Reason), err)
 	}
 	close(release)
