@@ -164,6 +164,11 @@ func TestOutOfDescriptors(t *testing.T) {
 			t.Errorf("a client that waited says %v", err)
 		}
 	}
+	child.Kill()
+	state := child.Cmd.ProcessState
+	if used := state.UserTime() + state.SystemTime(); used > 400*time.Millisecond {
+		t.Errorf("the server has worked for %v, mostly while it could not accept", used)
+	}
 }
 
 // TestSmallBuffers has more callers than the connection's buffers hold frames, each with more bytes than

@@ -204,7 +204,7 @@ func (c *serverCall) answerFile(h header, f *os.File, d *deadline, crowd bool) {
 // readWhole reads a file of a size that fits into a message of any client.
 func readWhole(f *os.File, size int64) ([]byte, error) {
 	if size > defaultMaxMessage {
-		return nil, &RemoteError{codeTooLarge, "file too large to travel as bytes"}
+		return nil, &RemoteError{codeAnswer, "file too large to travel as bytes"}
 	}
 	b := make([]byte, size)
 	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {

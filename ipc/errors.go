@@ -122,6 +122,7 @@ const (
 	CodeUnknown    = 3  // no handler for the operation
 	CodeDeadline   = 4  // the budget was used up
 	CodeCancelled  = 5  // the caller gave up, or the server closed
+	codeAnswer     = 6  // the answer is too large
 	codeBusy       = 16 // from here on: not processed
 	codeDraining   = 17
 	codeTooLarge   = 18
@@ -159,7 +160,7 @@ func (e *RemoteError) Is(target error) bool {
 		return target == ErrVersion || target == errors.ErrUnsupported
 	case codeDraining:
 		return target == ErrDraining
-	case codeTooLarge:
+	case codeTooLarge, codeAnswer:
 		return target == ErrTooLarge
 	case codeRefused:
 		return target == ErrRefused || target == fs.ErrPermission

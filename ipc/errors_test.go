@@ -43,6 +43,7 @@ func TestErrorsAre(t *testing.T) {
 		{"unknown", remote(ipc.CodeUnknown), ipc.Answered, []string{"errors.ErrUnsupported"}},
 		{"deadline", remote(ipc.CodeDeadline), ipc.Answered, []string{"os.ErrDeadlineExceeded", "context.DeadlineExceeded"}},
 		{"cancelled", remote(ipc.CodeCancelled), ipc.Answered, []string{"context.Canceled"}},
+		{"answer too large", remote(6), ipc.Answered, []string{"ErrTooLarge"}},
 		{"before the refusals", remote(15), ipc.Answered, nil},
 		{"busy", remote(16), ipc.NotProcessed, []string{"ErrBusy"}},
 		{"draining", remote(17), ipc.NotProcessed, []string{"ErrDraining"}},

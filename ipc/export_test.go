@@ -124,6 +124,9 @@ func Running(c *Client) int {
 	return m.running
 }
 
+// Usable reports whether new calls begin on the current connection of c.
+func Usable(c *Client) bool { return c.current.Load().usable() }
+
 // Writing reports whether somebody has the turn to write.
 func Writing(c *Client) bool { return len(c.current.Load().out.turn) > 0 }
 

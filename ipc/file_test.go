@@ -80,8 +80,9 @@ func TestFileErrors(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "huge"), 65<<20); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Call(t.Context(), 50, []byte("huge")); !errors.Is(err, ipc.ErrTooLarge) {
-		t.Errorf("a file beyond the limit as bytes says %v", err)
+	_, err = c.Call(t.Context(), 50, []byte("huge"))
+	if _, ok := errors.AsType[*ipc.RemoteError](err); !ok || !errors.Is(err, ipc.ErrTooLarge) || ipc.OutcomeOf(err) != ipc.Answered {
+		t.Errorf("a file beyond the limit as bytes says %v, outcome %v", err, ipc.OutcomeOf(err))
 	}
 	f, err := c.CallFile(t.Context(), opEcho, []byte("just bytes"))
 	if err != nil {
@@ -92,6 +93,35 @@ func TestFileErrors(t *testing.T) {
 		t.Errorf("%q, %v", p[:n], err)
 	}
 	f.Close()
+}
+
+// TestFileForNobody gives a call up whose handler then answers with a file: that is closed.
+func TestFileForNobody(t *testing.T) {
+	s, dir := fileServer(t)
+	if err := os.WriteFile(filepath.Join(dir, "a"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan *os.File, 1)
+	s.Handle(52, func(ctx context.Context, _ *ipc.Request) (*ipc.Response, error) {
+		f, err := os.Open(filepath.Join(dir, "a"))
+		opened <- f
+		<-ctx.Done()
+		return &ipc.Response{File: f}, err
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	called := make(chan struct{})
+	c := ipctest.Client(t, s, nil)
+	go func() { // ends when it is given up
+		defer close(called)
+		c.CallFile(ctx, 52, nil)
+	}()
+	f := <-opened
+	cancel()
+	<-called
+	settled(t, s)
+	if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the file was left open: closing says %v", err)
+	}
 }
 
 // TestFileIsReadOnly holds that nobody can write to the server's file through an answer.

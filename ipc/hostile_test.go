@@ -52,6 +52,8 @@ func TestHostileClients(t *testing.T) {
 		{"cancel with a payload", raw(hello, frame(ipc.RawFrame{Kind: ipc.KindCancel, Payload: []byte("x")})), true},
 		{"empty control operation", raw(hello, frame(ipc.RawFrame{Kind: ipc.KindRequest})), true},
 		{"endless control operation", raw(hello, ipc.RawFrame{Kind: ipc.KindRequest}.AppendHeader(nil, 1<<20)), true},
+		{"control operation in pieces", raw(hello,
+			frame(ipc.RawFrame{Kind: ipc.KindRequest, Flags: ipc.FlagMore, Payload: []byte{1}})), true},
 		{"damaged fields", raw(hello, frame(ipc.RawFrame{Kind: ipc.KindRequest, Payload: []byte{3, 1, 255, 255}})), true},
 		{"chunk without payload", raw(hello, frame(stream), frame(ipc.RawFrame{Kind: ipc.KindChunk})), true},
 		{"chunk beyond the credit", raw(hello, frame(stream), bytes.Repeat(frame(chunk), 5)), true},
@@ -278,6 +280,10 @@ func TestNeverReads(t *testing.T) {
 			if e := <-broken; !errors.Is(e.Err, ipc.ErrUnread) {
 				t.Errorf("the event says %v", e.Err)
 			}
+			// 4 MiB wait, and what the socket has taken before.
+			if unread := s.Status().Calls * int64(ipc.HeaderSize+len(payload)); op == opFast && (unread < 4<<20 || unread > 7<<20) {
+				t.Errorf("the connection ended with %d bytes unread", unread)
+			}
 			if _, err := ipctest.Client(t, s, nil).Call(t.Context(), opEcho, nil); err != nil {
 				t.Error(err)
 			}
@@ -301,7 +307,8 @@ func TestStalledClient(t *testing.T) {
 
 // TestSlowHeader begins a header and does not go on.
 func TestSlowHeader(t *testing.T) {
-	s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{Header: 20 * time.Millisecond},
+	const limit = 300 * time.Millisecond // much more than a busy machine takes between two writes
+	s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{Header: limit},
 		Events: func(ipc.Event) {}})
 	client, server := ipctest.Pair(t)
 	defer client.Close()
@@ -310,7 +317,7 @@ func TestSlowHeader(t *testing.T) {
 	client.Write(raw(ipc.RawHello(1), frame(request(0, "still there"))))
 	expectEcho(t, client, 0)
 	for range 2 { // between frames there is time without end, also after a header in two parts
-		<-time.After(50 * time.Millisecond)
+		<-time.After(limit + 50*time.Millisecond)
 		whole := frame(request(0, "again"))
 		client.Write(whole[:20])
 		<-time.After(time.Millisecond)

@@ -5,6 +5,7 @@ package ipc_test
 import (
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -167,6 +168,18 @@ func TestInherited(t *testing.T) {
 	}
 	if _, err := ipc.Listen(ep, &ipc.ListenOptions{Inherited: plain}); err == nil {
 		t.Error("a file that is no socket was taken over")
+	}
+	distant, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Skip("there is no network:", err)
+	}
+	defer distant.Close()
+	f, err = distant.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ipc.Listen(ep, &ipc.ListenOptions{Inherited: f}); err == nil {
+		t.Error("a socket of the network was taken over")
 	}
 }
 

@@ -87,6 +87,13 @@ func TestEndOfConnection(t *testing.T) {
 			n := int64(16 + ipc.HeaderSize + len(next(f).Payload))
 			f.Write(ipc.RawFrame{Kind: ipc.KindGoAway, Payload: ipc.RawGoAway(17, "upgrade", n)}.Append(nil))
 		}, io.EOF, ipc.PhaseWait, ipc.MaybeProcessed},
+		{"endless go-away", func(f *os.File) {
+			next(f)
+			notice := append([]byte{200, 0, 0}, make([]byte, 4096-2)...) // a field of a later version
+			notice[1], notice[2] = byte((4096-2)&0xff), byte((4096-2)>>8)
+			f.Write(frame(ipc.RawFrame{Kind: ipc.KindGoAway, Payload: notice}))
+			untilClosed(f)
+		}, ipc.ErrProtocol, ipc.PhaseWait, ipc.MaybeProcessed},
 		{"damaged header", func(f *os.File) {
 			b := whole(next(f))
 			b[7] ^= 1

@@ -64,6 +64,7 @@ func TestHandlerErrors(t *testing.T) {
 	s.Handle(32, fail(context.DeadlineExceeded))
 	s.Handle(33, func(context.Context, *ipc.Request) (*ipc.Response, error) { panic("ouch") })
 	s.HandleFast(34, func(context.Context, *ipc.Request) (*ipc.Response, error) { panic("ouch") })
+	s.Handle(36, fail(fmt.Errorf("in the handler: %w", context.Canceled)))
 	s.Handle(35, func(context.Context, *ipc.Request) (*ipc.Response, error) { return nil, nil })
 	c := ipctest.Client(t, s, nil)
 	for _, tc := range []struct {
@@ -76,6 +77,7 @@ func TestHandlerErrors(t *testing.T) {
 		{"plain", 30, ipc.CodeFailed, nil, "nothing there"},
 		{"own code", 31, 4711, nil, "mine"},
 		{"deadline", 32, ipc.CodeDeadline, os.ErrDeadlineExceeded, ""},
+		{"cancelled", 36, ipc.CodeCancelled, context.Canceled, "in the handler"},
 		{"panic", 33, ipc.CodeInternal, nil, "panicked"},
 		{"panic on the reading goroutine", 34, ipc.CodeInternal, nil, "panicked"},
 		{"unknown", 99, ipc.CodeUnknown, errors.ErrUnsupported, "no such operation"},
@@ -95,7 +97,7 @@ func TestHandlerErrors(t *testing.T) {
 		t.Errorf("an empty answer is %q, %v", b, err)
 	}
 	st, err := c.Status(t.Context())
-	if err != nil || st.Panics != 2 || st.Failed != 5 || st.Refused != 1 || st.Calls != 6 || st.Latency.Total() != 6 {
+	if err != nil || st.Panics != 2 || st.Failed != 6 || st.Refused != 1 || st.Calls != 7 || st.Latency.Total() != 7 {
 		t.Errorf("status %+v, %v", st, err)
 	}
 	mu.Lock()
@@ -159,6 +161,55 @@ func TestBusy(t *testing.T) {
 			close(release)
 			if err := errors.Join(<-one, <-two); err != nil {
 				t.Error(err)
+			}
+			settled(t, s)
+		})
+	}
+}
+
+// TestGivenUpCallsCount gives calls up whose handlers go on: they count until these return.
+func TestGivenUpCallsCount(t *testing.T) {
+	s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{CallsPerConnection: 2}})
+	began, release := make(chan struct{}), make(chan struct{})
+	s.Handle(5, func(context.Context, *ipc.Request) (*ipc.Response, error) {
+		began <- struct{}{}
+		<-release
+		return nil, nil
+	})
+	f := rawClient(t, s, 2)
+	for gen := range uint32(2) {
+		f.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Op: 5, Gen: gen}))
+		<-began
+		f.Write(frame(ipc.RawFrame{Kind: ipc.KindCancel, Gen: gen}))
+	}
+	f.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Op: opEcho, Gen: 2}))
+	if got := next(f); got.Kind != ipc.KindError || got.Gen != 2 || got.Payload[0] != ipc.CodeBusy {
+		t.Errorf("frame %+v", got)
+	}
+	close(release)
+	settled(t, s)
+}
+
+// TestUnreadAnswersCount makes calls whose answers are not read: they count until these are written, but
+// as half.
+func TestUnreadAnswersCount(t *testing.T) {
+	for name, limits := range map[string]ipc.Limits{"connection": {CallsPerConnection: 2}, "server": {Calls: 2}} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, &ipc.ServerOptions{Limits: limits})
+			f := rawClient(t, s, 2)
+			for i := range int64(4) {
+				f.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Op: opEcho, Gen: uint32(i), Payload: make([]byte, 1<<20)}))
+				for held, _ := ipc.Held(s); held != i+1 || s.Status().Running > 0; held, _ = ipc.Held(s) {
+					<-time.After(time.Millisecond) // until the handler has returned
+				}
+			}
+			f.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Op: opEcho, Gen: 4}))
+			got := next(f)
+			for got.Gen != 4 {
+				got = next(f)
+			}
+			if got.Kind != ipc.KindError || got.Payload[0] != ipc.CodeBusy {
+				t.Errorf("frame of kind %d, %q", got.Kind, got.Payload)
 			}
 		})
 	}
@@ -309,6 +360,54 @@ func TestShutdownIsAnswered(t *testing.T) {
 			t.Error(err)
 		}
 		c.Close()
+	}
+}
+
+// TestCallWhileDraining makes a call on a connection that is new to a server that drains.
+func TestCallWhileDraining(t *testing.T) {
+	s, began, release := holdingServer(t, nil)
+	running := later(ipctest.Client(t, s, nil), opHold, "x")
+	<-began
+	drained := make(chan error, 1)
+	go func() { drained <- s.Drain(context.Background(), "") }() // ends with the call
+	for s.Info().State != ipc.Draining {
+		<-time.After(time.Millisecond)
+	}
+	_, err := ipctest.Client(t, s, nil).Call(t.Context(), opEcho, nil)
+	if !errors.Is(err, ipc.ErrDraining) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+		t.Errorf("the call says %v", err)
+	}
+	close(release)
+	if err := errors.Join(<-running, <-drained); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDrainGivenUp stops to wait for a drain, which goes on.
+func TestDrainGivenUp(t *testing.T) {
+	s, began, release := holdingServer(t, nil)
+	ep := ipctest.Endpoint(t)
+	l, err := ipc.Listen(ep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(context.Background(), l) }() // ends with the drain
+	c, err := ipc.Dial(t.Context(), ep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	running := later(c, opHold, "x")
+	<-began
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := s.Drain(ctx, ""); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("drain says %v", err)
+	}
+	close(release)
+	if err := errors.Join(<-running, <-served); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,6 +69,64 @@ func TestEndBeforeHello(t *testing.T) {
 		}
 		c.Close()
 	}
+}
+
+// TestDrainWritesWhatIsLeft has a client that reads its answers only when the server ends.
+func TestDrainWritesWhatIsLeft(t *testing.T) {
+	const calls = 1000 // with answers of more bytes than a socket takes
+	s := newServer(t, nil)
+	f := rawClient(t, s, 2)
+	for i := range uint32(calls) {
+		f.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Op: opFast, Gen: i, Payload: make([]byte, 500)}))
+	}
+	for st := s.Status(); st.Calls < calls || st.Running > 0; st = s.Status() {
+		<-time.After(time.Millisecond)
+	}
+	drained := make(chan error, 1)
+	go func() { drained <- s.Drain(context.Background(), "") }() // ends when all is read
+	for i := range uint32(calls) {
+		if got := next(f); got.Kind != ipc.KindResponse || got.Gen != i {
+			t.Fatalf("instead of answer %d comes a frame of kind %d", i, got.Kind)
+		}
+	}
+	if got := next(f); got.Kind != ipc.KindGoAway {
+		t.Errorf("at the end comes a frame of kind %d", got.Kind)
+	}
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOldConnectionIsClosed has a client go on to another server while a call of the first one runs:
+// with that its connection ends.
+func TestOldConnectionIsClosed(t *testing.T) {
+	s := newServer(t, nil)
+	var served sync.WaitGroup
+	away, ended := make(chan struct{}), make(chan struct{})
+	c := against(t, &ipc.ClientOptions{
+		Redial: func(context.Context) (*os.File, error) { return pairTo(t, s, &served), nil },
+	}, func(f *os.File) {
+		request := next(f)
+		f.Write(frame(ipc.RawFrame{Kind: ipc.KindGoAway, Payload: ipc.RawGoAway(17, "", 1000)}))
+		<-away
+		f.Write(frame(answer(request, "old")))
+		untilClosed(f)
+		close(ended)
+	})
+	old := later(c, 1, "old")
+	for ipc.Usable(c) {
+		<-time.After(time.Millisecond) // until the go-away is read
+	}
+	if _, err := c.Call(t.Context(), opEcho, nil); err != nil {
+		t.Fatal(err)
+	}
+	close(away)
+	if err := <-old; err != nil {
+		t.Errorf("the call on the old connection says %v", err)
+	}
+	<-ended
+	c.Close()
+	served.Wait()
 }
 
 // late begins to serve with a context that has ended, when clients wait already.
