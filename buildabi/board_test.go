@@ -210,6 +210,22 @@ func TestStartRuns(t *testing.T) {
 	}
 }
 
+// TestIndexAgain shows that coverage and entry points belong to the index that they were set for.
+func TestIndexAgain(t *testing.T) {
+	session(t, buildabi.V3, "a", func(t *testing.T, b board, u build, c *client) {
+		f := startFuzz(t, u)
+		must(t, f.UpdateCoverage(coverage(1, 0)), f.SetEntryPoints(0))
+		time.Sleep(time.Second)
+		c.take()
+		must(t, f.SetIndex(&buildabi.SourceIndex{}))
+		time.Sleep(time.Second)
+		c.expect("index 0")
+		late := connect(t, b, buildabi.V3)
+		late.expect("hello fuzz_init [a=pending], index 0")
+		late.close()
+	})
+}
+
 func TestReportsOff(t *testing.T) {
 	u := buildabi.NewBoard(nil).StartBuild("a")
 	if err := u.ReportTime(0, 1); err == nil {
