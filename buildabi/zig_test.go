@@ -219,6 +219,9 @@ func sessionOf(passes []pass) (s zigSession) {
 // shown is what both clients can tell of the steps.
 func (r *zigResult) shown() string { return fmt.Sprintf("%d %q %v", r.Status, r.Names, r.Steps) }
 
+// counts is what is shown of coverage, without the speed: that depends on when it is shown.
+func (r *zigResult) counts() string { return r.Stats[:max(strings.LastIndexByte(r.Stats, ' '), 0)] }
+
 func (s *screen) shown() string {
 	r := zigResult{Status: int(s.status), Names: s.hello.Steps, Steps: []int{}}
 	for i := range s.hello.Steps {
@@ -260,6 +263,10 @@ func TestZigRecordings(t *testing.T) {
 		}
 		if !maps.Equal(ours.Reports, real.Reports) {
 			t.Errorf("%s: reports are\n%v, want\n%v", name, ours.Reports, real.Reports)
+		}
+		if got, want := ours.counts(), real.counts(); got != want ||
+			(want != "") != strings.HasPrefix(name, "fuzz") {
+			t.Errorf("%s: coverage is %q, want %q", name, got, want)
 		}
 		reports += len(real.Reports)
 	}
