@@ -72,7 +72,9 @@ func TestGolden(t *testing.T) {
 			if err != nil || !bytes.Equal(b, g.bytes) {
 				t.Errorf("encodes to %x, %v, want %x", b, err, g.bytes)
 			}
-			f, err := seenpcs.Parse(g.bytes)
+			whole := bytes.Clone(g.bytes)
+			f, err := seenpcs.Parse(whole)
+			clear(whole) // of which the result has nothing
 			if err != nil || !reflect.DeepEqual(f, &g.file) {
 				t.Errorf("decodes to %+v, %v, want %+v", f, err, g.file)
 			}
@@ -140,7 +142,13 @@ func TestWrite(t *testing.T) {
 	if err := seenpcs.Write(filepath.Join(dir, "none", "f"), &seenpcs.File{}); err == nil {
 		t.Error("written into a folder that is not there")
 	}
-	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 1 {
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := seenpcs.Write(filepath.Join(dir, "folder"), &seenpcs.File{}); err == nil {
+		t.Error("written in the place of a folder")
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 2 {
 		t.Errorf("left %v, %v", left, err)
 	}
 }

@@ -24,28 +24,27 @@ func Open(path string) (*Follower, error) {
 		return nil, fmt.Errorf("seenpcs: open: %w", err)
 	}
 	f := &Follower{file: file, buffer: make([]byte, headerSize)}
-	if f.pcs, err = f.count(); err == nil && f.pcs == 0 {
+	if _, f.pcs, err = f.load(f.buffer); err == nil && f.pcs == 0 {
 		err = fmt.Errorf("no program counters: %w", ErrFormat)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("seenpcs: open %s: %w", path, errors.Join(err, file.Close()))
 	}
-	bits, _ := size(f.pcs) // checked by count
+	bits, _ := size(f.pcs) // checked by load
 	f.buffer = make([]byte, bits-f.pcs*wordSize)
 	return f, nil
 }
 
-// count reads the number of program counters, if the file's size fits to it.
-func (f *Follower) count() (uint64, error) {
+// load fills b with the beginning of the file and decodes the header in it, if the size fits to it.
+func (f *Follower) load(b []byte) (now File, pcs uint64, err error) {
 	info, err := f.file.Stat()
+	if err == nil {
+		err = f.read(b, 0)
+	}
 	if err != nil {
-		return 0, err
+		return File{}, 0, err
 	}
-	if err := f.read(f.buffer[:headerSize], 0); err != nil {
-		return 0, err
-	}
-	_, pcs, err := header(f.buffer[:headerSize], uint64(info.Size()))
-	return pcs, err
+	return header(b, uint64(info.Size()))
 }
 
 // read fills b; a file that ends before is none of ours.
@@ -75,18 +74,10 @@ func (f *Follower) PCs() ([]uint64, error) {
 // counts may be newer than the bits, and the bits newer than those of the read before. A file
 // that was cut or that grew wraps [ErrFormat].
 func (f *Follower) Coverage() (*buildabi.CoverageUpdate, error) {
-	pcs, err := f.count()
+	now, pcs, err := f.load(f.buffer)
 	if err == nil && pcs != f.pcs {
 		err = fmt.Errorf("%d program counters, before %d: %w", pcs, f.pcs, ErrFormat)
 	}
-	if err == nil {
-		err = f.read(f.buffer, 0)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("seenpcs: read: %w", err)
-	}
-	size, _ := size(f.pcs)
-	now, _, err := header(f.buffer, size)
 	if err != nil {
 		return nil, fmt.Errorf("seenpcs: read: %w", err)
 	}
