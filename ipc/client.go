@@ -94,7 +94,7 @@ type Client struct {
 }
 
 // Dial connects to the endpoint's server. The error is an [ErrNotRunning] if there is none and
-// nobody starts one; ctx bounds the attempt.
+// nobody starts one, and an [ErrRefused] if it may not be spoken to; ctx bounds the attempt.
 func Dial(ctx context.Context, ep Endpoint, o *ClientOptions) (*Client, error) {
 	return dial(ctx, ep, roleMultiplexed, o)
 }

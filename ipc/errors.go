@@ -16,7 +16,7 @@ var (
 	// ErrTimeout says that the call's time was up; [CallError] says in which phase. It is an
 	// [os.ErrDeadlineExceeded] and a [context.DeadlineExceeded].
 	ErrTimeout error = &failure{"out of time", os.ErrDeadlineExceeded, context.DeadlineExceeded}
-	// ErrBusy says that the server is at one of its limits.
+	// ErrBusy says that the server is at one of its limits, or not yet ready.
 	ErrBusy error = &failure{text: "server busy"}
 	// ErrDraining says that the server ends and takes no more calls.
 	ErrDraining error = &failure{text: "server draining"}

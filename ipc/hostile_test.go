@@ -251,6 +251,30 @@ func TestPromisedMemory(t *testing.T) {
 	}
 }
 
+// TestPromisedAnswers has a server that announces large answers and sends nothing of them.
+func TestPromisedAnswers(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for _, pieces := range []bool{false, true} {
+		c := against(t, nil, func(f *os.File) {
+			first := answer(next(f), "x")
+			if !pieces {
+				f.Write(append(first.AppendHeader(nil, 60<<20), 'x'))
+				return
+			}
+			first.Flags, first.Extra = ipc.FlagMore, 60<<20
+			f.Write(append(frame(first), frame(first)[:1]...))
+		})
+		if _, err := c.Call(t.Context(), 1, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("the call says %v", err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 8<<20 {
+		t.Errorf("%d bytes were allocated for promises", n)
+	}
+}
+
 // TestNeverReads has clients that make calls and read no answer: calls are refused at some point,
 // then the connection ends, and others are served.
 func TestNeverReads(t *testing.T) {

@@ -190,6 +190,34 @@ func TestGivenUpCallsCount(t *testing.T) {
 	settled(t, s)
 }
 
+// TestGivenUpCallIsNotAnswered gives a call up in both ways: its handler learns of it, and what that
+// returns is not sent.
+func TestGivenUpCallIsNotAnswered(t *testing.T) {
+	for name, next := range map[string]ipc.RawFrame{
+		"cancel":                       {Kind: ipc.KindCancel, Slot: 3},
+		"another request for the slot": {Kind: ipc.KindRequest, Op: opEcho, Slot: 3, Gen: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, began, _ := holdingServer(t, nil)
+			f := rawClient(t, s, 2)
+			f.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Op: opHold, Slot: 3}))
+			<-began
+			f.Write(frame(next))
+			settled(t, s)
+			f.Write(frame(request(4, "still there")))
+			for {
+				got, err := ipc.ReadRawFrame(f)
+				if err != nil || got.Slot == 3 && got.Gen == 0 {
+					t.Fatalf("frame %+v, %v", got, err)
+				}
+				if got.Slot == 4 {
+					return
+				}
+			}
+		})
+	}
+}
+
 // TestUnreadAnswersCount makes calls whose answers are not read: they count until these are written, but
 // as half.
 func TestUnreadAnswersCount(t *testing.T) {

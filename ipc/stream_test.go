@@ -357,6 +357,29 @@ func TestStreamEnds(t *testing.T) {
 			t.Errorf("the handler saw %v", err)
 		}
 	})
+	t.Run("handler leaves a reader and a writer behind", func(t *testing.T) {
+		left := make(chan error, 2)
+		s.HandleStream(31, func(_ context.Context, _ *ipc.Request, st *ipc.Stream) error {
+			go func() { // ends with the handler
+				_, err := st.Read(make([]byte, 1))
+				left <- err
+			}()
+			go func() { // ends with the handler, for lack of credit
+				_, err := st.Write(make([]byte, 1<<20))
+				left <- err
+			}()
+			return nil
+		})
+		st := open(t, ipctest.Client(t, s, nil), 31, "")
+		for range cap(left) {
+			if err := <-left; !errors.Is(err, io.ErrClosedPipe) {
+				t.Errorf("what is left behind sees %v", err)
+			}
+		}
+		if _, err := io.Copy(io.Discard, st); err != nil {
+			t.Errorf("read says %v", err)
+		}
+	})
 	t.Run("no stream operation", func(t *testing.T) {
 		st := open(t, ipctest.Client(t, s, nil), opEcho, "")
 		if _, err := st.Read(make([]byte, 1)); !errors.Is(err, errors.ErrUnsupported) {
