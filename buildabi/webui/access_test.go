@@ -257,7 +257,7 @@ func TestNarrow(t *testing.T) {
 		b.click("#tab-" + v.tab)
 		b.until(`document.querySelector(%q)`, v.drawn)
 		var wide []string
-		b.run(&wide, `[document.documentElement, ...document.querySelectorAll("main > section")]
+		b.run(&wide, `[document.documentElement, ...document.querySelectorAll("main > section, #detail")]
 			.filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.id + e.scrollWidth)`)
 		if len(wide) > 0 {
 			t.Errorf("%s: too wide: %q", v.tab, wide)

@@ -26,7 +26,7 @@ type host struct {
 	board   *buildabi.Board
 	address string
 	stop    func()
-	logs    chan io.ReadCloser // those to be served first
+	logs    chan io.ReadCloser // those to be served first; nil is none
 }
 
 const source = `const std = @import("std");
@@ -57,6 +57,9 @@ func startHostOf(t testing.TB, board buildabi.BoardOptions, address string, o bu
 	o.StepLog = func(step int) (io.ReadCloser, error) {
 		select {
 		case log := <-h.logs:
+			if log == nil {
+				return nil, fs.ErrNotExist
+			}
 			return log, nil
 		default:
 		}

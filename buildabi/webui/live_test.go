@@ -117,6 +117,7 @@ func TestReconnect(t *testing.T) {
 	b.until(`document.querySelector("#connection").innerText.includes("Connected")`)
 	b.until(`document.querySelector("#summary").innerText === "1 failed, 4 pending"`)
 	wantEqual(t, "still chosen", b.text("#chosen"), "step 1")
+	b.until(`document.querySelector("#log").innerText === "log of 1\nsecond line\n"`)
 	b.until(`!document.querySelector("#rebuild").disabled`)
 	h.stop() // with nothing going on, too, nobody is there to be asked
 	b.until(`document.querySelector("#rebuild").disabled`)

@@ -3,7 +3,9 @@
 package webui_test
 
 import (
+	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -52,6 +54,36 @@ func TestLogBegins(t *testing.T) {
 	b.until(`document.querySelector("#log").textContent === "log of 0\nsecond line\n"`)
 	b.quiet()
 }
+
+// TestLogOddities shows what is seen where there is no log, one that is empty, one too long or one cut short.
+func TestLogOddities(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V3, "127.0.0.1:0")
+	h.board.StartBuild(steps(4)...)
+	b.open(h.address)
+	b.until(`document.querySelector("#step-3")`)
+	for i, c := range []struct {
+		log  io.ReadCloser
+		want string
+	}{
+		{nil, `"This step has no log."`},
+		{io.NopCloser(strings.NewReader("")), `"Nothing printed."`},
+		{io.NopCloser(strings.NewReader(strings.Repeat("x", 3<<20) + "last")), `"x".repeat((1 << 20) - 4) + "last"`},
+	} {
+		h.logs <- c.log
+		b.click(fmt.Sprintf("#step-%d", i))
+		b.until(`document.querySelector("#log").textContent === %s`, c.want)
+	}
+	h.logs <- io.NopCloser(io.MultiReader(strings.NewReader("half"), cut{}))
+	b.click("#step-3")
+	b.until(`document.querySelector("#log").textContent.endsWith("\n(the log ends here: network error)")`)
+	b.quiet("404", "ERR_INCOMPLETE_CHUNKED_ENCODING")
+}
+
+// cut is a log that ends its connection.
+type cut struct{}
+
+func (cut) Read([]byte) (int, error) { panic(http.ErrAbortHandler) }
 
 // scrolled says where a log is seen.
 const scrolled = `(() => {

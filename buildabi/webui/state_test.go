@@ -104,7 +104,10 @@ func TestNothing(t *testing.T) {
 		document.querySelector("#detail").innerText.startsWith("No step chosen\n\nChoose one")`)
 	b.run(nil, `(() => { const f = document.querySelector("#search"); f.value = "b"; f.oninput(); })()`)
 	b.until(`document.querySelector("#none").innerText === "No step is like that."`)
-	b.themes(func(theme string) { b.readable(t, "nothing, "+theme) })
+	b.themes(func(theme string) {
+		b.until(`document.querySelector("#theme").ariaPressed === "%t"`, theme == "dark")
+		b.readable(t, "nothing, "+theme)
+	})
 	for tab, want := range map[string]string{"times": "No step has reported its time yet.",
 		"tests": "No step has reported its tests yet.", "fuzz": "Nothing is being fuzzed."} {
 		b.click("#tab-" + tab)

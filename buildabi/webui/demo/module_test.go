@@ -189,17 +189,22 @@ func replayed(t *testing.T, file string) {
 
 // TestNoModule shows that what keeps a build from starting is in the log.
 func TestNoModule(t *testing.T) {
-	address, stop := start(t, "-abi", "v1", t.TempDir())
-	c := dial(t, address, buildabi.V1)
-	s := watch(t, func() buildabi.Message { return next(t, c) })
-	if s.statuses["go build"] != buildabi.Failure {
-		t.Errorf("statuses %v", s.statuses)
+	bad := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(bad, "go.mod"), []byte("nonsense\n"), 0o666))
+	for dir, want := range map[string]string{
+		t.TempDir(): "does not contain main module", bad: "unknown directive"} {
+		address, stop := start(t, "-abi", "v1", dir)
+		c := dial(t, address, buildabi.V1)
+		s := watch(t, func() buildabi.Message { return next(t, c) })
+		if s.statuses["go build"] != buildabi.Failure || len(s.names) != 2 {
+			t.Errorf("statuses %v", s.statuses)
+		}
+		if log := s.log(t, address, "go build"); !strings.Contains(log, want) {
+			t.Errorf("log %q", log)
+		}
+		c.Close()
+		stop()
 	}
-	if log := s.log(t, address, "go build"); !strings.Contains(log, "does not contain main module") {
-		t.Errorf("log %q", log)
-	}
-	c.Close()
-	stop()
 }
 
 // TestMissingImport shows that a package that imports what there is not leaves the others their
@@ -255,5 +260,15 @@ func Test(t *testing.T) { fmt.Println("process", os.Getpid()); select {} }
 	}
 	if !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("the test goes on: %v", err)
+	}
+}
+
+// TestNoEvent shows that what a command prints besides events is in its log, too.
+func TestNoEvent(t *testing.T) {
+	var all logs
+	b := &building{logs: all.start(firstPackage), command: goTest}
+	b.read(strings.NewReader("{}\nplain\n{\"Action\":\"output\",\"Output\":\"of none\\n\"}\nlast"))
+	if got := string(b.logs[goTest].text); got != "plain\nof none\nlast" {
+		t.Errorf("log %q", got)
 	}
 }
