@@ -174,7 +174,7 @@ func ensureReadyLate(t *testing.T, keep bool) {
 	}
 	claim := <-claims
 	timeout, ok := errors.AsType[*lifecycle.TimeoutError](err)
-	if !ok || timeout.Who != claim.Info() {
+	if !ok || timeout.Who != claim.Info() || errors.Is(err, ipc.ErrNotRunning) {
 		t.Errorf("server that is late: %v; want %v named", err, claim.Info())
 	}
 	h.serveClaim(claim)
