@@ -86,6 +86,20 @@ func TestIdleExit(t *testing.T) {
 	}
 }
 
+// TestRelativeFolder names the folder as the client sees it. The server runs in another one.
+func TestRelativeFolder(t *testing.T) {
+	s := newSite(t)
+	cmd := s.command("call", "-dir", filepath.Base(s.dir), "hello")
+	cmd.Dir = filepath.Dir(s.dir)
+	first, err := parse(cmd.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second := s.mustRun("call", "again"); second.PID != first.PID {
+		t.Errorf("served by process %d, then by %d", first.PID, second.PID)
+	}
+}
+
 // TestFailedStart has a server that cannot have its endpoint: the client says why, and what the
 // server wrote to its log.
 func TestFailedStart(t *testing.T) {

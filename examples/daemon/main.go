@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -82,12 +83,7 @@ func (a *app) command(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if a.dir == "" {
-		a.ep, err = ipc.NewEndpoint("larder-daemon", a.scope)
-	} else {
-		a.ep, err = ipc.NewEndpointIn(a.dir, "larder-daemon", a.scope)
-	}
-	if err != nil {
+	if a.ep, err = a.endpoint(); err != nil {
 		return err
 	}
 	if a.timeout > 0 {
@@ -96,6 +92,18 @@ func (a *app) command(ctx context.Context, args []string) error {
 		defer cancel()
 	}
 	return v.do(a, ctx, rest)
+}
+
+func (a *app) endpoint() (ipc.Endpoint, error) {
+	if a.dir == "" {
+		return ipc.NewEndpoint("larder-daemon", a.scope)
+	}
+	dir, err := filepath.Abs(a.dir)
+	if err != nil {
+		return ipc.Endpoint{}, err
+	}
+	a.dir = dir // for the server, which runs in another folder
+	return ipc.NewEndpointIn(dir, "larder-daemon", a.scope)
 }
 
 // print prints v as JSON or the text.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,6 +78,36 @@ func TestEnsureExits(t *testing.T) {
 		t.Fatalf("server that exits at once: %v", err)
 	}
 	says(t, err, "exit status 3", "cannot read the configuration", "exited before it was ready")
+}
+
+// TestEnsureLog has logs of all kinds: the error quotes the end of what the server has written.
+func TestEnsureLog(t *testing.T) {
+	long := strings.Repeat("0123456789", 1000)
+	for _, c := range []struct {
+		name, before, after, want string
+	}{
+		{"appended to", "old\n", "old\nnew\n", "new"},
+		{"made", "", "new\n", "new"},
+		{"unchanged", "old\n", "old\n", ""},
+		{"rotated", "old and long\n", "new\n", "new"},
+		{"long", "old\n", "old\n" + long, long[len(long)-2048:]},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHost(t, "1")
+			o := h.options()
+			o.Log = h.ep.Beside(".log")
+			if err := os.WriteFile(o.Log, []byte(c.before), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			o.Spawn = func(context.Context, lifecycle.SpawnInfo) (<-chan error, error) {
+				return nil, errors.Join(errors.New("no"), os.WriteFile(o.Log, []byte(c.after), 0o600))
+			}
+			_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+			if start, ok := errors.AsType[*lifecycle.StartError](err); !ok || start.Log != c.want {
+				t.Errorf("quoted %v, want %q", err, c.want)
+			}
+		})
+	}
 }
 
 func TestEnsureSaysWhyNot(t *testing.T) {
