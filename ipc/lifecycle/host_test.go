@@ -103,7 +103,7 @@ func (h *host) serve(starter *lifecycle.Readiness) <-chan error {
 }
 
 func (h *host) echoServer() *ipc.Server {
-	srv := ipc.NewServer(&ipc.ServerOptions{Version: h.version})
+	srv := ipc.NewServer(&ipc.ServerOptions{Version: h.version, Events: h.note})
 	srv.Handle(opEcho, func(_ context.Context, r *ipc.Request) (*ipc.Response, error) {
 		return r.Reply(r.Payload), nil
 	})

@@ -28,7 +28,8 @@ func playSleeper([]string) int {
 	return 0
 }
 
-// playHolder claims the endpoint in a folder, and serves it if told to, until its input ends.
+// playHolder claims the endpoint in a folder, and serves it if told to, until its input ends. One
+// that lingers says when it is drained, and goes on until then.
 func playHolder(args []string) int {
 	ep, err := ipc.NewEndpointIn(args[0], "test")
 	if err != nil {
@@ -48,6 +49,9 @@ func playHolder(args []string) int {
 	ended := make(chan error)
 	go func() { ended <- srv.Serve(context.Background(), claim) }()
 	for !ep.Listening() {
+	}
+	if args[1] == "linger" {
+		go func() { <-ended; fmt.Println("drained"); ended <- nil }()
 	}
 	playSleeper(nil)
 	srv.Close()

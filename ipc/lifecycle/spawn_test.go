@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -115,8 +116,12 @@ func TestReadinessLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lifecycle.NewSpawnInfo(w).Starter().Fail(errors.New(strings.Repeat("z", 10000)))
-	says(t, lifecycle.AwaitReady(t.Context(), r, nil), "zzz")
+	lifecycle.NewSpawnInfo(w).Starter().Fail(errors.New(strings.Repeat("z", 100000))) // and does not wait
+	line, err := io.ReadAll(r)
+	r.Close()
+	if text := string(line); len(line) != 4096 || !strings.HasPrefix(text, "failed: zzz") || text[4095] != '\n' || err != nil {
+		t.Errorf("told %d bytes, %.20q, %v", len(line), line, err)
+	}
 }
 
 // TestStarterHears has a claim tell the starter how it went, without any doing of the server.

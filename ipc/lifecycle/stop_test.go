@@ -35,6 +35,9 @@ func TestStop(t *testing.T) {
 		asked[0].Server != os.Getpid() {
 		t.Errorf("asked: %+v", asked)
 	}
+	if died := h.noted(ipc.EventDiedRequest); len(died) != 1 || died[0].Reason != "test" {
+		t.Errorf("the server says: %+v", died)
+	}
 }
 
 func TestStopProcess(t *testing.T) {
@@ -104,6 +107,69 @@ func TestStopCallRuns(t *testing.T) {
 	}
 	finish <- true
 	if err := errors.Join(<-called, <-stopped); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStopLingers has a server that has given everything up and does not end: it may still write.
+func TestStopLingers(t *testing.T) {
+	ep, dir := newEndpoint(t)
+	c := startHolder(t, dir, "linger")
+	stopped := make(chan error, 1)
+	go func() {
+		outcome, err := lifecycle.Stop(t.Context(), ep, nil)
+		if outcome != lifecycle.Drained {
+			t.Errorf("stop: %v", outcome)
+		}
+		stopped <- err
+	}()
+	if line, err := c.Out.ReadString('\n'); line != "drained\n" {
+		t.Fatal(line, err)
+	}
+	select {
+	case err := <-stopped:
+		t.Fatalf("stopped while the process lives: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	c.Wait()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStopKillFails cannot end a server that hangs, and does not say that it has: not even if that
+// no longer says who it is.
+func TestStopKillFails(t *testing.T) {
+	h := newHost(t, "1")
+	h.wedge("1")
+	cause := errors.New("not permitted")
+	_, err := lifecycle.Stop(t.Context(), h.ep, &lifecycle.StopOptions{
+		Kill: func(context.Context, ipc.Process) error {
+			return errors.Join(cause, os.Truncate(h.ep.Beside(lifecycle.ClaimSuffix), 0))
+		},
+		ProbeTimeout: 20 * time.Millisecond, StopTimeout: 20 * time.Millisecond,
+	})
+	if _, ok := errors.AsType[*lifecycle.TimeoutError](err); !ok || !errors.Is(err, cause) {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+// TestStopGivenUp is ended by its caller while the server finishes a call.
+func TestStopGivenUp(t *testing.T) {
+	h := newHost(t, "1")
+	_, finish, called := h.busyServer("1")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("the user has closed the window")
+	_, err := lifecycle.Stop(ctx, h.ep, &lifecycle.StopOptions{Events: func(e ipc.Event) {
+		if e.Kind == lifecycle.EventStopAsked {
+			time.AfterFunc(20*time.Millisecond, func() { cancel(cause) })
+		}
+	}})
+	if !errors.Is(err, cause) {
+		t.Errorf("stop: %v", err)
+	}
+	finish <- true
+	if err := <-called; err != nil {
 		t.Error(err)
 	}
 }
@@ -203,14 +269,51 @@ func TestStopNobodyElse(t *testing.T) {
 		return nil
 	}
 	_, err = lifecycle.Stop(t.Context(), h.ep, &lifecycle.StopOptions{
-		Kill: kill, ProbeTimeout: 20 * time.Millisecond,
+		Kill: kill, ProbeTimeout: 20 * time.Millisecond, Events: h.note,
 	})
-	if timeout, ok := errors.AsType[*lifecycle.TimeoutError](err); !ok || timeout.Err == nil {
-		t.Errorf("stop: %v", err)
+	timeout, ok := errors.AsType[*lifecycle.TimeoutError](err)
+	if !ok || timeout.Err == nil || len(h.noted(lifecycle.EventKill)) > 0 {
+		t.Errorf("stop: %v, events %+v", err, h.events)
 	}
 	o := h.options()
 	o.Kill, o.ProbeTimeout = kill, 20*time.Millisecond
 	if _, err := lifecycle.Ensure(t.Context(), h.ep, o); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("ensure: %v", err)
+	}
+}
+
+// TestStopDead finds a lock that is held in the name of a process that is dead: nobody is killed
+// under its number.
+func TestStopDead(t *testing.T) {
+	ep, _ := newEndpoint(t)
+	defer lockDead(t, ep)()
+	_, err := lifecycle.Stop(t.Context(), ep, &lifecycle.StopOptions{
+		Kill: func(_ context.Context, p ipc.Process) error {
+			t.Errorf("kill of process %+v", p)
+			return nil
+		},
+		ProbeTimeout: 10 * time.Millisecond, StopTimeout: 10 * time.Millisecond,
+	})
+	if _, ok := errors.AsType[*lifecycle.TimeoutError](err); !ok {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+// TestStopWaits has another process start a server and not go on: it is named when the time is up.
+func TestStopWaits(t *testing.T) {
+	ep, _ := newEndpoint(t)
+	_, p := startSleeper(t)
+	unlock, err := lifecycle.HoldStart(t.Context(), ep, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	const short = 10 * time.Millisecond
+	_, err = lifecycle.Stop(t.Context(), ep, &lifecycle.StopOptions{
+		ProbeTimeout: short, DrainTimeout: short, StopTimeout: short,
+	})
+	timeout, ok := errors.AsType[*lifecycle.TimeoutError](err)
+	if !ok || timeout.Who.Process != p {
+		t.Errorf("stop: %v", err)
 	}
 }
