@@ -145,7 +145,9 @@ func TestPipelineEnds(t *testing.T) {
 	}
 	defer extra.Close()
 	cmd := s.command("call", "hello")
-	passOn(cmd, theirs)
+	for range 3 { // the first number is taken again, by what the server does get
+		passOn(cmd, theirs)
+	}
 	out, err := parse(cmd.CombinedOutput())
 	theirs.Close()
 	if err != nil || !out.Started {

@@ -81,8 +81,13 @@ func TestFindExecutableBeside(t *testing.T) {
 
 func TestFindExecutableName(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"", ".", "..", "a/b", "/bin/sh", dir} {
-		o := &lifecycle.FindOptions{Dirs: []string{dir}}
+	inner := filepath.Join(dir, "a")
+	if err := os.Mkdir(inner, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b := writeProgram(t, inner, "b.exe", 0o700)
+	for _, name := range []string{"", ".", "..", "a/b.exe", "../a/b.exe", b, dir} {
+		o := &lifecycle.FindOptions{Dirs: []string{dir, inner}}
 		if got, err := lifecycle.FindExecutable(name, o); err == nil {
 			t.Errorf("name %q found %q", name, got)
 		}

@@ -85,6 +85,7 @@ func (o *Owners) Run(ctx context.Context) error {
 		select {
 		case <-added:
 		case p := <-gone:
+			delete(watched, p)
 			if o.remove(p) == 0 {
 				o.report()
 				return nil

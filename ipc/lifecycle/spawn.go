@@ -119,6 +119,11 @@ func awaitReady(ctx context.Context, f *os.File, exited <-chan error) error {
 		return err
 	case err = <-exited:
 		err = exitError(err)
+		select {
+		case told := <-reply:
+			reply <- told
+		case <-time.After(lookTime): // another process has got the handle
+		}
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}

@@ -88,6 +88,28 @@ func TestReadinessHandle(t *testing.T) {
 	r.Fail(nil)
 }
 
+// TestReadinessAndExit has the news of a process's exit while its handle is open, which some other
+// process may have got from it. What it told before counts, whichever of the news comes first.
+func TestReadinessAndExit(t *testing.T) {
+	exit := func(told string) error {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		w.WriteString(told)
+		exited := make(chan error, 1)
+		exited <- errors.New("exit status 3")
+		return lifecycle.AwaitReady(t.Context(), r, exited)
+	}
+	for range 50 {
+		if err := exit("failed: because\n"); err == nil || err.Error() != "because" {
+			t.Fatal(err)
+		}
+	}
+	says(t, exit(""), "exit status 3")
+}
+
 // TestReadinessLimits has a server with much to say, and one that says something else.
 func TestReadinessLimits(t *testing.T) {
 	for name, c := range map[string]struct{ told, want string }{

@@ -141,7 +141,7 @@ func TestStopLingers(t *testing.T) {
 // no longer says who it is.
 func TestStopKillFails(t *testing.T) {
 	h := newHost(t, "1")
-	h.wedge("1")
+	defer h.wedge("1").Close()
 	cause := errors.New("not permitted")
 	_, err := lifecycle.Stop(t.Context(), h.ep, &lifecycle.StopOptions{
 		Kill: func(context.Context, ipc.Process) error {

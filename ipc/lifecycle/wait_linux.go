@@ -32,7 +32,8 @@ func waitGone(ctx context.Context, p ipc.Process, pause time.Duration) error {
 	if err != nil {
 		return err
 	}
-	// The descriptor becomes readable when the process ends, and has nothing to read.
+	// The descriptor becomes readable when the process ends, and has nothing to read. The first look
+	// is before any wait: the number may have gone to another process already.
 	err = raw.Read(func(uintptr) bool { return !p.Alive() })
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -40,7 +41,7 @@ func waitGone(ctx context.Context, p ipc.Process, pause time.Duration) error {
 	return err
 }
 
-// openProcess returns a descriptor of the process itself, which no number stands for.
+// openProcess returns a descriptor of the process that has the number now.
 func openProcess(p ipc.Process) (*os.File, error) {
 	if p.PID <= 0 {
 		return nil, os.ErrProcessDone
@@ -52,10 +53,5 @@ func openProcess(p ipc.Process) (*os.File, error) {
 	if errno != 0 {
 		return nil, os.NewSyscallError("pidfd_open", errno)
 	}
-	f := os.NewFile(fd, "process")
-	if !p.Alive() { // the number had gone to another one before
-		f.Close()
-		return nil, os.ErrProcessDone
-	}
-	return f, nil
+	return os.NewFile(fd, "process"), nil
 }
