@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"context"
-	"errors"
 	"os"
 	"syscall"
 	"time"
@@ -18,13 +17,11 @@ const (
 // waitGone returns when the process has ended, or with the cause of ctx's end. pause is how often
 // it looks where it cannot wait for the event itself.
 func waitGone(ctx context.Context, p ipc.Process, pause time.Duration) error {
-	f, err := openProcess(p)
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
+	fd, _, errno := syscall.Syscall(sysPidfdOpen, uintptr(p.PID), nonblock, 0)
+	if errno != 0 {
+		return pollGone(ctx, p, pause) // it has ended, or the kernel is old
 	}
-	if err != nil {
-		return pollGone(ctx, p, pause)
-	}
+	f := os.NewFile(fd, "process")
 	defer f.Close()
 	stop := context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -39,19 +36,4 @@ func waitGone(ctx context.Context, p ipc.Process, pause time.Duration) error {
 		return context.Cause(ctx)
 	}
 	return err
-}
-
-// openProcess returns a descriptor of the process that has the number now.
-func openProcess(p ipc.Process) (*os.File, error) {
-	if p.PID <= 0 {
-		return nil, os.ErrProcessDone
-	}
-	fd, _, errno := syscall.Syscall(sysPidfdOpen, uintptr(p.PID), nonblock, 0)
-	if errno == syscall.ESRCH {
-		return nil, os.ErrProcessDone
-	}
-	if errno != 0 {
-		return nil, os.NewSyscallError("pidfd_open", errno)
-	}
-	return os.NewFile(fd, "process"), nil
 }
