@@ -112,6 +112,9 @@ func TestFollowOther(t *testing.T) {
 	if c, err := f.Coverage(); !errors.Is(err, seenpcs.ErrFormat) {
 		t.Errorf("coverage %+v, %v", c, err)
 	}
+	if pcs, err := f.PCs(); !errors.Is(err, seenpcs.ErrFormat) {
+		t.Errorf("program counters %x, %v", pcs, err)
+	}
 }
 
 func TestOpenRefuses(t *testing.T) {
