@@ -132,6 +132,58 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// abbreviations are of kinds of unit: 1 has a line table and a folder, 2 only a folder, and 3 is as 1,
+// but no unit of its own.
+var abbreviations = []byte{1, 0x11, 0, 0x10, 0x17, 0x1b, 8, 0, 0, 2, 0x11, 0, 0x1b, 8, 0, 0,
+	3, 0x3c, 0, 0x10, 0x17, 0x1b, 8, 0, 0, 0}
+
+// unit is one of a kind, in a folder.
+func unit(kind byte, folder string) []byte {
+	b := []byte{4, 0, 0, 0, 0, 0, 8, kind}
+	if kind != 2 {
+		b = append(b, 0, 0, 0, 0)
+	}
+	return withLength(append(append(b, folder...), 0))
+}
+
+// lineTable is that of rows.c.
+func lineTable(program []byte) []byte {
+	head := []byte{1, 1, 1, 0xfb, 14, 10, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0}
+	head = append(append(head, "rows.c"...), 0, 0, 0, 0, 0)
+	b := binary.LittleEndian.AppendUint32([]byte{4, 0}, uint32(len(head)))
+	return withLength(append(append(b, head...), program...))
+}
+
+func withLength(b []byte) []byte {
+	return append(binary.LittleEndian.AppendUint32(nil, uint32(len(b))), b...)
+}
+
+// TestResolveUnits shows which units are looked at, that the first one with a row has it, and that
+// nothing is between two sequences or in one that goes backwards.
+func TestResolveUnits(t *testing.T) {
+	program := []byte{
+		0, 9, 2, 0, 0x10, 0, 0, 0, 0, 0, 0, 1, // at 0x1000: line 1
+		2, 0x10, 0, 1, 1, // to 0x1010
+		0, 9, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 3, 4, 1, // at 0x2000: line 5
+		0, 9, 2, 0, 0x1f, 0, 0, 0, 0, 0, 0, 1, // at 0x1f00: line 5
+		2, 0x20, 0, 1, 1, // to 0x1f20
+	}
+	info := slices.Concat(unit(2, "/n"), unit(3, "/q"), unit(1, "/p"), unit(1, "/r"))
+	r, err := resolver(t, machO(t, map[string][]byte{
+		"abbrev": abbreviations, "info": info, "line": lineTable(program)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := r.Index([]uint64{0x1000, 0x1010, 0x1500, 0x1f00, 0x2000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"/p/rows.c:1", "/:0", "/:0", "/p/rows.c:5", "/:0"}
+	if got := places(index); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestResolveRowsWithoutLine has a line table such as LLVM writes, with rows of line 0.
 func TestResolveRowsWithoutLine(t *testing.T) {
 	program := []byte{
@@ -143,18 +195,8 @@ func TestResolveRowsWithoutLine(t *testing.T) {
 		2, 1, 3, 4, 1, // address +1: line 4
 		2, 1, 0, 1, 1, // address +1: the end
 	}
-	head := []byte{1, 1, 1, 0xfb, 14, 10, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0}
-	head = append(append(head, "rows.c"...), 0, 0, 0, 0, 0)
-	line := binary.LittleEndian.AppendUint32([]byte{4, 0}, uint32(len(head)))
-	line = append(append(line, head...), program...)
-	unit := []byte{4, 0, 0, 0, 0, 0, 8, 1, 0, 0, 0, 0, '/', 'p', 0}
-	withLength := func(b []byte) []byte {
-		return append(binary.LittleEndian.AppendUint32(nil, uint32(len(b))), b...)
-	}
 	r, err := resolver(t, machO(t, map[string][]byte{
-		"abbrev": {1, 0x11, 0, 0x10, 0x17, 0x1b, 8, 0, 0, 0}, // its line table, its folder
-		"info":   withLength(unit), "line": withLength(line),
-	}))
+		"abbrev": abbreviations, "info": unit(1, "/p"), "line": lineTable(program)}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,6 +243,9 @@ func TestEntryPoint(t *testing.T) {
 		if got, ok := seenpcs.EntryPoint(index, pcs, c.start); got != c.want || ok != c.ok {
 			t.Errorf("a test at %x begins at %d, %v, want %d, %v", c.start, got, ok, c.want, c.ok)
 		}
+	}
+	if got, ok := seenpcs.EntryPoint(&buildabi.SourceIndex{}, pcs, 0x401000); ok {
+		t.Errorf("a test begins at %d of no locations", got)
 	}
 }
 
