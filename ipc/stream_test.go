@@ -388,6 +388,35 @@ func TestStreamEnds(t *testing.T) {
 	})
 }
 
+// TestCloseWakes closes a stream whose reader or writer waits and reads the connection meanwhile, which
+// nothing else will interrupt.
+func TestCloseWakes(t *testing.T) {
+	s := streamServer(t, nil)
+	for name, wait := range map[string]func(*ipc.Stream) error{
+		"reader": func(st *ipc.Stream) error { _, err := st.Read(make([]byte, 1)); return err },
+		"writer": func(st *ipc.Stream) error { _, err := st.Write(make([]byte, 1<<20)); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := ipctest.Client(t, s, &ipc.ClientOptions{PingEvery: -1})
+			st := open(t, c, opStuck, "")
+			ended := make(chan error, 1)
+			go func() { ended <- wait(st) }() // ends with the stream
+			for !ipc.Reading(c) {
+				<-time.After(time.Millisecond)
+			}
+			st.Close()
+			select {
+			case err := <-ended:
+				if !errors.Is(err, ipc.ErrClosed) {
+					t.Errorf("it says %v", err)
+				}
+			case <-time.After(20 * time.Second):
+				t.Error("it waits on")
+			}
+		})
+	}
+}
+
 // TestStreamLetsSmallCallsThrough moves a large amount on one connection while small calls are made.
 func TestStreamLetsSmallCallsThrough(t *testing.T) {
 	total := int64(64 << 20)
