@@ -44,7 +44,7 @@ func (h *handler) knowsHost(host string) bool {
 func (h *handler) knowsOrigin(r *http.Request) bool {
 	for _, origin := range r.Header.Values("Origin") {
 		u, err := url.Parse(origin)
-		own := err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+		own := err == nil && strings.EqualFold(u.Host, r.Host)
 		if !own && !slices.Contains(h.Origins, origin) {
 			return false
 		}

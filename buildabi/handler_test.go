@@ -357,7 +357,7 @@ func TestCompileLeft(t *testing.T) {
 
 func TestAdmission(t *testing.T) {
 	h := buildabi.NewHandler(buildabi.NewBoard(nil), &buildabi.HandlerOptions{Files: page(),
-		Hosts: []string{"build.example", "[fe80::1]"}, Origins: []string{"https://ci.example"}})
+		Hosts: []string{"Build.example", "[FE80::1]"}, Origins: []string{"https://ci.example"}})
 	for _, c := range []struct {
 		name   string
 		header []string
@@ -387,6 +387,12 @@ func TestAdmission(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.name, w.Code, c.code)
 		}
 	}
+	r := httptest.NewRequest("GET", "http://localhost/", nil)
+	r.Header["Origin"] = []string{"http://localhost", "http://evil.example"}
+	w := httptest.NewRecorder()
+	if h.ServeHTTP(w, r); w.Code != 403 {
+		t.Errorf("of two origins: %d", w.Code)
+	}
 }
 
 func TestToken(t *testing.T) {
@@ -404,6 +410,9 @@ func TestToken(t *testing.T) {
 		t.Fatalf("with the token: %d, %v", w.Code, cookies)
 	}
 	c := cookies[0]
+	if strings.Contains(c.Value, "sesame") {
+		t.Errorf("the cookie tells the token: %v", c)
+	}
 	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != "/p/" {
 		t.Errorf("cookie %v", c)
 	}
