@@ -103,6 +103,10 @@ func TestOutput(t *testing.T) {
 	if code != exitOK || stdout != want || stderr != "" {
 		t.Errorf("exit code %d, printed\n%s%s, want\n%s", code, stdout, stderr, want)
 	}
+	named := recorded("s2c 00000000000000000000000001000000" + "03000000" + "3c613e" + "00")
+	if _, stdout, _ := dump(named, "-"); !strings.Contains(stdout, `"step_names":["<a>"]`) {
+		t.Errorf("a name is printed in %s", stdout)
+	}
 }
 
 // TestFailures shows what is said of messages that are none, and after which lines.
