@@ -122,6 +122,10 @@ func (q *trial) hits(p *entryPlace) bool {
 	return slices.ContainsFunc(q.Harms, func(h harm) bool { return h.hits(p) })
 }
 
+func (q *trial) hitsIndex() bool {
+	return slices.ContainsFunc(q.Harms, func(h harm) bool { return strings.HasPrefix(h.File, "index") })
+}
+
 // group is the kind of the files that are harmed, and how.
 func (q *trial) group() string {
 	h := q.Harms[len(q.Harms)-1]

@@ -145,15 +145,6 @@ func exists(name string) bool {
 	return err == nil
 }
 
-func (v *survivor) hitsIndex() bool {
-	for _, h := range v.Harms {
-		if strings.HasPrefix(h.File, "index") {
-			return true
-		}
-	}
-	return false
-}
-
 func (v *survivor) open(ctx context.Context) (err error) {
 	o := batteryOptions()
 	o.Logger = slog.New(compactionCount{&v.compacts})
@@ -179,9 +170,10 @@ func (v *survivor) look() (lost []int) {
 	return lost
 }
 
-// newEntries is how many entries are put over the damage: many where it is in the index that they are put into.
+// newEntries is how many entries are put over the damage: many where it is in the index, so that its compaction runs over
+// what nothing has noticed.
 func (v *survivor) newEntries() int {
-	if v.hitsIndex() && !v.Noticed {
+	if v.hitsIndex() {
 		return survivorPuts
 	}
 	return 200

@@ -101,13 +101,8 @@ func choose(t *testing.T, rng *rand.Rand, all []*trial, part string) []*trial {
 			t.Fatalf("-battery %q", part)
 		}
 	}
-	return sample(rng, slices.DeleteFunc(slices.Clone(all), mayEndProcess), n)
+	return sample(rng, all, n)
 }
-
-// mayEndProcess picks the trials that change a table behind unchanged times. One that hits the trailer of a block is seen
-// by nobody before a compaction of the engine slices by it, on a goroutine of its own, and that ends the process: a
-// known limit, which only -battery all and its pieces run into.
-func mayEndProcess(q *trial) bool { return q.Unnoticed }
 
 func sample(rng *rand.Rand, all []*trial, n int) (list []*trial) {
 	groups := map[string][]*trial{}
@@ -201,7 +196,7 @@ func (y *tally) judge(t *testing.T, q *trial, r *survival) {
 	if lost*100 > intact || len(q.Harms) == 0 && lost > 0 {
 		t.Errorf("%v: %d of %d intact entries are lost", q, lost, intact)
 	}
-	if !q.Unnoticed || r.Noticed {
+	if !q.hitsIndex() || r.Noticed {
 		return
 	}
 	if y.Compacted++; r.Compactions == 0 && !r.Rebuilt {
