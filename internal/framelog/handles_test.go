@@ -1,6 +1,7 @@
 package framelog_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,10 +14,11 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// gate holds up the next read of a segment's file and notes what happens to that file
-// meanwhile.
+// gate holds up the next call of one kind, a read, on a segment's file, and notes what happens
+// to that file meanwhile.
 type gate struct {
 	path    string
+	kind    vfs.Kind
 	entered chan struct{}
 	open    chan struct{}
 	once    sync.Once
@@ -26,14 +28,14 @@ type gate struct {
 }
 
 func newGate(segment uint64) *gate {
-	return &gate{path: fileOf(segment), entered: make(chan struct{}), open: make(chan struct{})}
+	return &gate{path: fileOf(segment), kind: vfs.OpRead, entered: make(chan struct{}), open: make(chan struct{})}
 }
 
 func (g *gate) hook(op vfs.Op) vfs.Fault {
 	if op.Path != g.path {
 		return vfs.Fault{}
 	}
-	if op.Kind == vfs.OpRead {
+	if op.Kind == g.kind {
 		g.once.Do(func() {
 			close(g.entered)
 			<-g.open
@@ -105,6 +107,49 @@ func blockedRead(t *testing.T, l *framelog.Log, m model, p framelog.Pos, g *gate
 	}
 	close(g.open)
 	wg.Wait()
+}
+
+// A file that is replaced while a Sync runs is not closed under it, and is passed over when its
+// turn comes later.
+func TestReplacedDuringSync(t *testing.T) {
+	for name, segment := range map[string]uint64{"the file in hand": 2, "the next file": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l, mem, faults := faulty(t)
+				m := model{}
+				for l.End().Segment < 2 {
+					m.fill(t, l, 1)
+				}
+				g := newGate(segment)
+				g.kind = vfs.OpSync
+				faults.SetHook(g.hook)
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					if err := l.Sync(); err != nil {
+						t.Error(err)
+					}
+				})
+				<-g.entered
+				faults.SetHook(vfs.Chain(once(failedWrite()), once(failKinds(syscall.EIO, vfs.OpSync)), g.hook))
+				wg.Go(func() {
+					if _, err := appendAll(l, "is not written"); !errors.Is(err, syscall.EIO) {
+						t.Error(err)
+					}
+				})
+				synctest.Wait()
+				if g.seen(vfs.OpClose) {
+					t.Error("closed during its sync")
+				}
+				close(g.open)
+				wg.Wait()
+				if files, err := mem.ReadDir(dir); len(files) != 2 || err != nil {
+					t.Errorf("%d files, %v, want two segments", len(files), err)
+				}
+				m.intact(t, l)
+				m.intact(t, open(t, mem.Crash(vfs.Loss{}), dir, small()))
+			})
+		})
+	}
 }
 
 // Resume opens the file anew, but not under a read.
