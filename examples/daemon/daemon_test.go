@@ -115,6 +115,42 @@ func TestFailedStart(t *testing.T) {
 	os.Remove(lock)
 }
 
+// TestEvents reads the file that client and server append to: it tells who did what, and why.
+func TestEvents(t *testing.T) {
+	s := newSite(t)
+	got := s.mustRun("call", "hello")
+	if outcome, err := lifecycle.Stop(t.Context(), s.ep, nil); outcome != lifecycle.Drained || err != nil {
+		t.Fatal(outcome, err)
+	}
+	text, err := os.ReadFile(s.ep.Beside(".events"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type event struct {
+		Kind, Endpoint, Instance, Version, Executable, Reason string
+		PID, Server                                           int
+	}
+	told := make(map[string]event)
+	for line := range bytes.Lines(text) {
+		var e event
+		if err := json.Unmarshal(line, &e); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		told[e.Kind] = e
+	}
+	for _, kind := range []string{lifecycle.EventClaimed, lifecycle.EventListening, lifecycle.EventReady,
+		ipc.EventDiedRequest, lifecycle.EventRefusing, lifecycle.EventReleased} {
+		if e := told[kind]; e.Server != got.PID || e.Instance != got.Instance {
+			t.Errorf("%s: %+v of server %+v", kind, e, got)
+		}
+	}
+	attempt := told[lifecycle.EventSpawnAttempt]
+	if attempt.PID == got.PID || attempt.Endpoint != s.ep.String() || attempt.Reason != lifecycle.ReasonNotRunning ||
+		!filepath.IsAbs(attempt.Executable) || attempt.Version != "1" {
+		t.Errorf("attempt: %+v", attempt)
+	}
+}
+
 // TestEventsRotate starts a server with a file of events that is full.
 func TestEventsRotate(t *testing.T) {
 	s := newSite(t)
@@ -159,6 +195,26 @@ func TestPipelineEnds(t *testing.T) {
 	}
 	if got := s.server(t); got.PID != out.PID {
 		t.Errorf("served by %d, now by %d", out.PID, got.PID)
+	}
+}
+
+// TestTimeoutOfServer bounds a server too: it drains when its time is up, long before it is idle.
+func TestTimeoutOfServer(t *testing.T) {
+	s := newSite(t)
+	out, err := s.command("serve", "-timeout", "100ms", "-idle", "5s").CombinedOutput()
+	if err != nil || s.count(ipc.EventDiedCancelled) != 1 {
+		t.Errorf("%s, %v", out, err)
+	}
+}
+
+// TestKillOther kills nobody who has the number of the process that is meant: here this one.
+func TestKillOther(t *testing.T) {
+	own, err := ipc.ProcessOf(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kill(t.Context(), ipc.Process{PID: own.PID, Start: own.Start - 1}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -98,10 +98,13 @@ func (r *reach) spawn(_ context.Context, info lifecycle.SpawnInfo) (<-chan error
 // kill ends a process at once, unless its number has gone to another one.
 func kill(_ context.Context, p ipc.Process) error {
 	found, err := os.FindProcess(p.PID)
-	if err != nil || !p.Alive() {
+	if err != nil {
 		return nil // it has ended
 	}
 	defer found.Release()
+	if !p.Alive() {
+		return nil
+	}
 	if err := found.Kill(); !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}

@@ -14,6 +14,7 @@ const (
 	StartSuffix   = startSuffix
 	FailureSuffix = failureSuffix
 	BackoffMax    = backoffMax
+	OwnerPause    = ownerPause
 )
 
 // NewSpawnInfo is what Spawn would get, with a handle to tell readiness.

@@ -25,6 +25,9 @@ func TestOptionDefaults(t *testing.T) {
 			t.Errorf("%s: version \"\" is not the only one that is used", name)
 		}
 	}
+	if lifecycle.OwnerPause != 5*time.Second {
+		t.Errorf("owners are looked at every %v", lifecycle.OwnerPause)
+	}
 	o := lifecycle.Options{Timeout: 1, ProbeTimeout: 2, DrainTimeout: 3, StopTimeout: 4}
 	c, err := o.WithDefaults()
 	if err != nil || c.Timeout != 1 || c.ProbeTimeout != 2 || c.DrainTimeout != 3 || c.StopTimeout != 4 ||
