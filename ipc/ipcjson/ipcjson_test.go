@@ -128,6 +128,26 @@ func TestSlog(t *testing.T) {
 	}
 }
 
+// TestSlogQuiet has a logger that wants neither warnings nor less.
+func TestSlogQuiet(t *testing.T) {
+	var b bytes.Buffer
+	hook := ipcjson.Slog(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelError})))
+	hook(event)
+	if b.Len() > 0 {
+		t.Errorf("records\n%s", &b)
+	}
+}
+
+// TestCodecAppends keeps what is there, and returns nothing with an error.
+func TestCodecAppends(t *testing.T) {
+	if b, err := (ipcjson.Codec{}).Append([]byte("kept"), 1); string(b) != "kept1" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+	if b, err := (ipcjson.Codec{}).Append([]byte("kept"), func() {}); b != nil || err == nil {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
 func ExampleCodec() {
 	type point struct{ X, Y int }
 	b, err := ipcjson.Codec{}.Append(nil, point{1, 2})

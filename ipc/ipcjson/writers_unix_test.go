@@ -33,6 +33,9 @@ func TestManyWriters(t *testing.T) {
 		})
 	}
 	all.Wait()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("file %v, %v", info, err)
+	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
