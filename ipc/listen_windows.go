@@ -113,7 +113,7 @@ func (l *Listener) take() (*os.File, []syscall.Handle, error) {
 		return nil, nil, fs.ErrClosed
 	}
 	var got *instance
-	kept := l.pending[:0]
+	kept, rush := l.pending[:0], true
 	for _, i := range l.pending {
 		err := errIOPending
 		if signalled(i.waiting.HEvent) {
@@ -122,21 +122,23 @@ func (l *Listener) take() (*os.File, []syscall.Handle, error) {
 		switch {
 		case err == 0 && got == nil:
 			got = i
-		case err == 0 || err == errIOPending || i.again() == nil:
+		case err == 0:
 			kept = append(kept, i)
+		case err == errIOPending || i.again() == nil:
+			kept, rush = append(kept, i), false
 		default:
 			i.close()
 		}
 	}
 	l.pending = kept
+	if got != nil && rush { // nobody else could have connected
+		l.want = min(2*l.want, mostPending)
+	}
 	return l.replaced(got)
 }
 
 // replaced fills the gap that got leaves before it is served.
 func (l *Listener) replaced(got *instance) (*os.File, []syscall.Handle, error) {
-	if got != nil && len(l.pending) == 0 {
-		l.want = min(2*l.want, mostPending)
-	}
 	err := l.fill()
 	if got != nil {
 		return got.file(l.ep.addr), nil, nil
