@@ -62,8 +62,9 @@ func opened(t *testing.T) *browser {
 	b := launch(t)
 	h := startHost(t, buildabi.V3, "127.0.0.1:0")
 	b.open(h.address)
-	h.fuzz(h.fill(10))
-	b.until(`document.querySelector("#step-2")`)
+	u := h.fill(10)
+	b.until(`document.querySelector("#step-2") && document.querySelector("#elapsed").innerText`)
+	h.fuzz(u)
 	b.click("#step-2")
 	return b
 }
@@ -157,7 +158,7 @@ func TestNames(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"button Rebuild", "button Dark theme", "searchbox Search steps",
+	for _, want := range []string{"button Rebuild", "status Build", "status Connection", "timer Elapsed time", "button Dark theme", "searchbox Search steps",
 		"combobox Show steps", "listbox Steps", "tab Fuzzing", "tabpanel Fuzzing", "log Log of the step",
 		"option step 2 failed, 2.00 s", "columnheader Time", "combobox Source file", "button main.zig:3"} {
 		if !found[want] {

@@ -26,6 +26,7 @@ type host struct {
 	board   *buildabi.Board
 	address string
 	stop    func()
+	files   fstest.MapFS       // the sources
 	logs    chan io.ReadCloser // those to be served first; nil is none
 }
 
@@ -49,10 +50,10 @@ func startHostOf(t testing.TB, board buildabi.BoardOptions, address string, o bu
 	l, err := net.Listen("tcp", address)
 	must(t, err)
 	h := &host{t: t, version: board.Version, address: l.Addr().String(), logs: make(chan io.ReadCloser, 1),
-		board: buildabi.NewBoard(&board)}
-	files := fstest.MapFS{"src/main.zig": {Data: []byte(source)}, "src/other.zig": {Data: []byte("//\n")}}
+		board: buildabi.NewBoard(&board),
+		files: fstest.MapFS{"src/main.zig": {Data: []byte(source)}, "src/other.zig": {Data: []byte("//\n")}}}
 	o.Sources = func(directory, basename string) (fs.File, error) {
-		return files.Open(directory + "/" + basename)
+		return h.files.Open(directory + "/" + basename)
 	}
 	o.StepLog = func(step int) (io.ReadCloser, error) {
 		select {
@@ -173,6 +174,29 @@ func TestViews(t *testing.T) {
 		b.until(`document.querySelector("#status").innerText === "Idle"`)
 		b.until(`!document.querySelector("#rebuild").disabled`)
 	})
+	b.quiet()
+}
+
+// TestSources shows that sources are found by names of any length.
+func TestSources(t *testing.T) {
+	b := launch(t)
+	h := startHost(t, buildabi.V3, "127.0.0.1:0")
+	index := &buildabi.SourceIndex{}
+	directories := []string{"src", strings.Repeat("long/", 25) + "x", strings.Repeat("longer/", 70) + "x"}
+	for i, d := range directories {
+		index.AddFile(d, "a.zig")
+		index.Locations = append(index.Locations, buildabi.Location{File: uint32(i), Line: 1, Column: 1})
+		h.files[d+"/a.zig"] = &fstest.MapFile{Data: fmt.Appendf(nil, "source %d", i)}
+	}
+	f, err := h.board.StartBuild("a").StartFuzz()
+	must(t, err, f.SetIndex(index))
+	b.open(h.address)
+	b.click("#tab-fuzz")
+	for i, d := range directories {
+		b.until(`document.querySelector("#file").options.length === 3`)
+		b.run(nil, `(() => { const f = document.querySelector("#file"); f.value = %q; f.onchange(); })()`, d+"/a.zig")
+		b.until(`document.querySelector("#source").textContent === "0/1source %d"`, i)
+	}
 	b.quiet()
 }
 

@@ -169,6 +169,7 @@ func TestNotUnderstood(t *testing.T) {
 				ws.Write(r.Context(), websocket.MessageBinary, m)
 			}
 		})})
+	t.Cleanup(func() { close(more) }) // before the host is waited for
 	b.open(h.address)
 	more <- []byte{99}
 	b.until(`document.querySelector("#connection").innerText === "Not understood: unknown tag 99"`)
@@ -178,6 +179,5 @@ func TestNotUnderstood(t *testing.T) {
 	b.until(`document.querySelector("#connection").innerText === "Not understood: 1 bytes too many"`)
 	more <- hello
 	b.until(`document.querySelector("#step-0")`)
-	close(more)
 	b.quiet()
 }

@@ -246,6 +246,10 @@ func Test(t *testing.T) { fmt.Println("process", os.Getpid()); select {} }
 	for lines := bufio.NewScanner(r.Body); pid == 0 && lines.Scan(); {
 		fmt.Sscanf(lines.Text(), "process %d", &pid)
 	}
+	for running := false; !running; {
+		u, ok := next(t, c).(*buildabi.StepUpdate)
+		running = ok && u.Step == firstPackage && u.Status == buildabi.Running
+	}
 	if log := body(t, address+"steps/0/log"); log != "" { // it ends before the build does
 		t.Errorf("go build printed %q", log)
 	}
