@@ -68,3 +68,17 @@ func TestRemoveIsDurable(t *testing.T) {
 		t.Errorf("read from a removed segment: %v", err)
 	}
 }
+
+// What was appended before a removal, in place of what goes, is durable when the segment has gone.
+func TestRemoveAfterWhatWasMoved(t *testing.T) {
+	fsys, m := vfs.NewMem(dir), model{}
+	l := open(t, fsys, dir, small())
+	model{}.fill(t, l, 10)
+	p := m.add(t, l, "moved")[0]
+	if err := l.Remove(1); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := open(t, fsys.Crash(vfs.Loss{}), dir, small()).ReadFrame(p, nil); err != nil || string(b) != m[p] {
+		t.Errorf("%q, %v", b, err)
+	}
+}
