@@ -2,7 +2,6 @@ package buildabi
 
 import (
 	"fmt"
-	"math"
 	"time"
 )
 
@@ -100,7 +99,7 @@ func (u *Build) report(step int, m Message) error {
 	if b.build != u {
 		return ErrSuperseded
 	}
-	if uint(step) >= uint(len(b.steps)) || uint64(step) > math.MaxUint32 {
+	if uint(step) >= uint(len(b.steps)) {
 		return fmt.Errorf("buildabi: report step %d: %d steps", step, len(b.steps))
 	}
 	b.state.reports.put(step, bytes)
