@@ -47,7 +47,7 @@ func TestSources(t *testing.T) {
 		"p/src/root.zig":     {Data: bytes.Repeat([]byte("x"), 700), ModTime: modified},
 		"p/src/" + long:      {Data: []byte("long")},
 		"z/ü.zig":            {Data: []byte("umlaut")},
-		"p/src/empty.zig":    {},
+		"p/src/empty.zig":    {ModTime: time.Unix(-1, 0)}, // which an archive cannot say
 		"p/folder/inner.zig": {Data: []byte("inner")},
 		"noroot.zig":         {Data: []byte("no root")},
 	}
