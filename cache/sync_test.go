@@ -102,6 +102,27 @@ func TestSyncGoesOn(t *testing.T) {
 	}
 }
 
+// TestFailedSyncIsForgotten puts a content again after the fsync of its file has failed: what reads still show must not be
+// taken for the file.
+func TestFailedSyncIsForgotten(t *testing.T) {
+	s, faults, mem := openFaults(t, nil)
+	text := strings.Repeat("x", 5000)
+	if err := putText(s, "a", text); err != nil {
+		t.Fatal(err)
+	}
+	faults.SetHook(vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpSync }, vfs.Fault{Err: errIO}))
+	if err := s.Sync(t.Context()); !errors.Is(err, errIO) {
+		t.Fatalf("sync: %v", err)
+	}
+	faults.SetHook(nil)
+	if err := errors.Join(putText(s, "b", text), s.Sync(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if got := textAfter(t, mem.Crash(vfs.Loss{}), "b"); got != text {
+		t.Errorf("%d bytes after a power loss", len(got))
+	}
+}
+
 // TestFolderSyncGoesOn lets the fsync of the folder of payload folders fail: the next Sync must ask again.
 func TestFolderSyncGoesOn(t *testing.T) {
 	s, faults, _ := openFaults(t, nil)
