@@ -19,7 +19,9 @@ func TestNextCompilation(t *testing.T) {
 		}}
 		go c.get(t.Context(), false)
 		synctest.Wait()
+		c.mu.Lock()
 		c.running[0].waiting++
+		c.mu.Unlock()
 		time.Sleep(time.Minute)
 		if _, err := c.get(t.Context(), false); err != nil || calls != 2 {
 			t.Errorf("%d calls, %v", calls, err)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -273,10 +274,13 @@ func TestUpgradeOldProtocol(t *testing.T) {
 // TestCompile shows that requests at the same time share one call, and that the next one is new.
 func TestCompile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		calls := map[bool]int{}
 		h := buildabi.NewHandler(buildabi.NewBoard(nil), &buildabi.HandlerOptions{
 			Files: page(), Compile: func(ctx context.Context, debug bool) ([]byte, error) {
+				mu.Lock()
 				calls[debug]++
+				mu.Unlock()
 				time.Sleep(time.Second)
 				if debug {
 					return nil, errors.New("main.zig:3:5: error")
