@@ -50,13 +50,18 @@ func (s *Server) worker(c *serverCall) {
 	}
 }
 
-// serve runs the handler and writes its answer.
+// serve runs the handler and writes its answer, even if the handler ends the goroutine.
 func (c *serverCall) serve() {
-	ses := c.ses
 	response, err := c.ready, error(nil)
+	defer func() { c.finish(response, err) }()
 	if response == nil {
+		err = errNoReturn
 		response, err = c.invoke()
 	}
+}
+
+func (c *serverCall) finish(response *Response, err error) {
+	ses := c.ses
 	crowd := ses.handled(c, err)
 	c.answer(response, err, crowd)
 	ses.mu.Lock()
@@ -67,12 +72,22 @@ func (c *serverCall) serve() {
 // runFast runs the handler on the goroutine that reads. A large answer is written by another: who
 // reads never waits for a write.
 func (ses *session) runFast(c *serverCall) (broken error) {
-	response, err := c.invoke()
+	var response *Response
+	err, given := error(errNoReturn), false
+	defer func() {
+		if !given {
+			broken = ses.finishFast(c, response, err)
+		}
+	}()
+	response, err = c.invoke()
 	if err == nil && response != nil && (response.File != nil || len(response.Payload) > largeFrame) {
-		c.ready = response
+		c.ready, given = response, true
 		ses.server.start(c)
-		return nil
 	}
+	return nil
+}
+
+func (ses *session) finishFast(c *serverCall, response *Response, err error) (broken error) {
 	ses.handled(c, err)
 	if !c.unwanted.Load() {
 		h, payload := header{kind: frameResponse, id: c.id}, c.payload(response)
@@ -126,8 +141,10 @@ func (s *Server) panicked(c *serverCall, value any) error {
 	stack := make([]byte, 16<<10)
 	s.event(Event{Kind: EventPanic, Peer: c.ses.peer.PID,
 		Err: &PanicError{Op: c.Op, Value: value, Stack: stack[:runtime.Stack(stack, false)]}})
-	return &RemoteError{CodeInternal, "the handler panicked"}
+	return errNoReturn
 }
+
+var errNoReturn = &RemoteError{CodeInternal, "the handler panicked"}
 
 // PanicError is the error of an [EventPanic].
 type PanicError struct {

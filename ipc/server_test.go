@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,6 +109,32 @@ func TestHandlerErrors(t *testing.T) {
 	p, ok := errors.AsType[*ipc.PanicError](events[0].Err)
 	if !ok || p.Value != "ouch" || p.Op != 33 || !bytes.Contains(p.Stack, []byte("server_test.go")) {
 		t.Errorf("the event says %+v", p)
+	}
+}
+
+// TestHandlerEndsItsGoroutine has handlers call runtime.Goexit, as t.Fatal does: the caller learns it at once.
+func TestHandlerEndsItsGoroutine(t *testing.T) {
+	s := newServer(t, nil)
+	exit := func(context.Context, *ipc.Request) (*ipc.Response, error) {
+		runtime.Goexit()
+		return nil, nil
+	}
+	s.Handle(30, exit)
+	s.HandleFast(31, exit)
+	c := ipctest.Client(t, s, nil)
+	_, err := c.Call(t.Context(), 30, nil)
+	if remote, ok := errors.AsType[*ipc.RemoteError](err); !ok || remote.Code != ipc.CodeInternal {
+		t.Errorf("the call says %v", err)
+	}
+	if st, err := c.Status(t.Context()); err != nil || st.Running != 0 || st.Panics != 1 {
+		t.Errorf("status %+v, %v", st, err)
+	}
+	// On the goroutine that reads it ends the connection, perhaps with an answer before.
+	if _, err := c.Call(t.Context(), 31, nil); err == nil || errors.Is(err, ipc.ErrTimeout) {
+		t.Errorf("the call says %v", err)
+	}
+	if err := s.Drain(t.Context(), "test"); err != nil {
+		t.Error(err)
 	}
 }
 

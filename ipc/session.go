@@ -107,7 +107,25 @@ func appendGoAway(b []byte, e *RemoteError, admitted int64) []byte {
 
 // serve reads until the connection ends.
 func (ses *session) serve() error {
+	ses.readAll()
+	ses.background.Wait()
+	err := ses.why()
+	if isGone(err) {
+		return nil
+	}
+	ses.server.event(Event{Kind: EventBroken, Peer: ses.peer.PID, Err: err})
+	return err
+}
+
+func (ses *session) readAll() {
 	var err error
+	defer func() {
+		if err == nil { // a fast handler ends this goroutine
+			err = errNoReturn
+		}
+		ses.fail(err)
+		ses.abandon()
+	}()
 	for err == nil {
 		ses.now = time.Time{}
 		if err = ses.in.pump(); err == nil {
@@ -122,14 +140,6 @@ func (ses *session) serve() error {
 			ses.out.push()
 		}
 	}
-	ses.fail(err)
-	ses.abandon()
-	ses.background.Wait()
-	if err = ses.why(); isGone(err) {
-		return nil
-	}
-	ses.server.event(Event{Kind: EventBroken, Peer: ses.peer.PID, Err: err})
-	return err
 }
 
 // why returns the first reason for the end.
