@@ -74,7 +74,7 @@ func TestIdleExit(t *testing.T) {
 	}
 	defer c.Close()
 	for range 3 {
-		before := s.server(t)
+		before := c.Info().Process
 		for before.Alive() { // its calls are long over: it ends by itself
 		}
 		if _, err := c.Call(t.Context(), opEcho, []byte("hello")); err != nil {

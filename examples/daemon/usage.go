@@ -18,7 +18,7 @@ type verb struct {
 }
 
 var verbs = []verb{
-	{"call", " [TEXT...]", "make sure that the server runs, have it echo the text, say who served it", (*app).call},
+	{"call", " [TEXT...]", "make sure of the server, have it echo the text, say who served it", (*app).call},
 	{"status", "", "say what the server does", (*app).status},
 	{"stop", "", "make the server drain and wait until it is gone", (*app).stop},
 	{"replace", "", "stop the server that runs and start this program's", (*app).replace},
@@ -86,7 +86,7 @@ func (a *app) flags(verb string) *flag.FlagSet {
 	f.StringVar(&a.dir, "dir", "", "`folder` of the endpoint; default: one of this user")
 	f.DurationVar(&a.timeout, "timeout", 0, "bound of the whole command; 0 is none of its own")
 	f.StringVar(&a.version, "version", "1", "a whole `number`; a server with a lower one is replaced")
-	f.DurationVar(&a.idle, "idle", time.Hour, "how long the server stays without a call; 0 is for ever")
+	f.DurationVar(&a.idle, "idle", time.Hour, "how long the server stays unused; 0 is for ever")
 	switch verb {
 	case "load":
 		f.IntVar(&a.callers, "callers", 8, "number of clients that call")
