@@ -123,6 +123,20 @@ func TestFailedSyncIsForgotten(t *testing.T) {
 	}
 }
 
+// TestCloseIsDurable loses power after a Close.
+func TestCloseIsDurable(t *testing.T) {
+	for _, d := range []Durability{None, Group, Always} {
+		s, _, mem := openFaults(t, &Options{Durability: d})
+		text := strings.Repeat("x", 5000)
+		if err := errors.Join(putText(s, "k", text), s.Close(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		if got := textAfter(t, mem.Crash(vfs.Loss{}), "k"); got != text {
+			t.Errorf("durability %d: %d bytes after a power loss", d, len(got))
+		}
+	}
+}
+
 // TestFolderSyncGoesOn lets the fsync of the folder of payload folders fail: the next Sync must ask again.
 func TestFolderSyncGoesOn(t *testing.T) {
 	s, faults, _ := openFaults(t, nil)
