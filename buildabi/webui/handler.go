@@ -50,8 +50,7 @@ func (h *connector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		CompressionMode:    websocket.CompressionDisabled,
 	})
 	if err != nil {
-		h.log.Info("no WebSocket", "error", err) // the client has been told
-		return
+		return // the client has been told
 	}
 	c.ws = ws
 	ws.SetReadLimit(buildabi.MaxRequest)

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/larderbuild/larder/buildabi"
 	"github.com/larderbuild/larder/buildabi/webui"
 )
@@ -56,6 +58,7 @@ func TestCloseCodes(t *testing.T) {
 		{"text", "hello", 0x81, 1003},
 		{"unknown tag", "\x01", 0x82, 1008},
 		{"too big", strings.Repeat("\x00", 5000), 0x82, 1009},
+		{"too big before it ends", strings.Repeat("\x00", 5000), 0x02, 1009},
 		{"reserved bit", "\x00", 0xc2, 1002},
 		{"reserved kind", "\x00", 0x83, 1002},
 		{"goodbye", "\x03\xe8", 0x88, 1000},
@@ -132,6 +135,37 @@ func TestForeignPage(t *testing.T) {
 	request := strings.Replace(upgrade, "Host:", "Origin: http://evil.example\r\nHost:", 1)
 	if c := handshake(t, conn, request); c.head.StatusCode != 403 {
 		t.Errorf("%s", c.head.Status)
+	}
+}
+
+// TestKnownOrigin shows that a page of another origin can be let in.
+func TestKnownOrigin(t *testing.T) {
+	s := serveWith(t, buildabi.V1, &buildabi.HandlerOptions{Origins: []string{"https://ci.example"}})
+	conn, err := net.Dial("tcp", s.address)
+	must(t, err)
+	defer conn.Close()
+	request := strings.Replace(upgrade, "Host:", "Origin: https://ci.example\r\nHost:", 1)
+	if c := handshake(t, conn, request); c.head.StatusCode != 101 {
+		t.Errorf("%s", c.head.Status)
+	}
+}
+
+// TestFrameLengths shows the messages around those where the form of the length changes.
+func TestFrameLengths(t *testing.T) {
+	s := serve(t, buildabi.V1)
+	c := dialRaw(t, s)
+	const other = 21 // bytes of a Hello with one step, besides its name
+	for _, n := range []int{125, 126, 127, 1<<16 - 1, 1 << 16, 1<<16 + 1} {
+		s.board.StartBuild(strings.Repeat("x", n-other))
+		for {
+			first, b := c.frame()
+			if m, err := buildabi.Parse(buildabi.V1, b); first != 0x82 || err != nil {
+				t.Fatalf("%d bytes: frame %x, %v, %v", n, first, m, err)
+			}
+			if len(b) == n {
+				break
+			}
+		}
 	}
 }
 
@@ -286,6 +320,33 @@ func TestClientGoesOn(t *testing.T) {
 		t.Errorf("after it %v, %v", m, err)
 	}
 	must(t, c.Close())
+}
+
+// TestClientFindings shows that a client tells what is wrong with a message, and takes one of text
+// as Zig's client does.
+func TestClientFindings(t *testing.T) {
+	s := serveWith(t, buildabi.V3, &buildabi.HandlerOptions{
+		Connect: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ws, err := websocket.Accept(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer ws.CloseNow()
+			early, _ := (&buildabi.RunTestResult{Step: 1}).AppendBinary(nil)
+			ws.Write(r.Context(), websocket.MessageBinary, early)
+			ws.Write(r.Context(), websocket.MessageText, early)
+			ws.Read(r.Context()) // until the client goes
+		})})
+	c, err := webui.Dial(t.Context(), "http://"+s.address, &webui.DialOptions{Version: buildabi.V3})
+	must(t, err)
+	m, findings, err := c.Next(t.Context())
+	if _, ok := m.(*buildabi.RunTestResult); !ok || err != nil || len(findings) == 0 {
+		t.Errorf("%v, %v, %v", m, findings, err)
+	}
+	if m, _, err := c.Next(t.Context()); !isMessageError(err) {
+		t.Errorf("text is %v, %v", m, err)
+	}
+	c.Close()
 }
 
 func isMessageError(err error) bool {

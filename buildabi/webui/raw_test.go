@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -70,6 +71,11 @@ func (c *counter) take() []int {
 
 func serve(t *testing.T, version buildabi.Version) *server {
 	t.Helper()
+	return serveWith(t, version, nil)
+}
+
+func serveWith(t *testing.T, version buildabi.Version, o *buildabi.HandlerOptions) *server {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	s := &server{
@@ -78,7 +84,7 @@ func serve(t *testing.T, version buildabi.Version) *server {
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	s.stop = stop
-	go func() { s.done <- buildabi.Serve(ctx, s.writes, webui.Handler(s.board, nil), nil) }()
+	go func() { s.done <- buildabi.Serve(ctx, s.writes, webui.Handler(s.board, o), nil) }()
 	t.Cleanup(func() { s.end(t) })
 	return s
 }
@@ -176,10 +182,15 @@ func (c *raw) closed() int {
 
 func TestHandshake(t *testing.T) {
 	s := serve(t, buildabi.V1)
-	c := dialRaw(t, s)
 	want := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
 		"Sec-Websocket-Accept": {"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}}
-	if c.head.Status != "101 Switching Protocols" || !reflect.DeepEqual(c.head.Header, want) {
-		t.Errorf("%s, %v", c.head.Status, c.head.Header)
+	for _, more := range []string{"", "Sec-WebSocket-Extensions: permessage-deflate\r\n"} {
+		conn, err := net.Dial("tcp", s.address)
+		must(t, err)
+		c := handshake(t, conn, strings.Replace(upgrade, "Host:", more+"Host:", 1))
+		if c.head.Status != "101 Switching Protocols" || !reflect.DeepEqual(c.head.Header, want) {
+			t.Errorf("%q: %s, %v", more, c.head.Status, c.head.Header)
+		}
+		must(t, conn.Close())
 	}
 }
