@@ -110,7 +110,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// stepLog answers with what a step printed, as it comes.
+// stepLog answers with what a step printed, as it comes. The answer to a log that breaks off breaks off too, or the
+// client would take what it has for the whole.
 func (h *handler) stepLog(w http.ResponseWriter, r *http.Request, number string) {
 	step, err := strconv.ParseUint(number, 10, 31)
 	if err != nil || h.StepLog == nil || !h.board.hasStep(int(step)) {
@@ -133,11 +134,14 @@ func (h *handler) stepLog(w http.ResponseWriter, r *http.Request, number string)
 	if r.Method != http.MethodHead {
 		_, err = io.Copy(stream(w), log)
 	}
-	if !stop() {
-		return // closed, or about to be
+	if stop() { // else it is closed, or about to be, and nobody is there to be told
+		closed := log.Close()
+		if closed = errors.Join(err, closed); closed != nil {
+			h.Log.Warn("log cut short", "step", step, "error", closed)
+		}
 	}
-	if err = errors.Join(err, log.Close()); err != nil {
-		h.Log.Warn("log cut short", "step", step, "error", err)
+	if err != nil {
+		panic(http.ErrAbortHandler)
 	}
 }
 

@@ -246,24 +246,33 @@ func TestStepLog(t *testing.T) {
 	}
 }
 
-// TestStepLogFails shows a log that breaks off, which its end does not tell the client.
+// TestStepLogFails shows a log that breaks off: the client is not told that this is its end.
 func TestStepLogFails(t *testing.T) {
 	b := buildabi.NewBoard(nil)
 	b.StartBuild("a", "b")
-	for name, broken := range map[string]struct {
+	type closing struct {
 		io.Reader
 		io.Closer
+	}
+	for _, c := range []struct {
+		name string
+		log  io.ReadCloser
+		end  error // of the answer
 	}{
-		"read":  {io.MultiReader(strings.NewReader("some"), failing{}), io.NopCloser(nil)},
-		"close": {strings.NewReader("some"), failing{}},
+		{"read", closing{io.MultiReader(strings.NewReader("some"), failing{}), io.NopCloser(nil)}, io.ErrUnexpectedEOF},
+		{"close", closing{strings.NewReader("some"), failing{}}, nil},
 	} {
 		var log strings.Builder
-		h := buildabi.NewHandler(b, &buildabi.HandlerOptions{
-			StepLog: func(int) (io.ReadCloser, error) { return broken, nil },
-			Log:     slog.New(slog.NewTextHandler(&log, nil))})
-		w := get(h, "GET", "/steps/1/log")
-		if w.Body.String() != "some" || !strings.Contains(log.String(), "step=1 error=\""+errLeft.Error()) {
-			t.Errorf("%s: %q, logged %q", name, w.Body, log.String())
+		server := httptest.NewServer(buildabi.NewHandler(b, &buildabi.HandlerOptions{
+			StepLog: func(int) (io.ReadCloser, error) { return c.log, nil },
+			Log:     slog.New(slog.NewTextHandler(&log, nil))}))
+		response, err := server.Client().Get(server.URL + "/steps/1/log")
+		must(t, err)
+		got, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		server.Close() // waits for the handler
+		if string(got) != "some" || err != c.end || !strings.Contains(log.String(), "step=1 error=\""+errLeft.Error()) {
+			t.Errorf("%s: %q, %v, logged %q", c.name, got, err, log.String())
 		}
 	}
 }
