@@ -51,6 +51,7 @@ func TestOutcome(t *testing.T) {
 	must(t, u.SetStep(0, buildabi.Success), u.SetStep(1, buildabi.Success), u.Finish(buildabi.Watching))
 	b.outcome("Watching for changes", "Watching for changes – Build")
 	b.until(`/^\d+\.\d+ s$/.test(document.querySelector("#elapsed").innerText)`)
+	b.until(`document.querySelector("#summary").innerText === "2 done"`)
 	b.run(nil, `window.together = new Promise((resolve) => new MutationObserver(() => resolve(
 		document.querySelector("#summary").innerText + ": " + document.querySelector("#status").innerText)
 	).observe(document.querySelector("#summary"), { subtree: true, characterData: true })), undefined`)
