@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,12 +23,8 @@ func TestSentAhead(t *testing.T) {
 	a, b := joinBroker(t, root), joinBroker(t, root)
 	defer a.Release()
 	defer b.Release()
-	putBody(t, a, "one", []byte("1"))
-	if _, err := a.Get(t.Context(), actionOf("missing")); !errors.Is(err, gocacheprog.ErrMiss) {
-		t.Fatal(err)
-	}
-	putBody(t, a, "two", []byte("2"))
-	putBody(t, a, "three", []byte("3"))
+	// Puts come when something is built, which is not the order of the gets.
+	buildAll(t, a, "get one", "get missing", "get two", "put one", "get three", "put two", "put three")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -45,14 +42,27 @@ func TestSentAhead(t *testing.T) {
 	if _, err := b.c.Call(ctx, opGet, request); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []struct{ name, body string }{{"two", "2"}, {"three", "3"}} {
+	for _, want := range []string{"two", "three"} {
 		action, o, err := readAhead(st)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(o.Path)
-		if err != nil || action != actionOf(want.name) || string(got) != want.body || o.Output != sha256.Sum256(got) {
-			t.Errorf("%s: sent %x, %+v with %q, %v", want.name, action, o, got, err)
+		if err != nil || action != actionOf(want) || string(got) != want || o.Output != sha256.Sum256(got) {
+			t.Errorf("%s: sent %x, %+v with %q, %v", want, action, o, got, err)
+		}
+	}
+}
+
+// buildAll does what a go command does that finds nothing: "get NAME" is a miss, and "put NAME" stores the name.
+func buildAll(t *testing.T, s gocacheprog.Store, steps ...string) {
+	t.Helper()
+	for _, step := range steps {
+		verb, name, _ := strings.Cut(step, " ")
+		if verb == "put" {
+			putBody(t, s, name, []byte(name))
+		} else if _, err := s.Get(t.Context(), actionOf(name)); !errors.Is(err, gocacheprog.ErrMiss) {
+			t.Fatalf("%s: %v", step, err)
 		}
 	}
 }
@@ -63,9 +73,8 @@ func TestAheadAnswers(t *testing.T) {
 	a, b := joinBroker(t, root), joinBroker(t, root)
 	defer a.Release()
 	defer b.Release()
-	putBody(t, a, "one", []byte("1"))
-	putBody(t, a, "two", []byte("2"))
-	wantBody(t, b, "one", []byte("1"))
+	buildAll(t, a, "get one", "get two", "put one", "put two")
+	wantBody(t, b, "one", []byte("one"))
 	two := actionOf("two")
 	for start := time.Now(); !b.ahead.has(two); runtime.Gosched() {
 		if time.Since(start) > 30*time.Second {
@@ -74,7 +83,7 @@ func TestAheadAnswers(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel() // nothing can be asked with this
-	if o, err := b.Get(ended, two); err != nil || o.Output != sha256.Sum256([]byte("2")) {
+	if o, err := b.Get(ended, two); err != nil || o.Output != sha256.Sum256([]byte("two")) {
 		t.Errorf("%+v, %v", o, err)
 	}
 	if b.ahead.has(two) {

@@ -35,6 +35,11 @@ func (b *brokered) Get(ctx context.Context, action gocacheprog.ID) (o gocachepro
 	if ok {
 		return o, nil
 	}
+	return b.ask(ctx, action, before)
+}
+
+// ask asks the broker for what is stored under action; before is action itself when the go command did not ask.
+func (b *brokered) ask(ctx context.Context, action, before gocacheprog.ID) (o gocacheprog.Object, err error) {
 	err = b.do(ctx, func(session uint64) error {
 		var room [getBytes + 512]byte
 		request := append(binary.LittleEndian.AppendUint64(room[:0], session), action[:]...)
@@ -56,7 +61,7 @@ func (b *brokered) Get(ctx context.Context, action gocacheprog.ID) (o gocachepro
 func (b *brokered) Put(
 	ctx context.Context, action, output gocacheprog.ID, body io.Reader,
 ) (o gocacheprog.Object, err error) {
-	if o, err := b.Get(ctx, action); err == nil && o.Output == output {
+	if o, err := b.ask(ctx, action, action); err == nil && o.Output == output {
 		_, err := io.Copy(io.Discard, body)
 		return o, err
 	}

@@ -110,12 +110,14 @@ func (s *sessions) get(ctx context.Context, r *ipc.Request) (*ipc.Response, erro
 	answer := r.Buffer()
 	action, before := gocacheprog.ID(r.Payload[8:]), gocacheprog.ID(r.Payload[8+32:])
 	err := s.with(binary.LittleEndian.Uint64(r.Payload), func(l *leased) error {
-		s.order.note(before, action)
+		if before != action {
+			s.order.note(before, action)
+			l.guide.tell(action)
+		}
 		o, err := l.Get(ctx, action)
 		if err == nil {
 			answer = appendObject(answer, &o)
 		}
-		l.guide.tell(action)
 		return err
 	})
 	if err != nil && !errors.Is(err, gocacheprog.ErrMiss) {
