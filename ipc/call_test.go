@@ -41,6 +41,19 @@ func newServer(t testing.TB, o *ipc.ServerOptions) *ipc.Server {
 	return s
 }
 
+// serving has a server listen at an endpoint of its own. The channel has room for what Serve returns.
+func serving(t *testing.T, s *ipc.Server) (ipc.Endpoint, *ipc.Listener, <-chan error) {
+	t.Helper()
+	ep := ipctest.Endpoint(t)
+	l, err := ipc.Listen(ep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(context.Background(), l) }() // ends with the server
+	return ep, l, served
+}
+
 var sizes = []int{0, 1, 255, 4 << 10, 16<<10 + 1, 64 << 10, 256<<10 - 1, 256 << 10, 256<<10 + 1, 1 << 20, 3<<20 + 7}
 
 // caller is what Conn and Client have in common.

@@ -1,13 +1,11 @@
 package ipc_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/larderbuild/larder/ipc"
-	"github.com/larderbuild/larder/ipc/ipctest"
 )
 
 // TestListenerClosed closes the listener of a server while a call runs: that is finished, and with
@@ -19,13 +17,7 @@ func TestListenerClosed(t *testing.T) {
 			draining <- true
 		}
 	}})
-	ep := ipctest.Endpoint(t)
-	l, err := ipc.Listen(ep, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(context.Background(), l) }()
+	ep, l, served := serving(t, s)
 	c, err := ipc.Dial(t.Context(), ep, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -192,13 +192,7 @@ func TestStarting(t *testing.T) {
 
 func TestDrain(t *testing.T) {
 	s, began, release := holdingServer(t, nil)
-	ep := ipctest.Endpoint(t)
-	l, err := ipc.Listen(ep, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(context.Background(), l) }() // ends with the drain
+	ep, _, served := serving(t, s)
 	c, err := ipc.Dial(t.Context(), ep, &ipc.ClientOptions{Redial: func(context.Context) (*os.File, error) {
 		return nil, ipc.ErrNotRunning
 	}})
@@ -248,13 +242,7 @@ func TestDrain(t *testing.T) {
 func TestShutdownIsAnswered(t *testing.T) {
 	for range 50 {
 		s := newServer(t, nil)
-		ep := ipctest.Endpoint(t)
-		l, err := ipc.Listen(ep, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		served := make(chan error, 1)
-		go func() { served <- s.Serve(context.Background(), l) }() // ends with the drain
+		ep, _, served := serving(t, s)
 		c, err := ipc.DialConn(t.Context(), ep, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -292,13 +280,7 @@ func TestCallWhileDraining(t *testing.T) {
 // TestDrainGivenUp stops to wait for a drain, which goes on.
 func TestDrainGivenUp(t *testing.T) {
 	s, began, release := holdingServer(t, nil)
-	ep := ipctest.Endpoint(t)
-	l, err := ipc.Listen(ep, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(context.Background(), l) }() // ends with the drain
+	ep, _, served := serving(t, s)
 	c, err := ipc.Dial(t.Context(), ep, nil)
 	if err != nil {
 		t.Fatal(err)
