@@ -78,17 +78,27 @@ func (k *call) room(n int) []byte {
 	return k.dst[len(k.dst):min(cap(k.dst), len(k.dst)+n)]
 }
 
+// slot returns a slot for a call that can take answers, which are appended to dst.
+func (m *mux) slot(dst []byte, out *outgoing, d *deadline) (*call, error) {
+	k, err := m.acquire(d)
+	if err == nil {
+		k.dst = dst
+		if err = m.enter(k, out); err != nil {
+			k.dst = nil
+			m.free <- k
+		}
+	}
+	if err != nil {
+		return nil, m.callError(nil, out, PhaseQueue, err)
+	}
+	return k, nil
+}
+
 // call makes one call. The answer is appended to dst.
 func (m *mux) call(dst []byte, out *outgoing, d *deadline) ([]byte, *os.File, error) {
-	k, err := m.acquire(d)
+	k, err := m.slot(dst, out, d)
 	if err != nil {
-		return nil, nil, m.callError(nil, out, PhaseQueue, err)
-	}
-	k.dst = dst
-	if err := m.enter(k, out); err != nil {
-		k.dst = nil
-		m.free <- k
-		return nil, nil, m.callError(nil, out, PhaseQueue, err)
+		return nil, nil, err
 	}
 	defer m.exit(k)
 	return m.complete(k, d)

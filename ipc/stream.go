@@ -231,23 +231,9 @@ func (s *Stream) failure(phase Phase, err error) error {
 	return &CallError{s.op, phase, MaybeProcessed, err}
 }
 
-// slot returns a slot for a call that can take answers.
-func (m *mux) slot(out *outgoing, d *deadline) (*call, error) {
-	k, err := m.acquire(d)
-	if err == nil {
-		if err = m.enter(k, out); err != nil {
-			m.free <- k
-		}
-	}
-	if err != nil {
-		return nil, m.callError(nil, out, PhaseQueue, err)
-	}
-	return k, nil
-}
-
 // openStream opens a stream.
 func (m *mux) openStream(out *outgoing, d deadline) (*Stream, error) {
-	k, err := m.slot(out, &d)
+	k, err := m.slot(nil, out, &d)
 	if err != nil {
 		return nil, err
 	}
