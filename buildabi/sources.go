@@ -135,9 +135,8 @@ func (h *handler) stepLog(w http.ResponseWriter, r *http.Request, number string)
 		_, err = io.Copy(stream(w), log)
 	}
 	if stop() { // else it is closed, or about to be, and nobody is there to be told
-		closed := log.Close()
-		if closed = errors.Join(err, closed); closed != nil {
-			h.Log.Warn("log cut short", "step", step, "error", closed)
+		if cause := errors.Join(err, log.Close()); cause != nil {
+			h.Log.Warn("log cut short", "step", step, "error", cause)
 		}
 	}
 	if err != nil {

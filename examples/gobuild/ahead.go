@@ -67,16 +67,16 @@ func (g *guide) tell(action gocacheprog.ID) {
 	}
 }
 
-// run sends to w until that fails or ctx ends.
-func (g *guide) run(ctx context.Context, w io.Writer) error {
+// run sends to w until that fails or ctx ends: the go command then has to ask.
+func (g *guide) run(ctx context.Context, w io.Writer) {
 	for {
 		select {
 		case action := <-g.asked:
-			if err := g.lead(ctx, w, action); err != nil {
-				return err
+			if g.lead(ctx, w, action) != nil {
+				return
 			}
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		}
 	}
 }
