@@ -179,8 +179,23 @@ func (v *survivor) newEntries() int {
 	return 200
 }
 
-// put puts the new entries, with several putters that share their commits.
+// put puts the new entries, again and again while damage in the index has neither been found nor had a compaction run
+// over it: one that took tables away leaves the engine nothing to compact for long.
 func (v *survivor) put() error {
+	const most = 500_000
+	for n := 0; n < most; n += v.newEntries() {
+		if err := v.putAll(); err != nil {
+			return err
+		}
+		if !v.hitsIndex() || v.Noticed || v.compacts.Load() > 0 || exists(filepath.Join(v.dir, "quarantine", "index")) {
+			break
+		}
+	}
+	return nil
+}
+
+// putAll has several putters that share their commits.
+func (v *survivor) putAll() error {
 	const putters = 8
 	var group sync.WaitGroup
 	errs := make([]error, putters)
