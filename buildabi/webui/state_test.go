@@ -182,3 +182,17 @@ func TestNotUnderstood(t *testing.T) {
 	b.until(`document.querySelector("#step-0")`)
 	b.quiet()
 }
+
+// TestEarlyFuzz shows the figures of a session that by the page's clock has not begun.
+func TestEarlyFuzz(t *testing.T) {
+	b := launch(t)
+	b.open(startHost(t, buildabi.V3, "127.0.0.1:0").address)
+	b.click("#tab-fuzz")
+	b.run(nil, `import("./fuzz.js").then(({ Fuzz }) => {
+		const fuzz = new Fuzz();
+		fuzz.setIndex({ files: [], locations: [], startRuns: 0 }, -60000).catch(() => {});
+		fuzz.draw();
+	})`)
+	b.until(`document.querySelector("#fuzzed").innerText === "0 s"`)
+	wantEqual(t, "runs a second", b.text("#rate"), "0")
+}

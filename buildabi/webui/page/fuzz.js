@@ -45,7 +45,7 @@ export class Fuzz {
 
 	setCoverage(coverage) {
 		this.#coverage = coverage;
-		this.#history.push([performance.now() - this.#start, count(coverage.bits)]);
+		this.#history.push([this.#age(), count(coverage.bits)]);
 		if (this.#history.length > samples) this.#history = this.#history.filter((_, i) => i % 2 === 0);
 		this.draw();
 	}
@@ -69,6 +69,11 @@ export class Fuzz {
 		return element("li", {}, button);
 	}
 
+	// Of the session, in ms; clocks differ a little.
+	#age() {
+		return Math.max(1, performance.now() - this.#start);
+	}
+
 	#draw() {
 		byId("fuzz-none").hidden = this.#index !== null;
 		byId("fuzz-live").hidden = this.#index === null;
@@ -81,7 +86,7 @@ export class Fuzz {
 	#drawCounters() {
 		const { runs = 0, uniqueRuns = 0, bits = [] } = this.#coverage ?? {};
 		const all = this.#index.locations.length;
-		const ms = performance.now() - this.#start;
+		const ms = this.#age();
 		const covered = count(bits);
 		const share = all ? ` (${(100 * covered / all).toFixed(1)} %)` : "";
 		const rate = Math.max(0, runs - this.#index.startRuns) / ms * 1e3;
@@ -98,7 +103,7 @@ export class Fuzz {
 		const chart = byId("chart");
 		const [area, line] = chart.children;
 		const covered = this.#history.at(-1)?.[1] ?? 0;
-		const end = performance.now() - this.#start;
+		const end = this.#age();
 		const start = this.#history[0]?.[0] ?? end;
 		const x = (t) => (600 * (t - start) / Math.max(1, end - start)).toFixed(1);
 		const points = [...this.#history, [end, covered]]
