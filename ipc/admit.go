@@ -186,7 +186,7 @@ func (ses *session) deadline(h header) time.Time {
 		return time.Time{}
 	}
 	if ses.now.IsZero() {
-		ses.now = time.Now()
+		ses.now = now()
 	}
 	return ses.now.Add(time.Duration(h.extra) * time.Millisecond)
 }

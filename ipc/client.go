@@ -142,7 +142,7 @@ func (c *Client) connected(d *deadline) (*mux, error) {
 		return nil, err
 	}
 	defer func() {
-		d.now = time.Now()
+		d.now = now()
 		<-c.gate
 	}()
 	m = c.current.Load()
@@ -277,8 +277,8 @@ func (c *Client) CallAppend(
 	if timeout <= 0 {
 		timeout = c.o.Timeout
 	}
-	now := time.Now()
-	d := deadline{at: now.Add(timeout), now: now}
+	d := deadline{now: now()}
+	d.at = d.now.Add(timeout)
 	answer, _, err := c.do(dst, &outgoing{op: op, payload: payload}, &d)
 	return answer, err
 }

@@ -17,7 +17,7 @@ type deadline struct {
 
 // deadlineOf returns that of ctx; fallback counts from now if it has none, 0 is for ever.
 func deadlineOf(ctx context.Context, fallback time.Duration) deadline {
-	d := deadline{now: time.Now()}
+	d := deadline{now: now()}
 	if ctx.Done() != nil {
 		d.ctx = ctx
 	}
@@ -42,7 +42,7 @@ func (d *deadline) cancelled() bool {
 	return d.ctx != nil && d.ctx.Err() == context.Canceled
 }
 
-func (d *deadline) passed() bool { return !d.at.IsZero() && !time.Now().Before(d.at) }
+func (d *deadline) passed() bool { return !d.at.IsZero() && !now().Before(d.at) }
 
 // err returns why the wait must end, nil if it need not.
 func (d *deadline) err() error {

@@ -80,7 +80,7 @@ func (m *mux) acquire(d *deadline) (*call, error) {
 	}
 	select {
 	case k := <-m.free:
-		d.now = time.Now()
+		d.now = now()
 		return k, nil
 	case <-m.gone:
 		return nil, m.reason()
