@@ -10,44 +10,14 @@ import (
 	"time"
 )
 
-// idleWorkers is how many goroutines of a server may wait for the next request.
-const idleWorkers = 256
-
 // dispatch runs the handler of a complete request, on the goroutine that reads if it is fast.
 func (ses *session) dispatch(c *serverCall) error {
 	c.Payload = c.buf
 	if c.op.fast {
 		return ses.runFast(c)
 	}
-	ses.server.start(c)
+	ses.server.workers.add(c)
 	return nil
-}
-
-// start gives the call to a goroutine that has nothing to do, or to a new one.
-func (s *Server) start(c *serverCall) {
-	select {
-	case s.work <- c:
-	default:
-		s.workers.Add(1)
-		go s.worker(c) // ends when many others wait or the server ends, which waits for it
-	}
-}
-
-func (s *Server) worker(c *serverCall) {
-	defer s.workers.Done()
-	for {
-		c.serve()
-		if s.idle.Add(1) > idleWorkers {
-			s.idle.Add(-1)
-			return
-		}
-		next, ok := <-s.work
-		if !ok {
-			return
-		}
-		s.idle.Add(-1)
-		c = next
-	}
 }
 
 // serve runs the handler and writes its answer, even if the handler ends the goroutine.
@@ -82,7 +52,7 @@ func (ses *session) runFast(c *serverCall) (broken error) {
 	response, err = c.invoke()
 	if err == nil && response != nil && (response.File != nil || len(response.Payload) > largeFrame) {
 		c.ready, given = response, true
-		ses.server.start(c)
+		ses.server.workers.add(c)
 	}
 	return nil
 }

@@ -61,6 +61,7 @@ type serverCall struct {
 	takesFile bool
 	unwanted  atomic.Bool // nobody waits for the answer
 	stream    *Stream
+	next      *serverCall // of those that wait for a goroutine
 }
 
 var callPool = sync.Pool{New: func() any { return &serverCall{ctx: new(callContext)} }}

@@ -200,8 +200,7 @@ func (s *Server) shut(err error) error {
 func (s *Server) await() {
 	s.serving.Wait()
 	close(s.done)
-	close(s.work) // only sessions send
-	s.workers.Wait()
+	s.workers.close() // only sessions add
 	close(s.ended)
 }
 

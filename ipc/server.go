@@ -67,9 +67,7 @@ type Server struct {
 	starting atomic.Bool
 	draining atomic.Bool
 
-	work    chan *serverCall // to goroutines that have nothing to do; closed after the last session
-	idle    atomic.Int32     // their number
-	workers sync.WaitGroup
+	workers workers
 	calm    chan struct{} // gets a token when no call is held during a drain
 	drained chan struct{} // closed when a drain has begun: no session lets calls in any more
 	done    chan struct{} // closed when the last connection of a server that ends is gone
@@ -89,7 +87,7 @@ type Server struct {
 func NewServer(o *ServerOptions) *Server {
 	s := &Server{state: Ready, started: time.Now(),
 		ops: map[uint16]operation{}, sessions: map[*session]struct{}{},
-		work: make(chan *serverCall), calm: make(chan struct{}, 1),
+		workers: newWorkers(), calm: make(chan struct{}, 1),
 		drained: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{})}
 	if o != nil {
 		s.o = *o

@@ -67,7 +67,7 @@ func TestIdleWorkers(t *testing.T) {
 	all.Wait()
 	workers := func() int {
 		stacks := make([]byte, 8<<20)
-		return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("(*Server).worker("))
+		return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("(*workers).work("))
 	}
 	for range 1000 {
 		if workers() <= kept {
