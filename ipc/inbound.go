@@ -35,35 +35,39 @@ type inbound struct {
 	sink sink
 
 	buf     []byte
-	r, w    int // buf[r:w] was read and not yet used
+	r, w    int    // buf[r:w] was read and not yet used
+	direct  []byte // was read to where it belongs, and is to be passed on
 	greeted bool
 	rest    int   // bytes of the payload that are still to come
 	grow    bool  // more would have come with the last read
 	passed  int64 // bytes of the connection that were passed on
 }
 
-// pump reads once and passes on all that is complete.
-func (in *inbound) pump() error {
+// read reads once, where possible to where it belongs.
+func (in *inbound) read() error {
 	if in.r == in.w && in.rest >= directRead {
 		if p := in.sink.room(in.rest); len(p) > 0 {
-			return in.readInto(p[:min(len(p), in.rest)])
+			n, err := in.wire.read(p[:min(len(p), in.rest)])
+			if err != nil {
+				return in.readError(err)
+			}
+			in.direct = p[:n]
+			return nil
 		}
 	}
-	if err := in.fill(); err != nil {
-		return err
-	}
-	full := in.w == len(in.buf)
-	err := in.pass()
-	in.grow = full && in.rest < directRead // many small frames, not a large one
-	return err
+	return in.fill()
 }
 
-func (in *inbound) readInto(p []byte) error {
-	n, err := in.wire.read(p)
-	if err != nil {
-		return in.readError(err)
+// pass passes on all that is complete of what was read.
+func (in *inbound) pass() error {
+	if p := in.direct; p != nil {
+		in.direct = nil
+		return in.part(p)
 	}
-	return in.part(p[:n])
+	full := in.w == len(in.buf)
+	err := in.passBuffer()
+	in.grow = full && in.rest < directRead // many small frames, not a large one
+	return err
 }
 
 // fill reads into the buffer.
@@ -87,8 +91,7 @@ func (in *inbound) fill() error {
 	return nil
 }
 
-// pass passes on what the buffer holds.
-func (in *inbound) pass() error {
+func (in *inbound) passBuffer() error {
 	for {
 		p := in.buf[in.r:in.w]
 		switch {

@@ -220,7 +220,14 @@ func (l *link) read(w *waiter, d *deadline) error {
 		if d.cancelled() {
 			return context.Canceled
 		}
-		err := l.in.pump()
+		news := false
+		err := l.in.read()
+		if err == nil {
+			l.mu.Lock()
+			err = l.in.pass()
+			news = w.news
+			l.mu.Unlock()
+		}
 		switch {
 		case err == nil:
 			l.pumps++
@@ -234,18 +241,22 @@ func (l *link) read(w *waiter, d *deadline) error {
 				return err
 			}
 			l.arm(d.at, quiet)
+			news = l.toldNews(w) // who told it may have interrupted the read
 		default:
 			l.fail(err)
 			l.wire.closeFiles()
 			return err
 		}
-		l.mu.Lock()
-		news := w.news
-		l.mu.Unlock()
 		if news {
 			return nil
 		}
 	}
+}
+
+func (l *link) toldNews(w *waiter) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return w.news
 }
 
 // ringsBy reports whether a read ends by then as it is: early, it looks around and goes on. To set another deadline

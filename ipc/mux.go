@@ -216,8 +216,6 @@ func (m *mux) greet(p []byte) (int, error) {
 	if len(p) < n {
 		return 0, nil
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.acked, m.info.Protocol = true, int(head.version)
 	err = eachField(p[ackHeadSize:n], func(tag byte, contents []byte) {
 		switch tag {
@@ -248,8 +246,6 @@ func (m *mux) begin(h header) error {
 	if h.kind == frameRequest || h.kind == frameCancel || h.flags&flagStream != 0 {
 		return errFrame
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	var file *os.File
 	if h.flags&flagFile != 0 {
 		if file = m.wire.claim(); file == nil {
@@ -302,8 +298,6 @@ func (m *mux) body(p []byte) error {
 		m.notice = append(m.notice, p...)
 		return nil
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if k := m.current(); k != nil {
 		if m.head.kind == frameChunk {
 			return k.stream.take(p)
@@ -340,8 +334,6 @@ func (m *mux) end() error {
 	if m.head.kind == frameGoAway {
 		return m.goAway()
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	k := m.current()
 	if k == nil {
 		return nil
@@ -374,8 +366,6 @@ func (m *mux) goAway() error {
 	if err != nil {
 		return err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.away, m.processed = e, processed
 	m.spent.Store(true)
 	return nil

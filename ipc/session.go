@@ -128,7 +128,10 @@ func (ses *session) readAll() {
 	}()
 	for err == nil {
 		ses.now = time.Time{}
-		if err = ses.in.pump(); err == nil {
+		if err = ses.in.read(); err == nil {
+			err = ses.in.pass()
+		}
+		if err == nil {
 			ses.limitHeader()
 		} else if err == os.ErrDeadlineExceeded {
 			if err = ses.out.death(); err == nil {
