@@ -49,7 +49,10 @@ func (c *Client) ask(ctx context.Context, what byte, fields []byte) ([]byte, err
 	out := &outgoing{payload: append([]byte{what}, fields...)}
 	k, err := m.acquireControl(&d)
 	if err == nil {
-		if err = m.enter(k, out); err == nil {
+		m.mu.Lock()
+		err = m.enter(k, out)
+		m.mu.Unlock()
+		if err == nil {
 			defer func() { <-m.control }()
 			defer m.exit(k)
 			b, _, err := m.complete(k, &d)

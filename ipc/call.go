@@ -80,14 +80,15 @@ func (k *call) room(n int) []byte {
 
 // slot returns a slot for a call that can take answers, which are appended to dst.
 func (m *mux) slot(dst []byte, out *outgoing, d *deadline) (*call, error) {
+	m.mu.Lock()
 	k, err := m.acquire(d)
 	if err == nil {
 		k.dst = dst
 		if err = m.enter(k, out); err != nil {
-			k.dst = nil
-			m.free <- k
+			m.giveBack(k)
 		}
 	}
+	m.mu.Unlock()
 	if err != nil {
 		return nil, m.callError(nil, out, PhaseQueue, err)
 	}

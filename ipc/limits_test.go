@@ -158,3 +158,30 @@ func TestSlotsOfTheConnection(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestQueueGivenUp has calls that give up in the queue for the only slot, some just when they are given it: it is
+// not lost.
+func TestQueueGivenUp(t *testing.T) {
+	c := ipctest.Conn(t, newServer(t, nil), nil)
+	impatient := make(chan struct{})
+	go func() {
+		defer close(impatient)
+		for i := range 20_000 {
+			_, err := c.CallAppend(nil, opEcho, nil, time.Duration(1+i%100)*time.Microsecond)
+			if err != nil && !errors.Is(err, ipc.ErrTimeout) {
+				t.Error(err)
+			}
+		}
+	}()
+	defer func() { <-impatient }()
+	for gone := false; !gone; {
+		if _, err := c.CallAppend(nil, opEcho, nil, 20*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-impatient:
+			gone = true
+		default:
+		}
+	}
+}

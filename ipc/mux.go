@@ -19,12 +19,14 @@ type mux struct {
 	role       role
 	piece      int // most bytes of a message in one frame
 	maxAnswer  int
-	free       chan *call // slots that are not in use
 	control    chan struct{}
 	controlled call
 
 	// Guarded by mu:
-	calls      []*call // by slot
+	calls      []*call    // by slot
+	free       []*call    // slots that are not in use
+	queued     int        // calls that wait for one
+	given      chan *call // to those that do, made for the first of them; has room for all slots
 	running    int
 	info       ServerInfo
 	acked      bool
@@ -48,7 +50,6 @@ func newMux(f *os.File, r role, o *ClientOptions) (*mux, error) {
 	if r == roleLockstep {
 		m.piece, m.maxCalls = 1<<31-1, 1
 	}
-	m.free = make(chan *call, mostSlots)
 	m.controlled = call{waiter: newWaiter(), id: callID{slot: controlSlot}}
 	m.pingEvery = o.PingEvery
 	if err := m.open(f, m, passesFiles, 2*max(o.PingEvery, 0)); err != nil {
@@ -62,16 +63,39 @@ func newMux(f *os.File, r role, o *ClientOptions) (*mux, error) {
 	return m, nil
 }
 
-// acquire waits for a slot.
+// acquire takes a slot that is not in use, and waits for one if there may be no more. It is called and returns with mu
+// held.
 func (m *mux) acquire(d *deadline) (*call, error) {
-	select {
-	case k := <-m.free:
-		return k, nil
-	default:
-	}
-	if k := m.addCall(); k != nil {
+	if n := len(m.free) - 1; n >= 0 {
+		k := m.free[n]
+		m.free = m.free[:n]
 		return k, nil
 	}
+	if n := len(m.calls); n < m.maxCalls {
+		k := &call{waiter: newWaiter(), id: callID{slot: uint32(n)}}
+		m.calls = append(m.calls, k)
+		return k, nil
+	}
+	if m.given == nil {
+		m.given = make(chan *call, mostSlots)
+	}
+	m.queued++
+	m.mu.Unlock()
+	k, err := m.queue(d)
+	m.mu.Lock()
+	if err == nil {
+		return k, nil
+	}
+	if m.queued > 0 {
+		m.queued--
+	} else { // one was given at the last moment
+		m.giveBack(<-m.given)
+	}
+	return nil, err
+}
+
+// queue waits for a slot that another call gives back.
+func (m *mux) queue(d *deadline) (*call, error) {
 	var timeout <-chan time.Time
 	if !d.at.IsZero() {
 		timer := time.NewTimer(time.Until(d.at))
@@ -79,7 +103,7 @@ func (m *mux) acquire(d *deadline) (*call, error) {
 		timeout = timer.C
 	}
 	select {
-	case k := <-m.free:
+	case k := <-m.given:
 		d.now = now()
 		return k, nil
 	case <-m.gone:
@@ -94,23 +118,21 @@ func (m *mux) acquire(d *deadline) (*call, error) {
 	}
 }
 
-// addCall makes one more slot if there may be one.
-func (m *mux) addCall() *call {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := len(m.calls)
-	if n >= m.maxCalls {
-		return nil
+// giveBack gives a slot to a call that waits for one. The caller holds mu.
+func (m *mux) giveBack(k *call) {
+	k.dst, k.stream = nil, nil
+	switch {
+	case k == &m.controlled || int(k.id.slot) >= m.maxCalls:
+	case m.queued > 0:
+		m.queued--
+		m.given <- k
+	default:
+		m.free = append(m.free, k)
 	}
-	k := &call{waiter: newWaiter(), id: callID{slot: uint32(n)}}
-	m.calls = append(m.calls, k)
-	return k
 }
 
-// enter lets k take answers. It fails when the connection takes no more calls.
+// enter lets k take answers. It fails when the connection takes no more calls. The caller holds mu.
 func (m *mux) enter(k *call, out *outgoing) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	switch {
 	case m.err != nil:
 		return m.err
@@ -130,10 +152,8 @@ func (m *mux) exit(k *call) {
 	m.mu.Lock()
 	m.running--
 	k.id.gen++
-	k.active, k.dst, k.stream = false, nil, nil
-	if int(k.id.slot) < m.maxCalls && k != &m.controlled {
-		m.free <- k // has room for all
-	}
+	k.active = false
+	m.giveBack(k)
 	idle := m.running == 0 && m.retired
 	m.mu.Unlock()
 	if idle {
