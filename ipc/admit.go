@@ -179,14 +179,18 @@ func (ses *session) beginControl(h header) error {
 	return nil
 }
 
-// deadline returns when the time of a request is up. It counts from when the bytes were read, of
-// many requests at once.
+// deadline returns when the time of a request is up.
 func (ses *session) deadline(h header) time.Time {
 	if h.extra == 0 {
 		return time.Time{}
 	}
+	return ses.readAt().Add(time.Duration(h.extra) * time.Millisecond)
+}
+
+// readAt returns when the last bytes were read, of many requests at once.
+func (ses *session) readAt() time.Time {
 	if ses.now.IsZero() {
 		ses.now = now()
 	}
-	return ses.now.Add(time.Duration(h.extra) * time.Millisecond)
+	return ses.now
 }

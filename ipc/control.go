@@ -59,8 +59,9 @@ type Status struct {
 	Latency     Histogram
 }
 
-// Histogram counts calls by the time their handlers took: element i those that took less than
-// 2^i microseconds and were not counted before, the last one all others.
+// Histogram counts calls by the time from the arrival of the request to the return of its handler:
+// element i those that took less than 2^i microseconds and were not counted before, the last one all
+// others.
 type Histogram [32]int64
 
 // Total returns the number of calls counted.

@@ -12,7 +12,7 @@ import (
 
 // dispatch runs the handler of a complete request, on the goroutine that reads if it is fast.
 func (ses *session) dispatch(c *serverCall) error {
-	c.Payload = c.buf
+	c.Payload, c.came = c.buf, ses.readAt()
 	if c.op.fast {
 		return ses.runFast(c)
 	}
@@ -84,14 +84,13 @@ func (*serverCall) payload(r *Response) []byte {
 // invoke runs the handler; a panic of it is an error.
 func (c *serverCall) invoke() (response *Response, err error) {
 	s := c.ses.server
-	start := time.Since(s.started) // unlike time.Now it asks one clock
 	returned := false
 	defer func() {
 		if !returned {
 			response, err = nil, s.panicked(c, recover())
 		}
 		end := time.Since(s.started)
-		took := uint64((end - start) / time.Microsecond)
+		took := uint64((end - c.came.Sub(s.started)) / time.Microsecond)
 		s.latency[min(bits.Len64(took), len(s.latency)-1)].Add(1)
 		s.touched.Store(int64(end))
 		c.ctx.cancel(context.Canceled)

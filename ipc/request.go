@@ -55,9 +55,10 @@ type serverCall struct {
 	response  Response
 	ready     *Response // the handler has returned; nil if not
 	scratch   []byte
-	buf       []byte // of the payload
-	size      int64  // of the request, as it is accounted for
-	receiving bool   // the request is not complete
+	buf       []byte    // of the payload
+	came      time.Time // when its last byte was read
+	size      int64     // of the request, as it is accounted for
+	receiving bool      // the request is not complete
 	takesFile bool
 	unwanted  atomic.Bool // nobody waits for the answer
 	stream    *Stream
