@@ -199,3 +199,28 @@ func TestOnRefuse(t *testing.T) {
 		t.Errorf("the hook ran %d times", n)
 	}
 }
+
+// TestLatencyOfWaiting has a call that waits behind another that was read with it: the wait counts.
+func TestLatencyOfWaiting(t *testing.T) {
+	s := newServer(t, nil)
+	s.HandleFast(5, func(context.Context, *ipc.Request) (*ipc.Response, error) {
+		<-time.After(20 * time.Millisecond)
+		return nil, nil
+	})
+	c := rawClient(t, s, 2)
+	both := ipc.RawFrame{Kind: ipc.KindRequest, Op: 5}.Append(nil)
+	both = ipc.RawFrame{Kind: ipc.KindRequest, Op: opEcho, Slot: 1}.Append(both)
+	if _, err := c.Write(both); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if f, err := ipc.ReadRawFrame(c); err != nil || f.Kind != ipc.KindResponse {
+			t.Fatalf("frame %+v, %v", f, err)
+		}
+	}
+	settled(t, s)
+	st := s.Status()
+	if short := st.Latency.Quantile(0); short < 20*time.Millisecond {
+		t.Errorf("a call that waited for 20 ms counts as one of less than %v", short)
+	}
+}
