@@ -12,23 +12,32 @@ import (
 
 const boardSteps = 1000
 
+// watched does what is to be measured to a build while clients look on.
+func watched(ctx context.Context, clients []*client, do func(*abi.Build) error) error {
+	board := abi.NewBoard(nil)
+	build := board.StartBuild(names(boardSteps)...)
+	stop := show(ctx, board, clients...)
+	return errors.Join(do(build), stop())
+}
+
 // updateCase changes steps without pause while clients look on.
 func updateCase(env *frame.Env, clients int) frame.Case {
 	name := fmt.Sprintf("step update, %d clients", clients)
 	return frame.Case{
 		Specs: []frame.Spec{{Name: name, Unit: "ns", Target: frame.AtMost(100)}},
 		Run: func(ctx context.Context, r *frame.Recorder) error {
-			board := abi.NewBoard(nil)
-			build := board.StartBuild(names(boardSteps)...)
-			stop := show(ctx, board, readers(clients)...)
-			i := 0
-			samples, err := frame.Interleave(ctx, env.Rounds(9, 3), func(context.Context) (float64, error) {
-				return perOp(frame.Pick(env, 2_000_000, 200_000), func() error {
-					i++
-					return build.SetStep(i%boardSteps, abi.StepStatus(1+i/boardSteps%3))
+			var samples [][]float64
+			err := watched(ctx, readers(clients), func(build *abi.Build) (err error) {
+				i := 0
+				samples, err = frame.Interleave(ctx, env.Rounds(9, 3), func(context.Context) (float64, error) {
+					return perOp(frame.Pick(env, 2_000_000, 200_000), func() error {
+						i++
+						return build.SetStep(i%boardSteps, abi.StepStatus(1+i/boardSteps%3))
+					})
 				})
+				return err
 			})
-			if err = errors.Join(err, stop()); err != nil {
+			if err != nil {
 				return err
 			}
 			return r.Record(name, samples[0], nil)
@@ -62,14 +71,14 @@ func loadCase(env *frame.Env) frame.Case {
 		Run: func(ctx context.Context, r *frame.Recorder) error {
 			period := frame.Pick(env, 3*time.Second, 500*time.Millisecond)
 			side := func(clients int) frame.Side {
-				return func(ctx context.Context) (float64, error) {
-					board := abi.NewBoard(nil)
-					build := board.StartBuild(names(boardSteps)...)
-					stop := show(ctx, board, readers(clients)...)
-					start, before := time.Now(), cpuTime()
-					err := drive(ctx, build, 1000, period)
-					used, took := cpuTime()-before, time.Since(start)
-					return 100 * float64(used) / float64(took), errors.Join(err, stop())
+				return func(ctx context.Context) (percent float64, err error) {
+					err = watched(ctx, readers(clients), func(build *abi.Build) error {
+						start, before := time.Now(), cpuTime()
+						err := drive(ctx, build, 1000, period)
+						percent = 100 * float64(cpuTime()-before) / float64(time.Since(start))
+						return err
+					})
+					return percent, err
 				}
 			}
 			samples, err := frame.Interleave(ctx, env.Rounds(5, 2), side(100), side(0))
@@ -90,14 +99,14 @@ func stalledCase(env *frame.Env) frame.Case {
 		Run: func(ctx context.Context, r *frame.Recorder) error {
 			period := frame.Pick(env, 2*time.Second, 500*time.Millisecond)
 			side := func(others ...*client) frame.Side {
-				return func(ctx context.Context) (float64, error) {
-					board := abi.NewBoard(nil)
-					build := board.StartBuild(names(boardSteps)...)
+				return func(ctx context.Context) (perSecond float64, err error) {
 					c := new(client)
-					stop := show(ctx, board, append(others, c)...)
-					err := drive(ctx, build, 1000, period)
-					got := float64(c.passes.Load()) / period.Seconds()
-					return got, errors.Join(err, stop())
+					err = watched(ctx, append(others, c), func(build *abi.Build) error {
+						err := drive(ctx, build, 1000, period)
+						perSecond = float64(c.passes.Load()) / period.Seconds()
+						return err
+					})
+					return perSecond, err
 				}
 			}
 			samples, err := frame.Interleave(ctx, env.Rounds(5, 2), side(&client{stalled: true}), side())
