@@ -44,6 +44,34 @@ func TestWhereHandlersRun(t *testing.T) {
 	}
 }
 
+// TestTurns has requests that are read at once, and handlers that return at once: few goroutines come to run them.
+func TestTurns(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	c := rawClient(t, newServer(t, nil), 2)
+	const calls = 64
+	var requests []byte
+	for i := range uint32(calls) {
+		requests = ipc.RawFrame{Kind: ipc.KindRequest, Op: opEcho, Slot: i}.Append(requests)
+	}
+	if _, err := c.Write(requests); err != nil {
+		t.Fatal(err)
+	}
+	for range calls {
+		if f, err := ipc.ReadRawFrame(c); err != nil || f.Kind != ipc.KindResponse {
+			t.Fatalf("frame %+v, %v", f, err)
+		}
+	}
+	if n := workers(); n > 8 {
+		t.Errorf("%d goroutines came for %d calls", n, calls)
+	}
+}
+
+// workers returns how many goroutines of all servers run handlers, or wait for some.
+func workers() int {
+	stacks := make([]byte, 8<<20)
+	return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("(*workers).work("))
+}
+
 // TestIdleWorkers makes more calls at once than goroutines are kept for the next ones.
 func TestIdleWorkers(t *testing.T) {
 	const kept, calls = 256, 600
@@ -65,10 +93,6 @@ func TestIdleWorkers(t *testing.T) {
 	}
 	close(release)
 	all.Wait()
-	workers := func() int {
-		stacks := make([]byte, 8<<20)
-		return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("(*workers).work("))
-	}
 	for range 1000 {
 		if workers() <= kept {
 			return
