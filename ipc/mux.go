@@ -122,7 +122,7 @@ func (m *mux) queue(d *deadline) (*call, error) {
 func (m *mux) giveBack(k *call) {
 	k.dst, k.stream = nil, nil
 	switch {
-	case k == &m.controlled || int(k.id.slot) >= m.maxCalls:
+	case int64(k.id.slot) >= int64(m.maxCalls): // that of control operations, too
 	case m.queued > 0:
 		m.queued--
 		m.given <- k
