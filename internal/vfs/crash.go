@@ -17,6 +17,7 @@ const (
 	Mixed             // lost, kept or torn, each piece at random
 )
 
+// String returns the fate in one word.
 func (f Fate) String() string { return [...]string{"lost", "kept", "mixed"}[f] }
 
 // Loss is what a power loss does to everything that was not durable. The zero value loses it all.

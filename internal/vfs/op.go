@@ -31,6 +31,7 @@ const (
 var kindNames = [...]string{"open", "mkdir", "rename", "remove", "readdir", "lstat", "syncdir",
 	"statfs", "read", "write", "close", "stat", "sync", "truncate", "chmod"}
 
+// String returns the kind in words.
 func (k Kind) String() string { return kindNames[k] }
 
 // Op is one call through [Faults], as a [Hook] sees it before it takes place.
@@ -47,6 +48,7 @@ type Op struct {
 	Size       int    // bytes of OpRead and OpWrite
 }
 
+// String returns the kind and what it was done to.
 func (op Op) String() string {
 	s := fmt.Sprintf("call %d, step %d: %v %s", op.Call, op.Step, op.Kind, op.Path)
 	switch op.Kind {
