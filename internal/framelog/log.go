@@ -24,12 +24,13 @@ type Log struct {
 	next     uint64     // lowest id that was never used
 	cutDirty bool       // the active file holds bytes beyond its end
 
-	mu     sync.RWMutex // guards the rest; taken after wmu
-	segs   []*segment   // by id
-	active *segment     // the last of segs, or nil; changed below both locks
-	stray  []*Damage    // files that are no part of the log
-	err    error        // ErrFailed or ErrClosed
-	closed bool
+	mu      sync.RWMutex    // guards the rest; taken after wmu
+	segs    []*segment      // by id
+	active  *segment        // the last of segs, or nil; changed below both locks
+	removed map[uint64]bool // ids that left segs
+	stray   []*Damage       // files that are no part of the log
+	err     error           // ErrFailed or ErrClosed
+	closed  bool
 
 	dirDirty    bool // folder entries are not durable
 	rosterDirty bool // the last roster says less than we know
@@ -44,7 +45,7 @@ func Open(fsys vfs.FS, dir string, o *Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{fs: fsys, dir: dir, opt: opt, handles: newHandles(fsys, dir, opt.MaxOpen)}
+	l := &Log{fs: fsys, dir: dir, opt: opt, handles: newHandles(fsys, dir, opt.MaxOpen), removed: map[uint64]bool{}}
 	if err := l.discover(); err != nil {
 		return nil, wrap("open", dir, err)
 	}
@@ -76,6 +77,12 @@ func (l *Log) source(id uint64) (source, error) {
 		return source{}, ErrNotFound
 	}
 	return l.view(s), nil
+}
+
+func (l *Log) wasRemoved(id uint64) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.removed[id]
 }
 
 // view returns a view of s. The caller holds mu.

@@ -68,7 +68,7 @@ func (l *Log) keep(s *segment) {
 func (l *Log) unlink(s *segment) error {
 	l.mu.Lock()
 	l.segs = slices.DeleteFunc(slices.Clone(l.segs), func(o *segment) bool { return o == s })
-	l.dirDirty = true
+	l.removed[s.id], l.dirDirty = true, true
 	l.mu.Unlock()
 	var err error
 	if s.covered = l.sweep(s.covered); len(s.covered) > 0 {

@@ -55,6 +55,40 @@ func TestRemoveFirst(t *testing.T) {
 	m.intact(t, open(t, fsys, dir, small()))
 }
 
+// A scan does not miss what was removed before it, even if every segment whose roster says so
+// is removed before the scan comes to it.
+func TestRemoveBeforeAndDuringScan(t *testing.T) {
+	l := open(t, vfs.NewMem(dir), dir, small())
+	m := model{}
+	m.fill(t, l, 40)
+	for id := range uint64(2) {
+		if err := l.Remove(id + 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	last := uint64(0)
+	for f, err := range l.Scan(framelog.Pos{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range l.Segments() {
+			if s.ID <= f.Pos.Segment {
+				continue
+			}
+			if err := l.Remove(s.ID); err != nil && !errors.Is(err, framelog.ErrActive) {
+				t.Fatal(err)
+			}
+		}
+		last = f.Pos.Segment
+	}
+	if last != 3 {
+		t.Errorf("the scan ended in segment %d", last)
+	}
+}
+
 // A removal is durable after a Sync.
 func TestRemoveIsDurable(t *testing.T) {
 	fsys := vfs.NewMem(dir)

@@ -223,9 +223,11 @@ func (s *scan) judge(t tail) *Damage {
 }
 
 // files yields the segments that should be there and are not, and the files that should not.
+// The last roster that was met may name segments which were removed before the scan: the newer
+// ones may have gone, with the segments they stood in, before the scan came to them.
 func (s *scan) files(from Pos) bool {
 	for _, id := range slices.Sorted(maps.Keys(s.roster)) {
-		if s.present[id] || id < from.Segment {
+		if s.present[id] || id < from.Segment || s.log.wasRemoved(id) {
 			continue
 		}
 		if !s.yield(Frame{}, &Damage{Segment: id, To: s.known[id], Reason: Missing}) {
