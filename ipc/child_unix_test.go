@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -173,7 +175,7 @@ func TestOutOfDescriptors(t *testing.T) {
 }
 
 // TestSmallBuffers has more callers than the connection's buffers hold frames, each with more bytes than
-// fit: whoever reads must never wait for a write.
+// fit: whoever reads must never wait for a write, and newcomers must not overtake for long those who do.
 func TestSmallBuffers(t *testing.T) {
 	callers, during := 256, 300*time.Millisecond
 	if long {
@@ -196,22 +198,32 @@ func TestSmallBuffers(t *testing.T) {
 				t.Fatal(err)
 			}
 			end := time.Now().Add(during)
+			var ended atomic.Int64
+			most := make([]int64, callers)
 			var all sync.WaitGroup
 			for i := range callers {
 				all.Go(func() {
 					req, buf := make([]byte, 4<<10), make([]byte, 0, 4<<10)
 					req[0] = byte(i)
+					before := ended.Load()
 					for time.Now().Before(end) {
 						b, err := c.CallAppend(buf, opEcho, req, 30*time.Second)
 						if err != nil || len(b) != len(req) || b[0] != byte(i) {
 							t.Errorf("caller %d: %d bytes, %v", i, len(b), err)
 							return
 						}
+						after := ended.Add(1)
+						most[i] = max(most[i], after-before)
+						before = after
 					}
 				})
 			}
 			all.Wait()
-			t.Logf("%d calls", s.Status().Calls)
+			n := slices.Max(most)
+			t.Logf("%d calls, %d of them during one", s.Status().Calls, n)
+			if n > int64(8*callers) {
+				t.Errorf("%d calls of %d callers ended during one", n, callers)
+			}
 			c.Close()
 			<-done
 		})

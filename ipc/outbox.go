@@ -11,11 +11,12 @@ import (
 )
 
 const (
-	largeFrame  = 16 << 10  // from here on a payload is written from where it lies
-	outboxRoom  = 256 << 10 // beyond it, writers wait for the turn
-	outboxLimit = 4 << 20   // beyond it, the other end reads too slowly to be told anything
-	keptOutbox  = 64 << 10  // a larger buffer is not kept
-	maxRounds   = 16        // writes in a row by one caller for all
+	largeFrame  = 16 << 10 // from here on a payload is written from where it lies
+	outboxRoom  = 32 << 10 // beyond it, writers wait for the turn
+	outboxShare = 8 << 10  // the same while others wait, so that they are not overtaken without end
+	outboxLimit = 4 << 20  // beyond it, the other end reads too slowly to be told anything
+	keptOutbox  = 64 << 10 // a larger buffer is not kept
+	maxRounds   = 16       // writes in a row by one caller for all
 
 	notSent = -1 // the place of a frame that was not added
 )
@@ -30,8 +31,9 @@ type outbox struct {
 	stall      time.Duration   // a write that makes no progress for so long fails; 0 is for ever
 	background *sync.WaitGroup // what the connection's end waits for
 
-	turn chan struct{} // holds one token, which is the right to write
-	dead atomic.Bool   // err is set
+	turn    chan struct{} // holds one token, which is the right to write
+	waiting atomic.Int32  // goroutines that wait for it
+	dead    atomic.Bool   // err is set
 
 	mu      sync.Mutex
 	buf     []byte // complete frames that wait
@@ -75,7 +77,11 @@ func (o *outbox) append(h header, payload []byte) (at int64) {
 func (o *outbox) addSoon(h header, payload []byte) (at int64, full bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.err != nil || len(o.buf) > outboxRoom {
+	room := outboxRoom
+	if o.waiting.Load() > 0 {
+		room = outboxShare
+	}
+	if o.err != nil || len(o.buf) > room {
 		return notSent, true, o.err
 	}
 	return o.append(h, payload), false, nil
@@ -156,6 +162,8 @@ func (o *outbox) take(d *deadline) error {
 	if o.tryTake() {
 		return nil
 	}
+	o.waiting.Add(1)
+	defer o.waiting.Add(-1)
 	var timeout <-chan time.Time
 	if !d.at.IsZero() {
 		timer := time.NewTimer(time.Until(d.at))
