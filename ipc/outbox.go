@@ -108,7 +108,10 @@ func (o *outbox) send(h header, payload []byte, d *deadline, crowd bool) (at int
 	case !full && !o.tryTake():
 		return at, nil
 	case !full:
-		return at, o.flush(d, crowd)
+		if crowd {
+			o.gather(at + headerSize + int64(len(payload)))
+		}
+		return at, o.flush(d)
 	}
 	if err := o.take(d); err != nil {
 		return notSent, err
@@ -117,7 +120,20 @@ func (o *outbox) send(h header, payload []byte, d *deadline, crowd bool) (at int
 		o.release()
 		return notSent, err
 	}
-	return at, o.flush(d, false)
+	return at, o.flush(d)
+}
+
+// gather lets others add frames behind end, so that one write takes them all. A goroutine that
+// yields can be back before all of them have run, for the scheduler looks past its own queue at
+// each 61st switch: so where some have come, more may come.
+func (o *outbox) gather(end int64) {
+	runtime.Gosched()
+	o.mu.Lock()
+	some := o.added > end
+	o.mu.Unlock()
+	if some {
+		runtime.Gosched()
+	}
 }
 
 func (o *outbox) sendLarge(h header, payload []byte, d *deadline) (at int64, err error) {
@@ -129,7 +145,7 @@ func (o *outbox) sendLarge(h header, payload []byte, d *deadline) (at int64, err
 		o.settle(err)
 		return at, err
 	}
-	return at, o.flush(d, false)
+	return at, o.flush(d)
 }
 
 // left reports whether a byte from there on may have left.
@@ -154,7 +170,7 @@ func (o *outbox) sendFile(h header, payload []byte, f *os.File, d *deadline) err
 		o.settle(err)
 		return err
 	}
-	return o.flush(d, false)
+	return o.flush(d)
 }
 
 // take waits for the turn.
@@ -192,10 +208,7 @@ func (o *outbox) tryTake() bool {
 func (o *outbox) release() { <-o.turn }
 
 // flush writes all that waits and gives back the turn, which the caller has.
-func (o *outbox) flush(d *deadline, crowd bool) error {
-	if crowd {
-		runtime.Gosched() // the others have frames too, and one write takes them all
-	}
+func (o *outbox) flush(d *deadline) error {
 	for range maxRounds {
 		if _, err := o.write(d, nil, nil); err != nil {
 			o.settle(err)
@@ -249,7 +262,7 @@ func (o *outbox) settle(err error) {
 		o.release()
 		return
 	}
-	o.background.Go(func() { o.flush(&deadline{}, false) })
+	o.background.Go(func() { o.flush(&deadline{}) })
 }
 
 // write writes what waits and then head and payload. A nil deadline does not wait at all.
@@ -364,7 +377,7 @@ func (o *outbox) writeSlowly(d *deadline, a, b, c []byte) (n int, err error) {
 // drain waits until all that was added is written.
 func (o *outbox) drain(d *deadline) {
 	if o.take(d) == nil {
-		o.flush(d, false)
+		o.flush(d)
 	}
 }
 
