@@ -1,7 +1,5 @@
 package ipc
 
-import "hash/crc32"
-
 // frameKind is the type byte of a frame.
 type frameKind uint8
 
@@ -61,12 +59,12 @@ func appendHeader(b []byte, h header) []byte {
 	b = append32(b, h.id.slot)
 	b = append32(b, h.id.gen)
 	b = append32(b, h.extra)
-	return append32(b, crc32.ChecksumIEEE(b[start:]))
+	return append32(b, headerSum(b[start:]))
 }
 
 // parseHeader reads the header at the start of b, which has at least headerSize bytes.
 func parseHeader(b []byte) (header, error) {
-	if crc32.ChecksumIEEE(b[:headerSize-4]) != uint32At(b, headerSize-4) {
+	if headerSum(b) != uint32At(b, headerSize-4) {
 		return header{}, errCheck
 	}
 	h := header{

@@ -2,8 +2,11 @@ package ipc_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"hash/crc32"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +109,23 @@ func TestStatusReadBack(t *testing.T) {
 	for n := range len(b) {
 		if _, err := ipc.ParseRawStatus(b[:n]); err != nil && !errors.Is(err, ipc.ErrProtocol) {
 			t.Errorf("cut at %d: %v", n, err)
+		}
+	}
+}
+
+// Headers end with what the standard library says is the CRC-32 of the rest.
+func TestHeaderSum(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 1000 {
+		b := make([]byte, 16)
+		for i := range b {
+			b[i] = byte(random.Uint32() >> random.IntN(32))
+		}
+		f := ipc.RawFrame{Kind: b[0], Flags: b[1], Op: binary.BigEndian.Uint16(b[2:]), Slot: random.Uint32(),
+			Gen: binary.BigEndian.Uint32(b[4:]), Extra: binary.BigEndian.Uint32(b[8:])}
+		h := f.AppendHeader(nil, binary.BigEndian.Uint32(b[12:]))
+		if got, want := binary.LittleEndian.Uint32(h[20:]), crc32.ChecksumIEEE(h[:20]); got != want {
+			t.Fatalf("%x: %x, want %x", h, got, want)
 		}
 	}
 }
