@@ -91,7 +91,12 @@ func (b *Badger) start() (err error) {
 	return nil
 }
 
-const memtableSize = 8 << 20
+// The engine keeps up to eight buffers in which tables were made. Each is of twice tableBytes, or grows: what a memtable
+// holds must fit. Larger tables would be fewer for an open to look at, and take more memory.
+const (
+	memtableSize = 4 << 20
+	tableBytes   = 2 << 20
+)
 
 func (b *Badger) settings() badger.Options {
 	o := badger.DefaultOptions(b.options.Dir)
@@ -104,10 +109,10 @@ func (b *Badger) settings() badger.Options {
 	o.ChecksumVerificationMode = options.OnBlockRead
 	o.MemTableSize = cmp.Or(b.options.memtable, memtableSize)
 	o.NumMemtables = 1
-	o.BaseTableSize = 2 << 20
+	o.BaseTableSize = tableBytes
 	o.BaseLevelSize = 64 << 20
-	o.NumLevelZeroTables = 4
-	o.NumLevelZeroTablesStall = 6
+	o.NumLevelZeroTables = 8
+	o.NumLevelZeroTablesStall = 12
 	o.NumCompactors = 2
 	o.CompactL0OnClose = b.survey.first() >= compactAtClose
 	o.BlockCacheSize = 0
