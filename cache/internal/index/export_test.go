@@ -12,6 +12,9 @@ func Small(o Options) Options {
 	return o
 }
 
+// FirstLevel returns the number of tables that wait to be merged with the levels below.
+func (b *Badger) FirstLevel() int { return b.db.Levels()[0].NumTables }
+
 // Reading runs f inside a call that reads.
 func (b *Badger) Reading(f func()) {
 	if b.enter() == nil {
