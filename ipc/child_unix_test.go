@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -181,12 +182,18 @@ func TestSmallBuffers(t *testing.T) {
 	if long {
 		callers, during = 2048, 15*time.Second
 	}
-	for _, buffer := range []int{0, 2304} { // the default, and 4.6 KB as the system counts
-		t.Run(strconv.Itoa(buffer), func(t *testing.T) {
+	all := runtime.GOMAXPROCS(0)
+	for _, on := range []struct{ buffer, processors, fair int }{
+		{0, all, 8},    // the default
+		{2304, all, 8}, // 4.6 KB as the system counts
+		{2304, 1, 5},   // where goroutines take turns
+	} {
+		t.Run(fmt.Sprintf("%d, %d processors", on.buffer, on.processors), func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(on.processors))
 			s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{CallsPerConnection: callers}})
 			client, server := ipctest.Pair(t)
-			if buffer > 0 {
-				setBuffers(t, buffer, client, server)
+			if on.buffer > 0 {
+				setBuffers(t, on.buffer, client, server)
 			}
 			done := make(chan struct{})
 			go func() { // ends with the connection
@@ -221,7 +228,7 @@ func TestSmallBuffers(t *testing.T) {
 			all.Wait()
 			n := slices.Max(most)
 			t.Logf("%d calls, %d of them during one", s.Status().Calls, n)
-			if n > int64(8*callers) {
+			if n > int64(on.fair*callers) {
 				t.Errorf("%d calls of %d callers ended during one", n, callers)
 			}
 			c.Close()
