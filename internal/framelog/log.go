@@ -79,12 +79,6 @@ func (l *Log) source(id uint64) (source, error) {
 	return l.view(s), nil
 }
 
-func (l *Log) wasRemoved(id uint64) bool {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.removed[id]
-}
-
 // view returns a view of s. The caller holds mu.
 func (l *Log) view(s *segment) source {
 	return source{handles: l.handles, id: s.id, seed: s.seed, parts: s.parts, end: s.end, exact: s.exact}

@@ -82,3 +82,9 @@ func (l *Log) unlink(s *segment) error {
 	}
 	return err
 }
+
+func (l *Log) wasRemoved(id uint64) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.removed[id]
+}

@@ -90,13 +90,9 @@ var closedBase = sync.OnceValues(func() (string, error) {
 		}
 	}
 	for { // whatever the engine has merged into one table at a close, what comes then has another
-		if err := small.play(x, n+1, n+60); err != nil {
-			return "", err
-		}
-		n += 60
-		for x.FirstLevel() > 4 { // from 8 on the engine merges them as soon as it is open, under the hands of a test
-			n++
-			if err := small.play(x, n, n); err != nil {
+		// From 8 tables on the first level, the engine merges as soon as it is open, under the hands of a test.
+		for least := n + 60; n < least || x.FirstLevel() > 4; n++ {
+			if err := small.play(x, n+1, n+1); err != nil {
 				return "", err
 			}
 		}
