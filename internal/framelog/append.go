@@ -75,10 +75,8 @@ func (l *Log) target(n int64) (*segment, error) {
 	if s == nil || s.end > s.first && s.end > l.opt.SegmentBytes-n {
 		return l.create()
 	}
-	if l.cutDirty {
-		if err := l.relocate(s, s.end); err != nil {
-			return nil, err
-		}
+	if err := l.coverCut(); err != nil {
+		return nil, err
 	}
 	if l.rosterStale() {
 		return s, l.writeRoster(s)
@@ -101,15 +99,24 @@ func (l *Log) write(s *segment, b []byte) error {
 
 // cutBack removes what a failed write left behind the end of s. The cut is synced: were it
 // lost in a crash after later appends, frames could come back that the caller was told do not
-// count. What cannot be cut is covered by a new file, now or before the next append. The
+// count. What cannot be cut is covered by a new file, now or by the next Append or Sync. The
 // caller holds wmu.
 func (l *Log) cutBack(s *segment, p *part) error {
 	if err := p.f.Truncate(p.at(s.end)); err != nil {
 		l.cutDirty = true
-		return errors.Join(err, l.relocate(s, s.end))
+		return errors.Join(err, l.coverCut())
 	}
 	if err := p.f.Sync(); err != nil {
 		return l.evacuate(s, err)
 	}
 	return nil
+}
+
+// coverCut covers what could not be cut off the active segment, if there is such. The caller
+// holds wmu.
+func (l *Log) coverCut() error {
+	if !l.cutDirty {
+		return nil
+	}
+	return l.relocate(l.active, l.active.end)
 }

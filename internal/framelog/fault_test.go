@@ -72,6 +72,7 @@ func TestDiskFull(t *testing.T) {
 			delete(m, p)
 		}
 	}
+	m.intact(t, open(t, mem.Kill(), dir, small()))
 	m.add(t, l, "space is back")
 	m.intact(t, l)
 	if err := l.Close(); err != nil {
@@ -207,6 +208,28 @@ func TestRosterFails(t *testing.T) {
 // failedWrite makes every write reach the file in full and fail all the same.
 func failedWrite() vfs.Hook {
 	return vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpWrite }, vfs.Fault{Err: syscall.EIO, Partial: 1 << 20})
+}
+
+// A Sync that cannot cover what a failed write left behind does not say that all is well, and
+// the next one tries again.
+func TestSyncCoversFailedWrite(t *testing.T) {
+	l, mem, faults := faulty(t)
+	m := model{}
+	m.add(t, l, "before")
+	faults.SetHook(vfs.Chain(failKinds(syscall.EIO, vfs.OpTruncate, vfs.OpOpen), failedWrite()))
+	if _, err := appendAll(l, "does", "not", "count"); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("append: %v", err)
+	}
+	if err := l.Sync(); !errors.Is(err, syscall.EIO) || errors.Is(err, framelog.ErrFailed) {
+		t.Errorf("Sync: %v", err)
+	}
+	faults.SetHook(nil)
+	if err := l.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	m.intact(t, open(t, mem.Kill(), dir, small()))
+	m.add(t, l, "after")
+	m.intact(t, l)
 }
 
 // When a group has failed, no power loss brings it back.

@@ -5,42 +5,45 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // Remove deletes a segment. Before that it makes all that was appended durable, so that
 // frames which were copied out of the segment are never lost with it, and lets running reads
 // end. The deletion is durable after the next [Log.Sync]; a caller that forgets things
-// because the segment is gone, calls that first. Remove needs no free space. The segment that
-// is being appended to is [ErrActive], one that is not there [ErrNotFound].
+// because the segment is gone, calls that first. The segment that is being appended to is
+// [ErrActive], one that is not there [ErrNotFound].
+//
+// Remove needs no free space. On a full disk it deletes the segment first and then notes, in
+// the space it got, that it is gone: a crash between the two makes the next scan miss it.
 func (l *Log) Remove(id uint64) error {
-	s, err := l.giveUp(id)
-	if err != nil {
-		return wrap("remove segment", id, err)
-	}
-	if err := l.Sync(); err != nil {
-		l.keep(s)
-		return wrap("remove segment", id, err)
-	}
-	l.wmu.Lock()
-	defer l.wmu.Unlock()
-	return wrap("remove segment", id, l.unlink(s))
-}
-
-// giveUp writes a roster without the segment, so that a scan does not miss it.
-func (l *Log) giveUp(id uint64) (*segment, error) {
-	l.wmu.Lock()
-	defer l.wmu.Unlock()
-	if err := l.writable(); err != nil {
-		return nil, err
-	}
 	s, err := l.markLeaving(id)
 	if err != nil {
-		return nil, err
+		return wrap("remove segment", id, err)
 	}
-	if _, err := l.target(0); err != nil {
-		l.setRosterDirty(true) // a full disk must not keep space from being freed
+	err = l.renewRoster()
+	full := vfs.IsNoSpace(err)
+	if err == nil || full {
+		err = l.Sync()
 	}
-	return s, nil
+	if err == nil {
+		err = l.unlink(s)
+	} else {
+		l.keep(s)
+	}
+	if full {
+		_ = l.renewRoster() // if it fails again, the next Append does it
+	}
+	return wrap("remove segment", id, err)
+}
+
+// renewRoster writes a roster if the last one is stale.
+func (l *Log) renewRoster() error {
+	l.wmu.Lock()
+	defer l.wmu.Unlock()
+	_, err := l.target(0)
+	return err
 }
 
 func (l *Log) markLeaving(id uint64) (*segment, error) {
@@ -64,8 +67,10 @@ func (l *Log) keep(s *segment) {
 }
 
 // unlink deletes the files of s, the oldest first: without what covers it, it would show
-// frames that do not count. The caller holds wmu.
+// frames that do not count.
 func (l *Log) unlink(s *segment) error {
+	l.wmu.Lock()
+	defer l.wmu.Unlock()
 	l.mu.Lock()
 	l.segs = slices.DeleteFunc(slices.Clone(l.segs), func(o *segment) bool { return o == s })
 	l.removed[s.id], l.dirDirty = true, true

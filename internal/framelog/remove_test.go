@@ -2,6 +2,7 @@ package framelog_test
 
 import (
 	"errors"
+	"syscall"
 	"testing"
 
 	"github.com/larderbuild/larder/internal/framelog"
@@ -86,6 +87,22 @@ func TestRemoveBeforeAndDuringScan(t *testing.T) {
 	}
 	if last != 3 {
 		t.Errorf("the scan ended in segment %d", last)
+	}
+}
+
+// A segment stays when it cannot be noted that it is gone.
+func TestRemoveWithoutRoster(t *testing.T) {
+	l, mem, faults := faulty(t)
+	m := model{}
+	m.fill(t, l, 10)
+	faults.SetHook(once(failKinds(syscall.EIO, vfs.OpWrite)))
+	if err := l.Remove(1); !errors.Is(err, syscall.EIO) {
+		t.Errorf("Remove: %v", err)
+	}
+	m.intact(t, l)
+	m.intact(t, open(t, mem.Kill(), dir, small()))
+	if err := l.Remove(1); err != nil {
+		t.Errorf("the next Remove: %v", err)
 	}
 }
 

@@ -59,10 +59,8 @@ func (l *Log) leave() error {
 	if s == nil {
 		return nil
 	}
-	if l.cutDirty {
-		if err := l.relocate(s, s.end); err != nil {
-			return err
-		}
+	if err := l.coverCut(); err != nil {
+		return err
 	}
 	l.mu.Lock()
 	l.active = nil

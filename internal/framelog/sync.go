@@ -10,7 +10,8 @@ type pending struct {
 }
 
 // Sync makes durable everything whose Append returned before Sync was called, what an earlier
-// process left unsynced, and the names of the files. It may run during an Append.
+// process left unsynced, and the names of the files. It may run during an Append. Nothing of an
+// Append that failed before comes back after it.
 //
 // When the system fails to sync a file, the file's unsynced bytes may be gone although they
 // can still be read, and a second try would succeed without writing them. So they are read
@@ -26,6 +27,9 @@ func (l *Log) Sync() error {
 	if err := l.writable(); err != nil {
 		return wrap("sync", l.dir, err)
 	}
+	if err := l.coverFailed(); err != nil {
+		return wrap("sync", l.dir, err)
+	}
 	work, folder := l.unsynced()
 	for _, w := range work {
 		if err := l.syncSegment(w); err != nil {
@@ -39,6 +43,13 @@ func (l *Log) Sync() error {
 		return wrap("sync", l.dir, l.fail(err))
 	}
 	return nil
+}
+
+// coverFailed keeps what the last Append left behind when it failed from coming back.
+func (l *Log) coverFailed() error {
+	l.wmu.Lock()
+	defer l.wmu.Unlock()
+	return l.coverCut()
 }
 
 // unsynced lists what is not durable. It takes the folder as done: who fails to sync it fails
