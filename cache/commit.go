@@ -211,7 +211,8 @@ func (s *Store) appendGroup() error {
 }
 
 // makeDurable does what the durability demands before a group is acknowledged. The group is in the
-// log already, so it becomes visible even when this fails.
+// log already, so it becomes visible even when this fails. Then nobody can tell which of two versions the next
+// life finds, and from now on the payload files of both stay.
 func (s *Store) makeDurable() error {
 	switch s.opt.Durability {
 	case None:
@@ -221,6 +222,7 @@ func (s *Store) makeDurable() error {
 		return nil
 	}
 	if err := s.flog.Sync(); err != nil {
+		s.pay.freeze()
 		return fmt.Errorf("not durable: log: %w", err)
 	}
 	return nil
@@ -245,17 +247,19 @@ func (s *Store) groupDue() {
 }
 
 // failGroup answers a group that could not be logged, those too that only depended on it. A delete
-// is carried out all the same when the disk is full, since it frees space, and logged later.
+// is carried out all the same when the disk is full, since it frees space, and logged later; a log that has failed
+// takes nothing more.
 func (s *Store) failGroup(group []*op, err error) {
 	full := isNoSpace(err)
 	if full {
 		err = errors.Join(ErrNoSpace, err)
 		s.space.full()
 	}
+	hold := full && !errors.Is(err, framelog.ErrFailed)
 	for _, o := range group {
 		switch {
 		case o.skip && o.err != nil:
-		case full && !o.skip && o.kind == frameDelete && len(s.heldDeletes) < maxHeldDeletes:
+		case hold && !o.skip && o.kind == frameDelete && len(s.heldDeletes) < maxHeldDeletes:
 			s.heldDeletes = append(s.heldDeletes, o.key)
 			s.owesDeletes.Store(true)
 			s.apply(o, framelog.Pos{})

@@ -217,7 +217,8 @@ func (s *Store) placeTmp(tmp string, f vfs.File, fa fact) (fact, error) {
 }
 
 func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
-	if s.present(p, fa) {
+	trusted, standing := s.present(p, fa)
+	if trusted {
 		f.Close()
 		s.fs.Remove(tmp)
 		return nil
@@ -231,8 +232,9 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 	}
 	fa.identify(fi)
 	final := s.blobPath(&fa.digest)
-	if err := s.renameIn(tmp, final); err != nil {
-		if err = s.adopt(err, tmp, final, fa); err != nil {
+	if !(standing && s.adopt(tmp, final, fa)) { // what was durable is not replaced by what is not yet
+		// On Windows a file that somebody reads cannot be replaced.
+		if err := s.renameIn(tmp, final); err != nil && !s.adopt(tmp, final, fa) {
 			return err
 		}
 	}
@@ -260,53 +262,55 @@ func (s *Store) syncPlaced(d *Digest) error {
 	return s.fs.SyncDir(filepath.Dir(s.blobPath(d)))
 }
 
-// adopt takes the file that stands where tmp could not be renamed to, if it holds the same: on
-// Windows a file that somebody reads cannot be replaced.
-func (s *Store) adopt(cause error, tmp, final string, fa *fact) error {
+// adopt takes the file that stands in the place of tmp, if it holds the same.
+func (s *Store) adopt(tmp, final string, fa *fact) bool {
 	f, err := s.fs.OpenFile(final, os.O_RDONLY, 0)
 	if err != nil {
-		return cause
+		return false
 	}
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {
-		return cause
+		return false
 	}
 	if x, err := hashFile(f); err != nil || x != fa.xxh {
-		return cause
+		return false
 	}
 	fa.identify(fi)
 	s.fs.Remove(tmp)
-	return nil
+	return true
 }
 
 // present reports whether the content has a file that needs no hash to be trusted, and gives fa its
-// identity. Any other is replaced. The caller holds p.place.
-func (s *Store) present(p *pin, fa *fact) bool {
+// identity; and whether the file stands there that the record tells of. The caller holds p.place.
+func (s *Store) present(p *pin, fa *fact) (trusted, standing bool) {
 	fi, err := s.fs.Lstat(s.blobPath(&fa.digest))
 	if err != nil {
-		return false
+		return false, false
 	}
 	s.pay.mu.Lock()
 	placed := p.placed
 	s.pay.mu.Unlock()
 	if placed != nil && placed.holds(fi) {
 		*fa = *placed
-		return true
+		return true, true
 	}
 	known, ok, err := s.payload(&fa.digest)
-	if err != nil || !ok || !known.trusted(fi, s) {
-		return false
+	if err != nil || !ok || !known.holds(fi) {
+		return false, false
+	}
+	if !known.trusted(fi, s) {
+		return false, true
 	}
 	*fa = known.fact
-	return true
+	return true, true
 }
 
 // pinPresent pins fa's payload if present.
 func (s *Store) pinPresent(fa *fact) bool {
 	p := s.pin(&fa.digest)
 	p.place.Lock()
-	ok := s.present(p, fa)
+	ok, _ := s.present(p, fa)
 	p.place.Unlock()
 	if !ok {
 		s.unpin([]Digest{fa.digest})

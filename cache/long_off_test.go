@@ -12,4 +12,7 @@ const (
 	recoveryStarts = 8
 	recoveryStride = 5
 	otherStride    = 4
+
+	faultLives  = 2
+	faultStride = 7
 )

@@ -11,4 +11,7 @@ const (
 	recoveryStarts = 20
 	recoveryStride = 1
 	otherStride    = 1
+
+	faultLives  = 10
+	faultStride = 1
 )

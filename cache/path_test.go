@@ -275,3 +275,17 @@ func TestSpoiledShared(t *testing.T) {
 		t.Errorf("stats: %+v", st)
 	}
 }
+
+// TestPutOverSpoiledFile puts content whose file has other bytes by now, and nothing else to tell it by: the put sets it right.
+func TestPutOverSpoiledFile(t *testing.T) {
+	k := newKitchen(t, &cache.Options{VerifyAfter: time.Nanosecond})
+	text := strings.Repeat("text ", 1000)
+	k.put("k", text)
+	a := k.get("k")
+	spoil(t, k.path(a, "out"))
+	a.Release()
+	k.put("again", text)
+	k.want("again", text)
+	k.want("k", text)
+	k.wantFiles(1)
+}

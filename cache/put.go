@@ -58,7 +58,7 @@ func (s *Store) put(key Key, d *Draft) error {
 func (s *Store) doomUnreferenced(list []Digest) {
 	for i := range list {
 		s.commitMu.Lock()
-		if !s.pay.isClosed() && !s.incomplete() {
+		if !s.pay.isFrozen() && !s.incomplete() {
 			if _, ok, err := s.payload(&list[i]); !ok && err == nil {
 				s.doom(&list[i])
 			}

@@ -40,6 +40,35 @@ func halfRebuilt(t *testing.T, s *Store, n int) {
 	}
 }
 
+// TestNoFlushIntoAnEmptyIndex finds the index damaged and cannot put it aside: the empty one that a verb opens in its place
+// must not be said to have everything.
+func TestNoFlushIntoAnEmptyIndex(t *testing.T) {
+	s, faults, mem := openFaults(t, nil)
+	if err := putText(s, "k", "text"); err != nil {
+		t.Fatal(err)
+	}
+	faults.SetHook(vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpLstat && filepath.Base(o.Path) == "index" }, vfs.Fault{Err: errIO}))
+	s.distrust(errors.New("lost by the test"))
+	if err := putText(s, "other", "text"); err != nil {
+		t.Errorf("put: %v", err)
+	}
+	s.commitMu.Lock()
+	err := s.flush(false)
+	s.commitMu.Unlock()
+	if err != nil {
+		t.Errorf("flush: %v", err)
+	}
+	if _, known, err := readCheckpoint(s.idx); known || err != nil {
+		t.Errorf("the index has a checkpoint: %v", err)
+	}
+	faults.SetHook(nil)
+	for _, name := range []string{"k", "other"} {
+		if got := textAfter(t, mem.Kill(), name); got != "text" {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+}
+
 // TestSharedPayloadDuringRebuild drops one of two keys that share a file before the rebuild has come to the other.
 func TestSharedPayloadDuringRebuild(t *testing.T) {
 	big := strings.Repeat("shared ", 900)

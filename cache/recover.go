@@ -62,13 +62,6 @@ func (s *Store) recoverUnclean(ctx context.Context, c *checkpoint, usable bool) 
 	if !empty {
 		s.distrustBefore.Store(s.now().Unix())
 	}
-	if s.opt.Durability == Always {
-		// The index must not learn of a frame that a power loss may still take: it would hide
-		// what was acknowledged under the same key before.
-		if err := s.flog.Sync(); err != nil {
-			return err
-		}
-	}
 	if usable || empty && s.idx != nil && c.applied.IsZero() {
 		err := s.replay(ctx, c.applied)
 		if err == nil {
@@ -239,6 +232,8 @@ func (s *Store) quarantineIndex() error {
 	from, to := filepath.Join(s.dir, "index"), filepath.Join(s.dir, "quarantine", "index")
 	if _, err := s.fs.Lstat(from); isNotExist(err) {
 		return nil
+	} else if err != nil {
+		return err
 	}
 	if err := removeAll(s.fs, to); err != nil {
 		return err

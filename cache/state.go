@@ -81,13 +81,19 @@ type payloads struct {
 	flushing map[Digest]*payload
 	recent   recent[payload] // in the index
 	pins     map[Digest]*pin
-	closed   bool // the root may have another owner: nothing is unlinked any more
+	frozen   bool // nothing is unlinked any more: the root may have another owner, or the log has failed
 }
 
-func (p *payloads) isClosed() bool {
+func (p *payloads) isFrozen() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.closed
+	return p.frozen
+}
+
+func (p *payloads) freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frozen = true
 }
 
 // pin keeps a payload file: while drafts bring it in and while holders of a dropped artifact may
@@ -210,13 +216,13 @@ func (s *Store) dropUnput() {
 	for i := range pinned {
 		s.unlink(&pinned[i])
 	}
-	s.pay.closed = true
+	s.pay.frozen = true
 }
 
 // unlink removes a payload file. One that stays behind is an orphan, which upkeep finds. The caller
 // holds payloads.mu.
 func (s *Store) unlink(d *Digest) {
-	if s.pay.closed {
+	if s.pay.frozen {
 		return
 	}
 	if err := s.fs.Remove(s.blobPath(d)); err != nil && !isNotExist(err) {

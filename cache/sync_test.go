@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/larderbuild/larder/cache/internal/index"
+	"github.com/larderbuild/larder/internal/framelog"
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
@@ -120,6 +121,68 @@ func TestFailedSyncIsForgotten(t *testing.T) {
 	}
 	if got := textAfter(t, mem.Crash(vfs.Loss{}), "b"); got != text {
 		t.Errorf("%d bytes after a power loss", len(got))
+	}
+}
+
+// TestFailedLogKeepsWhatWasReplaced lets the fsync of the log fail for good: a power loss brings back what the failed put
+// has replaced, for all that the store has done since.
+func TestFailedLogKeepsWhatWasReplaced(t *testing.T) {
+	before, after := strings.Repeat("before ", 900), strings.Repeat("after ", 900)
+	r := newCrashRun(nil, Always)
+	s, err := open(t.Context(), crashRoot, r.opt, r.seams(r.fault, &r.index))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	if err := putText(s, "k", before); err != nil {
+		t.Fatal(err)
+	}
+	r.fault.SetHook(vfs.When(func(o vfs.Op) bool {
+		return o.Kind == vfs.OpSync && strings.HasSuffix(o.Path, ".log") || strings.HasSuffix(o.Path, ".log.tmp")
+	}, vfs.Fault{Err: errFull}))
+	if err := putText(s, "k", after); !errors.Is(err, framelog.ErrFailed) {
+		t.Fatalf("put: %v", err)
+	}
+	r.fault.SetHook(nil)
+	if err := s.Delete(t.Context(), nameKey("k")); !errors.Is(err, framelog.ErrFailed) {
+		t.Errorf("delete: %v", err)
+	}
+	s.commitMu.Lock()
+	err = s.flush(false)
+	s.commitMu.Unlock()
+	if !errors.Is(err, framelog.ErrFailed) {
+		t.Errorf("flush: %v", err)
+	}
+	for which, ix := range r.indexes() {
+		left := r.next(r.mem.Crash(vfs.Loss{Entries: vfs.Kept}), nil, ix)
+		s, err := open(t.Context(), crashRoot, r.opt, left.seams(left.mem, &left.index))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := getText(s, "k"); err != nil || got != before {
+			t.Errorf("%s: %.20q, %v", which, got, err)
+		}
+		s.Close(t.Context())
+	}
+}
+
+// TestDurableFileStays puts content anew whose file is durable, and not trusted: until the new put is durable a power loss
+// must not find less than before.
+func TestDurableFileStays(t *testing.T) {
+	text := strings.Repeat("x", 5000)
+	for _, d := range []Durability{None, Group, Always} {
+		s, faults, mem := openFaults(t, &Options{Durability: d})
+		if err := errors.Join(putText(s, "k", text), s.Sync(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		s.distrustBefore.Store(1 << 40)
+		faults.SetHook(vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpSync }, vfs.Fault{Crash: true}))
+		if err := putText(s, "again", text); (err == nil) == (d == Always) {
+			t.Errorf("put: %v", err)
+		}
+		if got := textAfter(t, mem.Crash(vfs.Loss{Entries: vfs.Kept}), "k"); got != text {
+			t.Errorf("durability %d: %d bytes after a power loss", d, len(got))
+		}
 	}
 }
 

@@ -128,6 +128,9 @@ func (s *Store) flush(clean bool) error {
 	if err != nil || !roomy {
 		return err
 	}
+	if err := s.syncBeforeIndex(); err != nil {
+		return err
+	}
 	s.swap()
 	s.opsBuf.reset()
 	for i := range s.shards {
@@ -150,11 +153,23 @@ func (s *Store) flush(clean bool) error {
 	return nil
 }
 
+// syncBeforeIndex is called before the index learns, with Always, of frames that a power loss may still take: it would
+// hide what was acknowledged under the same keys before.
+func (s *Store) syncBeforeIndex() error {
+	if s.opt.Durability != Always {
+		return nil
+	}
+	if err := s.flog.Sync(); err != nil {
+		return fmt.Errorf("log: %w", err)
+	}
+	return nil
+}
+
 // roomToFlush reports whether the index may be written, and makes it writable. It is not written on a full
 // disk, nor when it turns out to be damaged: the log has everything.
 func (s *Store) roomToFlush() (bool, error) {
 	need := int64(s.pendingOps) * 512
-	if s.space.low(need) {
+	if s.indexDamage.Load() != nil || s.space.low(need) {
 		return false, nil
 	}
 	err := s.reopenIndex()

@@ -1,0 +1,199 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/larderbuild/larder/cache/internal/index"
+	"github.com/larderbuild/larder/internal/testkit"
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// faultRun is a life in which calls of the file system fail, and which goes on all the same.
+type faultRun struct {
+	*crashRun
+	cause  error // of the failures
+	failed []vfs.Op
+	judged int // how many of failed judge has seen
+	store  *Store
+	lost   bool // the log takes no more, or a folder's sync failed: what is not synced by now can never be
+}
+
+// TestLifeWithFaults lets calls fail, one or some that follow each other: what was acknowledged is there, in that
+// life, after its death and, with Always, after a power loss.
+func TestLifeWithFaults(t *testing.T) {
+	rng := testkit.Rand(t)
+	for range faultLives {
+		seed := rng.Uint64()
+		whole := faultRun{crashRun: newCrashRun(nil, Always)}
+		if err := whole.life(seed); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		calls := whole.fault.Calls()
+		for n := 1; n <= 4; n++ {
+			for first := 1 + rng.IntN(faultStride); first <= calls; first += faultStride {
+				for _, cause := range []error{errIO, errFull} {
+					d := []Durability{Always, Always, Group, None}[rng.IntN(4)]
+					r := newFaultRun(first, n, cause, d)
+					if !r.try(t, rng, seed) {
+						t.Fatalf("seed %d, durability %v, %v: %q", seed, d, cause, r.failed)
+					}
+				}
+			}
+		}
+	}
+}
+
+// newFaultRun makes n calls fail, beginning with one; of some writes a part is done all the same.
+func newFaultRun(first, n int, cause error, d Durability) *faultRun {
+	r := &faultRun{cause: cause}
+	r.crashRun = newCrashRun(func(op vfs.Op) vfs.Fault {
+		if op.Call < first || op.Call >= first+n {
+			return vfs.Fault{}
+		}
+		r.failed = append(r.failed, op)
+		return vfs.Fault{Err: cause, Partial: op.Size * (op.Call % 3) / 2}
+	}, d)
+	r.faulty = true
+	return r
+}
+
+// try plays the life, and opens what may be left of it with every index.
+func (r *faultRun) try(t *testing.T, rng *rand.Rand, seed uint64) bool {
+	if err := r.life(seed); err != nil {
+		t.Error(err)
+		return false
+	}
+	r.fault.SetHook(nil)
+	for name, tree := range r.mem.Crashes(rng, 2) {
+		exact := name == "kill" || r.opt.Durability == Always && !r.lost
+		for which, ix := range r.indexes() {
+			if !r.check(t, name+", "+which, tree.Kill(), ix, exact) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// life does this and that, the same for the same seed. It goes on after errors that tell of the cause, and returns
+// others.
+func (r *faultRun) life(seed uint64) error {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	var err error
+	for i := 0; i < 40 && err == nil; i++ {
+		err = r.step(rng)
+	}
+	err = errors.Join(err, r.close())
+	r.judge()
+	return err
+}
+
+// judge allows what the new failures may have done to entries.
+func (r *faultRun) judge() {
+	for _, op := range r.failed[r.judged:] {
+		payload, log := strings.Contains(op.Path, "blobs"), strings.HasSuffix(op.Path, ".log")
+		for _, name := range crashNames {
+			switch {
+			case op.Kind == vfs.OpSyncDir: // the next one succeeds without having written anything
+				r.lost = true
+			case payload && (op.Kind == vfs.OpSync || op.Kind == vfs.OpRead): // the file was taken away
+				r.pending[name] = append(r.pending[name], "")
+			case log && (op.Kind == vfs.OpRead || op.Kind == vfs.OpOpen): // a frame was passed over by a rebuild
+				r.pending[name] = append(append(r.pending[name], r.ever[name]...), "")
+			}
+		}
+	}
+	r.judged = len(r.failed)
+}
+
+func (r *faultRun) step(rng *rand.Rand) (err error) {
+	defer r.judge()
+	op, name := rng.IntN(16), crashNames[rng.IntN(len(crashNames))]
+	text := []string{"inline ", "multi ", strings.Repeat("big ", 700), strings.Repeat("fill ", 200)}[rng.IntN(4)] + fmt.Sprint(rng.IntN(4))
+	if r.store == nil {
+		r.lost = r.lost || r.syncFailed()
+		r.store, err = open(context.Background(), crashRoot, r.opt, r.seams(r.fault, &r.index))
+		if err != nil {
+			return r.known(err)
+		}
+	}
+	s := r.store
+	switch op {
+	case 0:
+		err = s.Sync(context.Background())
+	case 1:
+		err = r.compact(s)
+	case 2:
+		s.commitMu.Lock()
+		err = s.flush(false)
+		s.commitMu.Unlock()
+	case 3:
+		r.older = r.index.Clone()
+	case 4:
+		return r.close()
+	case 15:
+		if rng.IntN(3) == 0 {
+			s.distrust(index.ErrDamaged)
+		}
+	case 5, 6:
+		err = r.delete(name)
+	case 7, 8, 9:
+		if err = r.get(s, name); err != nil {
+			r.judge() // a get may find that the index must be rebuilt
+			err = r.get(s, name)
+		}
+	default:
+		err = r.put(s, name, text)
+	}
+	if err = r.known(err); err != nil {
+		err = fmt.Errorf("op %d on %s: %w", op, name, err)
+	}
+	return err
+}
+
+// syncFailed reports whether a sync of the log or of a folder failed: for the next process it succeeds without having
+// written anything.
+func (r *faultRun) syncFailed() bool {
+	for _, op := range r.failed {
+		if op.Kind == vfs.OpSyncDir || op.Kind == vfs.OpSync && strings.HasSuffix(op.Path, ".log") {
+			return true
+		}
+	}
+	return false
+}
+
+// delete takes an entry away. On a full disk that is held in memory, and what a failed put left in the log can be found
+// again in the next life.
+func (r *faultRun) delete(name string) error {
+	before := append([]string{r.acked[name]}, r.pending[name]...)
+	err := r.del(r.store, name)
+	if errors.Is(err, ErrNotFound) && r.allowed(name, "") {
+		return nil
+	}
+	if err == nil && r.cause == errFull {
+		r.pending[name] = before
+	}
+	return err
+}
+
+func (r *faultRun) close() error {
+	if r.store == nil {
+		return nil
+	}
+	err := r.store.Close(context.Background())
+	r.store = nil
+	return r.known(err)
+}
+
+// known returns nil for an error that tells of the cause.
+func (r *faultRun) known(err error) error {
+	if r.cause == nil || !errors.Is(err, r.cause) && !(r.cause == errFull && errors.Is(err, ErrNoSpace)) {
+		return err
+	}
+	return nil
+}
