@@ -87,6 +87,10 @@ func getText(s *Store, name string) (string, error) {
 		return "", err
 	}
 	defer a.Release()
+	return readText(a, name)
+}
+
+func readText(a *Artifact, name string) (string, error) {
 	b, err := a.Bytes("out")
 	if errors.Is(err, ErrNotFound) {
 		return "", nil

@@ -16,11 +16,14 @@ import (
 // faultRun is a life in which calls of the file system fail, and which goes on all the same.
 type faultRun struct {
 	*crashRun
-	cause  error // of the failures
-	failed []vfs.Op
-	judged int // how many of failed judge has seen
-	store  *Store
-	lost   bool // the log takes no more, or a folder's sync failed: what is not synced by now can never be
+	cause   error // of the failures
+	failed  []vfs.Op
+	judged  int // how many of failed judge has seen
+	store   *Store
+	held    *Artifact
+	text    string // of held
+	spoiled bool   // a read of an entry may have failed
+	lost    bool   // the log takes no more, or a folder's sync failed: what is not synced by now can never be
 }
 
 // TestLifeWithFaults lets calls fail, one or some that follow each other: what was acknowledged is there, in that
@@ -103,8 +106,10 @@ func (r *faultRun) judge() {
 				r.lost = true
 			case payload && (op.Kind == vfs.OpSync || op.Kind == vfs.OpRead): // the file was taken away
 				r.pending[name] = append(r.pending[name], "")
+				r.spoiled = true
 			case log && (op.Kind == vfs.OpRead || op.Kind == vfs.OpOpen): // a frame was passed over by a rebuild
 				r.pending[name] = append(append(r.pending[name], r.ever[name]...), "")
+				r.spoiled = true
 			}
 		}
 	}
@@ -147,6 +152,8 @@ func (r *faultRun) step(rng *rand.Rand) (err error) {
 			r.judge() // a get may find that the index must be rebuilt
 			err = r.get(s, name)
 		}
+	case 10:
+		err = r.hold(name)
 	default:
 		err = r.put(s, name, text)
 	}
@@ -185,9 +192,46 @@ func (r *faultRun) close() error {
 	if r.store == nil {
 		return nil
 	}
-	err := r.store.Close(context.Background())
+	err := r.letGo()
+	err = errors.Join(r.known(err), r.known(r.store.Close(context.Background())))
 	r.store = nil
-	return r.known(err)
+	return err
+}
+
+// hold leases an entry, and lets go of the one that was leased before.
+func (r *faultRun) hold(name string) error {
+	err := r.letGo()
+	if err != nil {
+		return err
+	}
+	a, err := r.store.Get(context.Background(), nameKey(name))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if r.text, err = readText(a, name); err != nil || r.text == "" {
+		a.Release()
+		return err
+	}
+	r.held = a
+	return nil
+}
+
+// letGo demands of the leased entry that it is as it was.
+func (r *faultRun) letGo() error {
+	if r.held == nil {
+		return nil
+	}
+	defer func() { r.held = nil }()
+	defer r.held.Release()
+	got, err := readText(r.held, "held")
+	r.judge()
+	if err == nil && got != r.text && !(got == "" && r.spoiled) {
+		err = fmt.Errorf("held %.20q is %.20q", r.text, got)
+	}
+	return err
 }
 
 // known returns nil for an error that tells of the cause.

@@ -224,6 +224,9 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 		return nil
 	}
 	fi, err := f.Stat()
+	if err == nil && standing { // what may be durable is replaced by what is
+		err = f.Sync()
+	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
@@ -232,9 +235,8 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 	}
 	fa.identify(fi)
 	final := s.blobPath(&fa.digest)
-	if !(standing && s.adopt(tmp, final, fa)) { // what was durable is not replaced by what is not yet
-		// On Windows a file that somebody reads cannot be replaced.
-		if err := s.renameIn(tmp, final); err != nil && !s.adopt(tmp, final, fa) {
+	if err := s.renameIn(tmp, final); err != nil {
+		if err = s.adopt(err, tmp, final, fa); err != nil {
 			return err
 		}
 	}
@@ -262,27 +264,28 @@ func (s *Store) syncPlaced(d *Digest) error {
 	return s.fs.SyncDir(filepath.Dir(s.blobPath(d)))
 }
 
-// adopt takes the file that stands in the place of tmp, if it holds the same.
-func (s *Store) adopt(tmp, final string, fa *fact) bool {
+// adopt takes the file that stands where tmp could not be renamed to, if it holds the same: on
+// Windows a file that somebody reads cannot be replaced.
+func (s *Store) adopt(cause error, tmp, final string, fa *fact) error {
 	f, err := s.fs.OpenFile(final, os.O_RDONLY, 0)
 	if err != nil {
-		return false
+		return cause
 	}
 	defer f.Close()
 	fi, err := f.Stat()
 	if err != nil {
-		return false
+		return cause
 	}
 	if x, err := hashFile(f); err != nil || x != fa.xxh {
-		return false
+		return cause
 	}
 	fa.identify(fi)
 	s.fs.Remove(tmp)
-	return true
+	return nil
 }
 
-// present reports whether the content has a file that needs no hash to be trusted, and gives fa its
-// identity; and whether the file stands there that the record tells of. The caller holds p.place.
+// present reports whether the content has a file, and whether that needs no hash to be trusted: then it
+// gives fa its identity. Any other is replaced. The caller holds p.place.
 func (s *Store) present(p *pin, fa *fact) (trusted, standing bool) {
 	fi, err := s.fs.Lstat(s.blobPath(&fa.digest))
 	if err != nil {
@@ -296,10 +299,7 @@ func (s *Store) present(p *pin, fa *fact) (trusted, standing bool) {
 		return true, true
 	}
 	known, ok, err := s.payload(&fa.digest)
-	if err != nil || !ok || !known.holds(fi) {
-		return false, false
-	}
-	if !known.trusted(fi, s) {
+	if err != nil || !ok || !known.trusted(fi, s) {
 		return false, true
 	}
 	*fa = known.fact

@@ -276,6 +276,27 @@ func TestSpoiledShared(t *testing.T) {
 	}
 }
 
+// TestBytesOfLongerFile appends to files, of sizes around the one up to which a file is read at once.
+func TestBytesOfLongerFile(t *testing.T) {
+	for _, size := range []int{5000, 256<<10 - 1, 256 << 10, 256<<10 + 1, 512 << 10} {
+		k := newKitchen(t, nil)
+		k.put("k", strings.Repeat("x", size))
+		a := k.get("k")
+		if b, err := a.Bytes("out"); err != nil || len(b) != size || cap(b) != size {
+			t.Errorf("%d bytes: %d, room for %d, %v", size, len(b), cap(b), err)
+		}
+		path := k.path(a, "out")
+		k.must(os.Chmod(path, 0o644))
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		k.must(err)
+		_, err = f.WriteString("x")
+		k.must(errors.Join(err, f.Close()))
+		if _, err := a.Bytes("out"); !errors.Is(err, cache.ErrCorrupt) {
+			t.Errorf("%d bytes and one: %v", size, err)
+		}
+	}
+}
+
 // TestPutOverSpoiledFile puts content whose file has other bytes by now, and nothing else to tell it by: the put sets it right.
 func TestPutOverSpoiledFile(t *testing.T) {
 	k := newKitchen(t, &cache.Options{VerifyAfter: time.Nanosecond})

@@ -171,8 +171,7 @@ func (a *Artifact) readPayload(it *item) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, it.size)
-	x, err := readHashed(f, b)
+	b, x, err := readHashed(f, int(it.size))
 	f.Close() // before damaged: an open file cannot be removed on Windows
 	if err != nil {
 		return nil, a.damaged(it, "its payload file cannot be read: "+err.Error())
@@ -184,16 +183,29 @@ func (a *Artifact) readPayload(it *item) ([]byte, error) {
 	return b, nil
 }
 
-// readHashed fills b from r and returns its xxhash64. Each chunk is hashed while the processor's
-// cache still has it, on a goroutine of its own when there are several: it has ended on return.
-func readHashed(r io.Reader, b []byte) (uint64, error) {
+var errLonger = errors.New("longer than what was put")
+
+// readHashed reads the size bytes that r must have and returns their xxhash64 too. Each chunk is hashed while the
+// processor's cache still has it, on a goroutine of its own when there are several: it has ended on return.
+func readHashed(r io.Reader, size int) (b []byte, sum uint64, err error) {
+	b = make([]byte, size+1) // one read tells a longer file
+	n := 0
+	if size <= chunk {
+		n, err = io.ReadAtLeast(r, b, size)
+		sum = xxhash.Sum64(b[:size])
+	} else if sum, err = readLarge(r, b[:size]); err == nil {
+		n, _ = r.Read(b[size:])
+		n += size
+	}
+	if n > size {
+		err = errLonger
+	}
+	return b[:size:size], sum, err
+}
+
+func readLarge(r io.Reader, b []byte) (uint64, error) {
 	var x xxhash.Digest
 	x.Reset()
-	if len(b) <= chunk {
-		_, err := io.ReadFull(r, b)
-		x.Write(b)
-		return x.Sum64(), err
-	}
 	filled := make(chan []byte, 1)
 	hashed := make(chan struct{})
 	go func() { // ends below
