@@ -117,13 +117,12 @@ func (s *Store) unkeep(k *kept) {
 func (s *Store) detachLeases() {
 	for i := range s.shards {
 		sh := &s.shards[i]
-		for _, l := range sh.attached() {
-			k := &kept{}
-			if r := l.rec.Load(); r != nil {
-				k = s.keep(&l.key, r, s.filesOf(&l.key, r))
+		for _, l := range sh.detachAll() {
+			if r := l.rec.Load(); r != nil { // else who reads it now sees that the lease is detached
+				k := s.keep(&l.key, r, s.filesOf(&l.key, r))
+				sh.provide(l, k)
+				s.unkeep(k)
 			}
-			sh.detachIfHeld(l, k)
-			s.unkeep(k)
 		}
 	}
 }

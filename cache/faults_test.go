@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/larderbuild/larder/cache/internal/index"
+	"github.com/larderbuild/larder/internal/framelog"
 	"github.com/larderbuild/larder/internal/testkit"
 	"github.com/larderbuild/larder/internal/vfs"
 )
@@ -17,13 +20,34 @@ import (
 type faultRun struct {
 	*crashRun
 	cause   error // of the failures
-	failed  []vfs.Op
+	failed  *failures
+	first   int // of the calls that fail
 	judged  int // how many of failed judge has seen
+	names   []string
+	alone   bool // nobody else uses the store
 	store   *Store
 	held    *Artifact
 	text    string // of held
 	spoiled bool   // a read of an entry may have failed
 	lost    bool   // the log takes no more, or a folder's sync failed: what is not synced by now can never be
+}
+
+// failures is the calls that failed.
+type failures struct {
+	mu  sync.Mutex
+	ops []vfs.Op
+}
+
+func (f *failures) add(op vfs.Op) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ops = append(f.ops, op)
+}
+
+func (f *failures) list() []vfs.Op {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.ops)
 }
 
 // TestLifeWithFaults lets calls fail, one or some that follow each other: what was acknowledged is there, in that
@@ -32,7 +56,7 @@ func TestLifeWithFaults(t *testing.T) {
 	rng := testkit.Rand(t)
 	for range faultLives {
 		seed := rng.Uint64()
-		whole := faultRun{crashRun: newCrashRun(nil, Always)}
+		whole := newFaultRun(0, 0, nil, Always)
 		if err := whole.life(seed); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -43,7 +67,7 @@ func TestLifeWithFaults(t *testing.T) {
 					d := []Durability{Always, Always, Group, None}[rng.IntN(4)]
 					r := newFaultRun(first, n, cause, d)
 					if !r.try(t, rng, seed) {
-						t.Fatalf("seed %d, durability %v, %v: %q", seed, d, cause, r.failed)
+						t.Fatalf("seed %d, durability %v, %v: %q", seed, d, cause, r.failed.list())
 					}
 				}
 			}
@@ -53,24 +77,29 @@ func TestLifeWithFaults(t *testing.T) {
 
 // newFaultRun makes n calls fail, beginning with one; of some writes a part is done all the same.
 func newFaultRun(first, n int, cause error, d Durability) *faultRun {
-	r := &faultRun{cause: cause}
+	r := &faultRun{cause: cause, first: first, failed: &failures{}, names: crashNames, alone: true}
 	r.crashRun = newCrashRun(func(op vfs.Op) vfs.Fault {
-		if op.Call < first || op.Call >= first+n {
+		if op.Call < r.first || op.Call >= r.first+n {
 			return vfs.Fault{}
 		}
-		r.failed = append(r.failed, op)
+		r.failed.add(op)
 		return vfs.Fault{Err: cause, Partial: op.Size * (op.Call % 3) / 2}
 	}, d)
 	r.faulty = true
 	return r
 }
 
-// try plays the life, and opens what may be left of it with every index.
+// try plays the life and looks at what may be left.
 func (r *faultRun) try(t *testing.T, rng *rand.Rand, seed uint64) bool {
 	if err := r.life(seed); err != nil {
 		t.Error(err)
 		return false
 	}
+	return r.survived(t, rng)
+}
+
+// survived opens what may be left with every index.
+func (r *faultRun) survived(t *testing.T, rng *rand.Rand) bool {
 	r.fault.SetHook(nil)
 	for name, tree := range r.mem.Crashes(rng, 2) {
 		exact := name == "kill" || r.opt.Durability == Always && !r.lost
@@ -81,6 +110,56 @@ func (r *faultRun) try(t *testing.T, rng *rand.Rand, seed uint64) bool {
 		}
 	}
 	return true
+}
+
+// TestLivesWithFaults is TestLifeWithFaults of many at a time in one store, whose changes are committed together and whose
+// content is the same.
+func TestLivesWithFaults(t *testing.T) {
+	rng := testkit.Rand(t)
+	for range 40 * faultLives {
+		cause, d := []error{errIO, errFull}[rng.IntN(2)], []Durability{Always, Group, None}[rng.IntN(3)]
+		r := newFaultRun(1<<30, 1+rng.IntN(8), cause, d)
+		var err error
+		if r.store, err = open(t.Context(), crashRoot, r.opt, r.seams(r.fault, &r.index)); err != nil {
+			t.Fatal(err)
+		}
+		r.first = r.fault.Calls() + 1 + rng.IntN(600)
+		if err = errors.Join(r.together(rng.Uint64()), r.close()); err != nil {
+			t.Fatalf("durability %v, %v: %q: %v", d, cause, r.failed.list(), err)
+		}
+		r.judge()
+		if !r.survived(t, rng) {
+			t.Fatalf("durability %v, %v: %q", d, cause, r.failed.list())
+		}
+	}
+}
+
+// together plays a life for each name at once.
+func (r *faultRun) together(seed uint64) error {
+	lives, errs := make([]*faultRun, len(r.names)), make([]error, len(r.names))
+	var group sync.WaitGroup
+	for i, name := range r.names {
+		crash := *r.crashRun
+		crash.acked, crash.pending, crash.ever = map[string]string{}, map[string][]string{}, map[string][]string{}
+		life := *r
+		life.crashRun, life.names, life.alone = &crash, []string{name}, false
+		lives[i] = &life
+	}
+	for i, life := range lives {
+		group.Go(func() {
+			rng := rand.New(rand.NewPCG(seed, uint64(i)))
+			for range 40 {
+				errs[i] = errors.Join(errs[i], life.step(rng))
+			}
+			errs[i] = errors.Join(errs[i], life.known(life.letGo()))
+		})
+	}
+	group.Wait()
+	for i, name := range r.names {
+		r.acked[name], r.pending[name], r.ever[name] = lives[i].acked[name], lives[i].pending[name], lives[i].ever[name]
+		r.lost = r.lost || lives[i].lost
+	}
+	return errors.Join(errs...)
 }
 
 // life does this and that, the same for the same seed. It goes on after errors that tell of the cause, and returns
@@ -98,9 +177,10 @@ func (r *faultRun) life(seed uint64) error {
 
 // judge allows what the new failures may have done to entries.
 func (r *faultRun) judge() {
-	for _, op := range r.failed[r.judged:] {
+	failed := r.failed.list()
+	for _, op := range failed[r.judged:] {
 		payload, log := strings.Contains(op.Path, "blobs"), strings.HasSuffix(op.Path, ".log")
-		for _, name := range crashNames {
+		for _, name := range r.names {
 			switch {
 			case op.Kind == vfs.OpSyncDir: // the next one succeeds without having written anything
 				r.lost = true
@@ -113,12 +193,12 @@ func (r *faultRun) judge() {
 			}
 		}
 	}
-	r.judged = len(r.failed)
+	r.judged = len(failed)
 }
 
 func (r *faultRun) step(rng *rand.Rand) (err error) {
 	defer r.judge()
-	op, name := rng.IntN(16), crashNames[rng.IntN(len(crashNames))]
+	op, name := rng.IntN(16), r.names[rng.IntN(len(r.names))]
 	text := []string{"inline ", "multi ", strings.Repeat("big ", 700), strings.Repeat("fill ", 200)}[rng.IntN(4)] + fmt.Sprint(rng.IntN(4))
 	if r.store == nil {
 		r.lost = r.lost || r.syncFailed()
@@ -128,11 +208,18 @@ func (r *faultRun) step(rng *rand.Rand) (err error) {
 		}
 	}
 	s := r.store
+	if !r.alone && (op == 3 || op == 4) {
+		op = 10
+	}
 	switch op {
 	case 0:
 		err = s.Sync(context.Background())
 	case 1:
-		err = r.compact(s)
+		if err = r.compact(s); errors.Is(err, framelog.ErrDamaged) {
+			if r.judge(); r.spoiled {
+				err = nil // it says what a rebuild has passed over
+			}
+		}
 	case 2:
 		s.commitMu.Lock()
 		err = s.flush(false)
@@ -166,7 +253,7 @@ func (r *faultRun) step(rng *rand.Rand) (err error) {
 // syncFailed reports whether a sync of the log or of a folder failed: for the next process it succeeds without having
 // written anything.
 func (r *faultRun) syncFailed() bool {
-	for _, op := range r.failed {
+	for _, op := range r.failed.list() {
 		if op.Kind == vfs.OpSyncDir || op.Kind == vfs.OpSync && strings.HasSuffix(op.Path, ".log") {
 			return true
 		}

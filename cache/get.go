@@ -41,13 +41,21 @@ func (s *Store) get(ctx context.Context, key Key, counted bool) (*Artifact, erro
 	return a, nil
 }
 
-// find leases key's version and reads its record. While the index is being rebuilt and nobody runs
-// the upkeep, a key that is not found yet has the rest read first.
+// find leases key's version and reads its record. While the index is being rebuilt, what was read back so
+// far may have been replaced since: it is a miss, and if nobody runs the upkeep, the rest is read first.
 func (s *Store) find(ctx context.Context, a *Artifact) (bool, error) {
 	for {
+		r := s.lastRebuild.Load()
+		running := r.running()
 		ok, err := s.leaseRecord(a)
-		if ok {
+		if ok && (!running || a.rec.pos.Compare(r.end) >= 0) && s.lastRebuild.Load() == r {
 			return true, nil
+		}
+		if ok {
+			s.unpin(s.shard(&a.key).release(a.lease))
+			if !s.incomplete() {
+				continue // all is read by now
+			}
 		}
 		if !s.incomplete() || s.upkeep.Load() {
 			if s.incomplete() {

@@ -26,7 +26,7 @@ type lease struct {
 	n        int                    // guarded by the shard
 	rec      atomic.Pointer[record] // of the version, once a holder has read it
 	detached atomic.Bool
-	pinned   []Digest // set before detached
+	pinned   []Digest // guarded by the shard
 	// area is the inline area of the version's frame, kept when the frame may leave the log.
 	area atomic.Pointer[[]byte]
 }
@@ -137,33 +137,39 @@ func (sh *shard) set(key *Key, r *record, kept *kept) bool {
 
 // detach makes l a lease on a dropped version. The caller holds the lock.
 func (sh *shard) detach(l *lease, kept *kept) {
+	l.provide(kept)
+	l.detached.Store(true)
+	delete(sh.leases, l.key)
+	sh.detached[l] = struct{}{}
+}
+
+// provide takes over what was kept. The caller holds the lock.
+func (l *lease) provide(kept *kept) {
 	l.pinned = kept.pinned
 	if kept.area != nil {
 		l.area.Store(&kept.area)
 	}
-	l.detached.Store(true)
-	delete(sh.leases, l.key)
-	sh.detached[l] = struct{}{}
 	kept.used = true
 }
 
-// detachIfHeld is detach for a lease that may have ended, or been detached, meanwhile.
-func (sh *shard) detachIfHeld(l *lease, kept *kept) {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if sh.leases[l.key] == l {
-		sh.detach(l, kept)
-	}
-}
-
-// attached lists the leases on current versions.
-func (sh *shard) attached() (list []*lease) {
+// detachAll detaches the leases on current versions, and leaves it to the caller to provide for them.
+func (sh *shard) detachAll() (list []*lease) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	for _, l := range sh.leases {
+		sh.detach(l, &kept{})
 		list = append(list, l)
 	}
 	return list
+}
+
+// provide gives a detached lease, if it is still held, what its holders need.
+func (sh *shard) provide(l *lease, kept *kept) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if _, held := sh.detached[l]; held {
+		l.provide(kept)
+	}
 }
 
 // kept is what the holders of a dropped version still need.

@@ -112,7 +112,8 @@ func TestSharedPayloadDuringRebuild(t *testing.T) {
 	}
 }
 
-// TestVerbsDuringRebuild serves what is known, misses what is not, and lets what is said meanwhile stand.
+// TestVerbsDuringRebuild serves what is put meanwhile, misses what may have been replaced by what is not read yet, and lets
+// what is said meanwhile stand.
 func TestVerbsDuringRebuild(t *testing.T) {
 	s, _ := openMem(t, nil)
 	for i := range 10 {
@@ -126,7 +127,10 @@ func TestVerbsDuringRebuild(t *testing.T) {
 	}
 	defer a.Release()
 	halfRebuilt(t, s, 5)
-	for name, want := range map[string]string{"k0": "old 0", "k4": "old 4", "k5": "", "k9": ""} {
+	if err := putText(s, "k3", "new 3"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"k0": "", "k3": "new 3", "k4": "", "k5": "", "k9": ""} {
 		if got, err := getText(s, name); err != nil || got != want {
 			t.Errorf("%s: %q, %v, want %q", name, got, err, want)
 		}
@@ -142,7 +146,7 @@ func TestVerbsDuringRebuild(t *testing.T) {
 		t.Errorf("%v, still being rebuilt: %v", err, s.incomplete())
 	}
 	s.upkeep.Store(false)
-	want := map[string]string{"k0": "old 0", "k1": "", "k5": "old 5", "k6": "new 6", "k7": "", "k8": "old 8", "k9": "old 9"}
+	want := map[string]string{"k0": "old 0", "k1": "", "k3": "new 3", "k5": "old 5", "k6": "new 6", "k7": "", "k8": "old 8", "k9": "old 9"}
 	for name, want := range want {
 		if got, err := getText(s, name); err != nil || got != want {
 			t.Errorf("%s after the rebuild: %q, %v, want %q", name, got, err, want)

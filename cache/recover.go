@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/larderbuild/larder/cache/internal/index"
 	"github.com/larderbuild/larder/internal/framelog"
@@ -13,12 +14,16 @@ import (
 )
 
 // rebuild reads the whole log into an index that was lost, interleaved with commits. A frame is
-// applied only where nothing newer is known of its key.
+// applied only where nothing newer is known of its key. Until the end what it has read may have been
+// replaced or deleted by what it has not.
 type rebuild struct {
 	at      framelog.Pos // the last frame read
 	end     framelog.Pos // the log's end when the rebuild began
 	deleted map[Key]struct{}
+	done    atomic.Bool
 }
+
+func (r *rebuild) running() bool { return r != nil && !r.done.Load() }
 
 // recover opens log and index and brings the index up to date with the log.
 func (s *Store) recover(ctx context.Context, id [16]byte) error {
@@ -205,9 +210,10 @@ func (s *Store) startRebuild() error {
 		return err
 	}
 	s.idx = ix
+	s.rebuild = &rebuild{end: s.flog.End(), deleted: map[Key]struct{}{}}
+	s.lastRebuild.Store(s.rebuild) // first, so that who leases an entry meanwhile does not keep it
 	s.detachLeases()
 	s.forgetState()
-	s.rebuild = &rebuild{end: s.flog.End(), deleted: map[Key]struct{}{}}
 	s.partial.Store(true)
 	s.indexDamage.Store(nil)
 	return nil
@@ -337,6 +343,7 @@ func (s *Store) endRebuild(r *rebuild) error {
 	if s.rebuild != r || s.indexDamage.Load() != nil {
 		return nil
 	}
+	r.done.Store(true)
 	s.rebuild = nil
 	s.partial.Store(false)
 	s.log().Info("index rebuilt from the log", "entries", s.stats.entries.Load())

@@ -57,6 +57,7 @@ type Store struct {
 	live           map[uint64]int64
 	liveDirty      map[uint64]struct{}
 	rebuild        *rebuild
+	lastRebuild    atomic.Pointer[rebuild] // begun by now, running or done
 	lastCheckpoint checkpoint
 	indexDamage    atomic.Pointer[error]
 	partial        atomic.Bool // rebuild != nil, or the index is damaged
