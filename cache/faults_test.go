@@ -112,56 +112,6 @@ func (r *faultRun) survived(t *testing.T, rng *rand.Rand) bool {
 	return true
 }
 
-// TestLivesWithFaults is TestLifeWithFaults of many at a time in one store, whose changes are committed together and whose
-// content is the same.
-func TestLivesWithFaults(t *testing.T) {
-	rng := testkit.Rand(t)
-	for range 40 * faultLives {
-		cause, d := []error{errIO, errFull}[rng.IntN(2)], []Durability{Always, Group, None}[rng.IntN(3)]
-		r := newFaultRun(1<<30, 1+rng.IntN(8), cause, d)
-		var err error
-		if r.store, err = open(t.Context(), crashRoot, r.opt, r.seams(r.fault, &r.index)); err != nil {
-			t.Fatal(err)
-		}
-		r.first = r.fault.Calls() + 1 + rng.IntN(600)
-		if err = errors.Join(r.together(rng.Uint64()), r.close()); err != nil {
-			t.Fatalf("durability %v, %v: %q: %v", d, cause, r.failed.list(), err)
-		}
-		r.judge()
-		if !r.survived(t, rng) {
-			t.Fatalf("durability %v, %v: %q", d, cause, r.failed.list())
-		}
-	}
-}
-
-// together plays a life for each name at once.
-func (r *faultRun) together(seed uint64) error {
-	lives, errs := make([]*faultRun, len(r.names)), make([]error, len(r.names))
-	var group sync.WaitGroup
-	for i, name := range r.names {
-		crash := *r.crashRun
-		crash.acked, crash.pending, crash.ever = map[string]string{}, map[string][]string{}, map[string][]string{}
-		life := *r
-		life.crashRun, life.names, life.alone = &crash, []string{name}, false
-		lives[i] = &life
-	}
-	for i, life := range lives {
-		group.Go(func() {
-			rng := rand.New(rand.NewPCG(seed, uint64(i)))
-			for range 40 {
-				errs[i] = errors.Join(errs[i], life.step(rng))
-			}
-			errs[i] = errors.Join(errs[i], life.known(life.letGo()))
-		})
-	}
-	group.Wait()
-	for i, name := range r.names {
-		r.acked[name], r.pending[name], r.ever[name] = lives[i].acked[name], lives[i].pending[name], lives[i].ever[name]
-		r.lost = r.lost || lives[i].lost
-	}
-	return errors.Join(errs...)
-}
-
 // life does this and that, the same for the same seed. It goes on after errors that tell of the cause, and returns
 // others.
 func (r *faultRun) life(seed uint64) error {
@@ -198,8 +148,6 @@ func (r *faultRun) judge() {
 
 func (r *faultRun) step(rng *rand.Rand) (err error) {
 	defer r.judge()
-	op, name := rng.IntN(16), r.names[rng.IntN(len(r.names))]
-	text := []string{"inline ", "multi ", strings.Repeat("big ", 700), strings.Repeat("fill ", 200)}[rng.IntN(4)] + fmt.Sprint(rng.IntN(4))
 	if r.store == nil {
 		r.lost = r.lost || r.syncFailed()
 		r.store, err = open(context.Background(), crashRoot, r.opt, r.seams(r.fault, &r.index))
@@ -207,47 +155,63 @@ func (r *faultRun) step(rng *rand.Rand) (err error) {
 			return r.known(err)
 		}
 	}
-	s := r.store
-	if !r.alone && (op == 3 || op == 4) {
-		op = 10
-	}
-	switch op {
-	case 0:
-		err = s.Sync(context.Background())
-	case 1:
-		if err = r.compact(s); errors.Is(err, framelog.ErrDamaged) {
-			if r.judge(); r.spoiled {
-				err = nil // it says what a rebuild has passed over
-			}
-		}
-	case 2:
-		s.commitMu.Lock()
-		err = s.flush(false)
-		s.commitMu.Unlock()
-	case 3:
-		r.older = r.index.Clone()
-	case 4:
-		return r.close()
-	case 15:
-		if rng.IntN(3) == 0 {
-			s.distrust(index.ErrDamaged)
-		}
-	case 5, 6:
-		err = r.delete(name)
-	case 7, 8, 9:
-		if err = r.get(s, name); err != nil {
-			r.judge() // a get may find that the index must be rebuilt
-			err = r.get(s, name)
-		}
-	case 10:
-		err = r.hold(name)
-	default:
-		err = r.put(s, name, text)
-	}
-	if err = r.known(err); err != nil {
+	op, name := rng.IntN(16), r.names[rng.IntN(len(r.names))]
+	if err = r.known(r.do(op, name, rng)); err != nil {
 		err = fmt.Errorf("op %d on %s: %w", op, name, err)
 	}
 	return err
+}
+
+// do makes one of 16 operations.
+func (r *faultRun) do(op int, name string, rng *rand.Rand) error {
+	ctx, s := context.Background(), r.store
+	switch op {
+	case 0:
+		return s.Sync(ctx)
+	case 1:
+		err := r.compact(s)
+		if r.judge(); r.spoiled && errors.Is(err, framelog.ErrDamaged) {
+			return nil // it says what a rebuild has passed over
+		}
+		return err
+	case 2:
+		s.commitMu.Lock()
+		defer s.commitMu.Unlock()
+		return s.flush(false)
+	case 3:
+		if rng.IntN(3) == 0 {
+			s.distrust(index.ErrDamaged)
+		}
+		return nil
+	case 4:
+		if r.alone {
+			return r.compact(s) // the other makes hundreds of calls, and each of them fails in its turn
+		}
+		_, err := s.Verify(ctx, nil)
+		if errors.Is(err, index.ErrDamaged) {
+			return nil // it is being rebuilt
+		}
+		return err
+	case 5:
+		return s.logTouches()
+	case 6, 7:
+		if r.alone && op == 6 {
+			r.older = r.index.Clone()
+			return r.close()
+		}
+		return r.hold(name)
+	case 8, 9:
+		return r.delete(name)
+	case 10, 11:
+		err := r.get(s, name)
+		if err != nil {
+			r.judge() // a get may find that the index must be rebuilt
+			err = r.get(s, name)
+		}
+		return err
+	}
+	text := []string{"inline ", "multi ", strings.Repeat("big ", 700), strings.Repeat("fill ", 200)}[rng.IntN(4)]
+	return r.put(s, name, text+fmt.Sprint(rng.IntN(4)))
 }
 
 // syncFailed reports whether a sync of the log or of a folder failed: for the next process it succeeds without having

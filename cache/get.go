@@ -22,20 +22,19 @@ func (s *Store) get(ctx context.Context, key Key, counted bool) (*Artifact, erro
 		return nil, err
 	}
 	defer s.end()
-	a := &Artifact{s: s, key: key}
-	ok, err := s.find(ctx, a)
+	a, err := s.find(ctx, &key)
 	if err != nil {
 		return nil, fmt.Errorf("cache: get %v: %w", key, err)
 	}
 	switch {
-	case ok && counted:
+	case a != nil && counted:
 		s.stats.hits.Add(1)
 		s.used(a)
 	case counted:
 		s.stats.misses.Add(1)
 		s.traceRecord("miss", &key, &record{})
 	}
-	if !ok {
+	if a == nil {
 		return nil, ErrNotFound
 	}
 	return a, nil
@@ -43,16 +42,16 @@ func (s *Store) get(ctx context.Context, key Key, counted bool) (*Artifact, erro
 
 // find leases key's version and reads its record. While the index is being rebuilt, what was read back so
 // far may have been replaced since: it is a miss, and if nobody runs the upkeep, the rest is read first.
-func (s *Store) find(ctx context.Context, a *Artifact) (bool, error) {
+func (s *Store) find(ctx context.Context, key *Key) (*Artifact, error) {
 	for {
 		r := s.lastRebuild.Load()
 		running := r.running()
-		ok, err := s.leaseRecord(a)
-		if ok && (!running || a.rec.pos.Compare(r.end) >= 0) && s.lastRebuild.Load() == r {
-			return true, nil
+		a, err := s.leaseRecord(key)
+		if a != nil && (!running || a.rec.pos.Compare(r.end) >= 0) && s.lastRebuild.Load() == r {
+			return a, nil
 		}
-		if ok {
-			s.unpin(s.shard(&a.key).release(a.lease))
+		if a != nil {
+			s.unpin(s.shard(key).release(a.lease))
 			if !s.incomplete() {
 				continue // all is read by now
 			}
@@ -61,36 +60,39 @@ func (s *Store) find(ctx context.Context, a *Artifact) (bool, error) {
 			if s.incomplete() {
 				err = nil // being rebuilt: a miss
 			}
-			return false, err
+			return nil, err
 		}
 		if err := s.finishRebuild(ctx); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
 }
 
-func (s *Store) leaseRecord(a *Artifact) (bool, error) {
-	sh := s.shard(&a.key)
+// leaseRecord returns key's version with a lease on it, or nil. Each try has an artifact of its own: what a lease
+// knows of its version is that of the first.
+func (s *Store) leaseRecord(key *Key) (*Artifact, error) {
+	sh := s.shard(key)
 	for {
-		l, v, epoch := sh.acquire(&a.key, &a.rec)
+		a := &Artifact{s: s, key: *key}
+		l, v, epoch := sh.acquire(key, &a.rec)
 		a.lease = l
 		ok := v == present
 		var err error
 		if v == unknown {
-			if ok, err = s.indexed(&a.key, &a.rec); ok {
-				sh.remember(&a.key, &a.rec, epoch)
+			if ok, err = s.indexed(key, &a.rec); ok {
+				sh.remember(key, &a.rec, epoch)
 			}
 		}
 		if ok {
 			l.rec.CompareAndSwap(nil, &a.rec) // unless compaction has told a newer place
 		}
 		if ok && !l.detached.Load() {
-			return true, nil
+			return a, nil
 		}
 		again := l.detached.Load()
 		s.unpin(sh.release(l))
 		if err != nil || !again {
-			return false, err
+			return nil, err
 		}
 	}
 }

@@ -12,6 +12,6 @@ const (
 	recoveryStride = 1
 	otherStride    = 1
 
-	faultLives  = 10
+	faultLives  = 5
 	faultStride = 1
 )

@@ -76,12 +76,12 @@ func pace(ctx context.Context, start time.Time, n, rate int64) error {
 
 // verifyEntry reads all of one entry. An entry that is gone meanwhile is fine.
 func (s *Store) verifyEntry(ctx context.Context, key Key) (n int64, ok bool) {
-	a := &Artifact{s: s, key: key}
 	if err := s.begin(ctx); err != nil {
 		return 0, true
 	}
 	defer s.end()
-	if found, err := s.leaseRecord(a); !found || err != nil {
+	a, err := s.leaseRecord(&key)
+	if a == nil || err != nil {
 		return 0, true
 	}
 	defer a.Release()
