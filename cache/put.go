@@ -52,8 +52,8 @@ func (s *Store) put(key Key, d *Draft) error {
 	return nil
 }
 
-// doomUnreferenced drops the pinned payload files of a draft that came to nothing, unless the store
-// is closed: then they are gone, and the index must not be opened again. While the index is being
+// doomUnreferenced drops the pinned payload files of a draft that came to nothing, unless nothing is
+// unlinked any more: after the close they are gone, and the index must not be opened again. While the index is being
 // rebuilt nobody knows what refers to them.
 func (s *Store) doomUnreferenced(list []Digest) {
 	for i := range list {

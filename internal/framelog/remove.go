@@ -33,16 +33,19 @@ func (l *Log) Remove(id uint64) error {
 		l.keep(s)
 	}
 	if full {
-		_ = l.renewRoster() // if it fails again, the next Append does it
+		_ = l.renewRoster()
 	}
 	return wrap("remove segment", id, err)
 }
 
-// renewRoster writes a roster if the last one is stale.
+// renewRoster writes a roster if the last one is stale. If it cannot, the next append does.
 func (l *Log) renewRoster() error {
 	l.wmu.Lock()
 	defer l.wmu.Unlock()
 	_, err := l.target(0)
+	if err != nil {
+		l.setRosterDirty(true)
+	}
 	return err
 }
 

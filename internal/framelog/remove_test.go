@@ -106,6 +106,31 @@ func TestRemoveWithoutRoster(t *testing.T) {
 	}
 }
 
+// A full disk keeps it from being noted that a segment is gone: the next append does it, in a segment of an earlier life too.
+func TestRemoveThenResume(t *testing.T) {
+	mem, m := vfs.NewMem(dir), model{}
+	l := open(t, mem, dir, small())
+	m.fill(t, l, 10)
+	l.Close()
+	end := l.End()
+	faults := vfs.NewFaults(mem, failKinds(syscall.ENOSPC, vfs.OpWrite))
+	l = open(t, faults, dir, small())
+	if err := l.Remove(1); err != nil {
+		t.Fatal(err)
+	}
+	for p := range m {
+		if p.Segment == 1 {
+			delete(m, p)
+		}
+	}
+	faults.SetHook(nil)
+	if ok, err := l.Resume(end); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	m.add(t, l, "after")
+	m.intact(t, open(t, mem.Kill(), dir, small()))
+}
+
 // A removal is durable after a Sync.
 func TestRemoveIsDurable(t *testing.T) {
 	fsys := vfs.NewMem(dir)
