@@ -44,13 +44,12 @@ func (s *Store) applyDelete(o *op) {
 	if s.rebuild != nil && !s.recovering {
 		s.rebuild.deleted[o.key] = struct{}{}
 	}
-	if !o.had {
-		if s.rebuild == nil && !s.recovering {
-			o.err = ErrNotFound
-		}
-		return
+	switch {
+	case o.had, s.incomplete() && !s.recovering: // what the index has lost may be held, and must stay lost
+		s.replace(o, nil)
+	case !s.recovering:
+		o.err = ErrNotFound
 	}
-	s.replace(o, nil)
 }
 
 // applyTouch renews the last use. It changes no content, so leases stay as they are.
@@ -73,16 +72,14 @@ func (s *Store) replace(o *op, r *record) {
 	sh := s.shard(&o.key)
 	s.pendingOps++
 	var drops []Digest
-	var old *record
 	if o.had {
-		old = &o.old
-		drops = s.filesOf(&o.key, old)
+		drops = s.filesOf(&o.key, &o.old)
 	}
-	var k *kept
-	for !sh.set(&o.key, r, k) {
-		k = s.keep(&o.key, old, drops)
+	if l := sh.set(&o.key, r, nil); l != nil {
+		k := s.keepHeld(o, l, drops)
+		sh.set(&o.key, r, k)
+		s.unkeep(k)
 	}
-	s.unkeep(k)
 	if !o.had {
 		return
 	}
@@ -93,14 +90,24 @@ func (s *Store) replace(o *op, r *record) {
 	}
 }
 
-// keep pins and loads what the holders of a version need once it is dropped. A getter that is about
-// to miss holds a lease on no version at all.
-func (s *Store) keep(key *Key, r *record, files []Digest) *kept {
+// keepHeld keeps the version that o drops and l holds. An index that is damaged may have lost it.
+func (s *Store) keepHeld(o *op, l *lease, files []Digest) *kept {
+	if o.had {
+		return s.keep(&o.old, files)
+	}
+	if r := l.rec.Load(); r != nil {
+		return s.keep(r, s.filesOf(&o.key, r))
+	}
+	return &kept{} // a getter that is about to miss holds a lease on no version at all
+}
+
+// keep pins and loads what the holders of a version need once it is dropped.
+func (s *Store) keep(r *record, files []Digest) *kept {
 	k := &kept{pinned: files}
 	for i := range files {
 		s.pin(&files[i])
 	}
-	if r != nil && r.mayHaveArea() {
+	if r.mayHaveArea() {
 		k.area, _ = s.readArea(r)
 	}
 	return k
@@ -108,7 +115,7 @@ func (s *Store) keep(key *Key, r *record, files []Digest) *kept {
 
 // unkeep takes a keep back when the holder left in between.
 func (s *Store) unkeep(k *kept) {
-	if k != nil && !k.used {
+	if !k.used {
 		s.unpin(k.pinned)
 	}
 }
@@ -119,7 +126,7 @@ func (s *Store) detachLeases() {
 		sh := &s.shards[i]
 		for _, l := range sh.detachAll() {
 			if r := l.rec.Load(); r != nil { // else who reads it now sees that the lease is detached
-				k := s.keep(&l.key, r, s.filesOf(&l.key, r))
+				k := s.keep(r, s.filesOf(&l.key, r))
 				sh.provide(l, k)
 				s.unkeep(k)
 			}

@@ -154,10 +154,11 @@ func (s *Store) prepare(o *op, low bool) {
 	if o.kind != framePut || !o.only.IsZero() {
 		had, err := s.current(&o.key, &o.old)
 		switch {
+		case o.kind == frameDelete && s.incomplete(): // the log may have it
 		case err != nil:
 			o.err = err
 			return
-		case !had && !s.inGroup(&o.key) && s.rebuild == nil:
+		case !had && !s.inGroup(&o.key):
 			o.err = ErrNotFound
 			return
 		case !o.only.IsZero() && o.old.pos != o.only:

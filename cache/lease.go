@@ -119,20 +119,19 @@ func (sh *shard) held(list []Lease) []Lease {
 	return list
 }
 
-// set makes r (nil: deleted) the current version of key. If the version it replaces is held, keep
-// has been called before with no lock held, to pin and to load what the holders need; set reports
-// false when a holder came in since.
-func (sh *shard) set(key *Key, r *record, kept *kept) bool {
+// set makes r (nil: deleted) the current version of key. If the version it replaces is held, it returns the lease
+// instead and is called again with what the holders need, which is pinned and loaded with no lock held.
+func (sh *shard) set(key *Key, r *record, kept *kept) *lease {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if l := sh.leases[*key]; l != nil {
 		if kept == nil {
-			return false
+			return l
 		}
 		sh.detach(l, kept)
 	}
 	sh.fresh[*key] = r
-	return true
+	return nil
 }
 
 // detach makes l a lease on a dropped version. The caller holds the lock.

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -83,11 +82,6 @@ func (s *Store) Delete(ctx context.Context, key Key) error {
 		}
 	}
 	err := s.commit(newOp(frameDelete, &key))
-	if errors.Is(err, ErrNotFound) && s.incomplete() { // the index was found damaged just now
-		if err = s.finishRebuild(ctx); err == nil {
-			err = s.commit(newOp(frameDelete, &key))
-		}
-	}
 	if err != nil {
 		return fmt.Errorf("cache: delete %v: %w", key, err)
 	}

@@ -69,6 +69,59 @@ func TestNoFlushIntoAnEmptyIndex(t *testing.T) {
 	}
 }
 
+// TestChangesOfWhatTheIndexLost finds the index damaged and cannot put it aside: what holds the version that a put replaces
+// keeps it, and a delete of what only the log still knows is carried out.
+func TestChangesOfWhatTheIndexLost(t *testing.T) {
+	s, faults, _ := openFaults(t, nil)
+	if err := errors.Join(putText(s, "held", "inline old"), putText(s, "file", strings.Repeat("old ", 999)), putText(s, "gone", "text")); err != nil {
+		t.Fatal(err)
+	}
+	held := map[string]*Artifact{"inline old": nil, strings.Repeat("old ", 999): nil}
+	for text, name := range map[string]string{"inline old": "held", strings.Repeat("old ", 999): "file"} {
+		a, err := s.Get(t.Context(), nameKey(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Release()
+		held[text] = a
+	}
+	s.commitMu.Lock()
+	err := s.flush(false)
+	s.commitMu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.upkeep.Store(true) // verbs leave the rebuild to it
+	faults.SetHook(vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpLstat && filepath.Base(o.Path) == "index" }, vfs.Fault{Err: errIO}))
+	s.forgetRecent()
+	s.distrust(errors.New("lost by the test"))
+	if err := errors.Join(putText(s, "held", "new"), putText(s, "file", "new"), s.Delete(t.Context(), nameKey("gone"))); err != nil {
+		t.Errorf("while the index cannot be replaced: %v", err)
+	}
+	faults.SetHook(nil)
+	s.upkeep.Store(false)
+	for i := range 20 {
+		err = errors.Join(err, putText(s, fmt.Sprint("f", i%2), fmt.Sprint(i, strings.Repeat("x", 900))))
+	}
+	before := s.flog.Segments()[0].ID
+	if err := errors.Join(err, s.finishRebuild(t.Context()), s.compact(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if s.flog.Segments()[0].ID == before {
+		t.Fatal("nothing was compacted")
+	}
+	for text, a := range held {
+		if b, err := a.Bytes("out"); err != nil || string(b) != text {
+			t.Errorf("held %.20q: %.20q, %v", text, b, err)
+		}
+	}
+	for name, want := range map[string]string{"held": "new", "file": "new", "gone": ""} {
+		if got, err := getText(s, name); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", name, got, err, want)
+		}
+	}
+}
+
 // TestSharedPayloadDuringRebuild drops one of two keys that share a file before the rebuild has come to the other.
 func TestSharedPayloadDuringRebuild(t *testing.T) {
 	big := strings.Repeat("shared ", 900)
