@@ -312,7 +312,7 @@ func TestCrashPointsAreAll(t *testing.T) {
 		"mkdir .", "mkdir log", "mkdir blobs", "mkdir tmp", "mkdir quarantine", "mkdir blobs/*",
 		"syncdir above", "syncdir .", "syncdir blobs", "syncdir blobs/*", "syncdir log",
 		"open FORMAT.tmp", "write FORMAT.tmp", "sync FORMAT.tmp", "rename FORMAT.tmp",
-		"open tmp/*", "write tmp/*", "rename tmp/*", "remove tmp/*", "sync blobs/*/*", "remove blobs/*/*",
+		"mkdir tmp/*", "open tmp/*/*", "write tmp/*/*", "rename tmp/*/*", "remove tmp/*/*", "remove tmp/*", "sync blobs/*/*", "remove blobs/*/*",
 		"open log/*", "write log/*", "sync log/*", "remove log/*",
 	} {
 		if !seen[want] {

@@ -115,7 +115,10 @@ func (d *Draft) addFrom(name, path string, take takeFunc) error {
 
 // smallFile reads a file that goes inline through a temporary one, which gives Take its semantics.
 func (d *Draft) smallFile(it *item, path string, take takeFunc) error {
-	tmp := d.s.tmpPath()
+	tmp, err := d.s.tmpPath()
+	if err != nil {
+		return err
+	}
 	taken, err := take(context.Background(), d.s.fs, tmp, path, nil)
 	if err != nil {
 		return err
@@ -133,7 +136,11 @@ func (d *Draft) takeFile(it *item, path string, take takeFunc) error {
 	if fi, err := os.Stat(path); err == nil && d.s.space.low(fi.Size()) {
 		return ErrNoSpace
 	}
-	h, tmp := newHasher(), d.s.tmpPath()
+	tmp, err := d.s.tmpPath()
+	if err != nil {
+		return err
+	}
+	h := newHasher()
 	taken, err := take(context.Background(), d.s.fs, tmp, path, h)
 	fa := h.fact()
 	if err != nil {

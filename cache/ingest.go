@@ -70,8 +70,22 @@ func (s *Store) blobName(d *Digest) string {
 	return string(b)
 }
 
-func (s *Store) tmpPath() string {
-	return filepath.Join(s.dir, "tmp", strconv.FormatUint(s.tmpSeq.Add(1), 36))
+// tmpFolders is how many folders temporary files are in: a file system lets only one caller at a time make or rename a
+// file of a folder, and putting 64 KiB durably from 64 goroutines into one was slower by a fifth (ext4, two processors).
+const tmpFolders = 16
+
+// tmpPath names a new temporary file.
+func (s *Store) tmpPath() (string, error) {
+	n := s.tmpSeq.Add(1)
+	i := n % tmpFolders
+	dir := filepath.Join(s.dir, "tmp", strconv.FormatUint(i, 16))
+	if !s.tmpMade[i].Load() {
+		if err := s.fs.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+			return "", err
+		}
+		s.tmpMade[i].Store(true)
+	}
+	return filepath.Join(dir, strconv.FormatUint(n, 36)), nil
 }
 
 // ingest streams head, which is shorter than a chunk, and then r into a payload file and returns what it is, pinned.
@@ -134,7 +148,10 @@ func (s *Store) createTmp(n int) (string, vfs.File, error) {
 	if s.space.low(int64(n)) {
 		return "", nil, ErrNoSpace
 	}
-	tmp := s.tmpPath()
+	tmp, err := s.tmpPath()
+	if err != nil {
+		return "", nil, err
+	}
 	f, err := s.fs.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_RDWR, payloadMode)
 	return tmp, f, err
 }

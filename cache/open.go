@@ -340,9 +340,7 @@ func (s *Store) emptyTmp() error {
 	dir := filepath.Join(s.dir, "tmp")
 	entries, err := s.fs.ReadDir(dir)
 	for _, e := range entries {
-		if rerr := s.fs.Remove(filepath.Join(dir, e.Name())); rerr != nil && !isNotExist(rerr) {
-			err = errors.Join(err, rerr)
-		}
+		err = errors.Join(err, removeAll(s.fs, filepath.Join(dir, e.Name())))
 	}
 	return err
 }

@@ -231,7 +231,7 @@ func TestPanickingReader(t *testing.T) {
 	if err := s.Put(t.Context(), nameKey("k"), d); !errors.Is(err, errAddEnded) {
 		t.Errorf("put: %v", err)
 	}
-	if left, err := mem.ReadDir(crashRoot + "/tmp"); len(left) > 0 || err != nil {
+	if left, err := mem.ReadDir(crashRoot + "/tmp/1"); len(left) > 0 || err != nil {
 		t.Errorf("left: %v, %v", left, err)
 	}
 }

@@ -20,14 +20,15 @@ import (
 // Lock order: compactMu, rebuildMu, commitMu, gate, a shard's mu or payloads.mu; pin.place comes
 // before commitMu, untoldMu after all.
 type Store struct {
-	dir    string
-	opt    Options
-	fs     vfs.FS
-	lock   *rootLock
-	flog   *framelog.Log
-	placer place.Placer
-	space  spaceGuard
-	tmpSeq atomic.Uint64
+	dir     string
+	opt     Options
+	fs      vfs.FS
+	lock    *rootLock
+	flog    *framelog.Log
+	placer  place.Placer
+	space   spaceGuard
+	tmpSeq  atomic.Uint64
+	tmpMade [tmpFolders]atomic.Bool
 
 	segmentBytes int64
 
