@@ -7,7 +7,7 @@ import (
 // apply makes a logged change visible. Recovery calls it with what it reads from the log, commit
 // with what it wrote there. The caller holds commitMu.
 func (s *Store) apply(o *op, pos framelog.Pos) {
-	had, err := s.current(&o.key, &o.old)
+	had, err := s.replaced(o)
 	if err != nil {
 		s.distrust(err)
 	}
@@ -20,6 +20,34 @@ func (s *Store) apply(o *op, pos framelog.Pos) {
 	case frameTouch:
 		s.applyTouch(o)
 	}
+}
+
+// ask looks up beside the commits of others what o will replace, as the look-up is most of a commit.
+func (s *Store) ask(o *op) {
+	sh := s.shard(&o.key)
+	sh.mu.Lock()
+	v := sh.look(&o.key, &o.old)
+	o.epoch = sh.recent.epoch
+	sh.mu.Unlock()
+	if v == unknown {
+		had, err := s.indexed(&o.key, &o.old)
+		o.had, o.asked = had, err == nil
+	}
+}
+
+// replaced reads the record that o replaces. What o has asked the index holds until the index changes.
+func (s *Store) replaced(o *op) (bool, error) {
+	sh := s.shard(&o.key)
+	sh.mu.Lock()
+	v, same := sh.look(&o.key, &o.old), sh.recent.epoch == o.epoch
+	sh.mu.Unlock()
+	switch {
+	case v != unknown:
+		return v == present, nil
+	case o.asked && same:
+		return o.had, nil
+	}
+	return s.indexed(&o.key, &o.old)
 }
 
 func (s *Store) applyPut(o *op, pos framelog.Pos) {

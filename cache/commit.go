@@ -22,6 +22,8 @@ type op struct {
 
 	old   record // what the change replaces
 	had   bool
+	asked bool   // old and had are what the index said in epoch
+	epoch uint64 // of the key's shard
 	skip  bool
 	frame int // in the group's batch
 	err   error

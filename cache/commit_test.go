@@ -73,6 +73,32 @@ func TestGroupDeletesWhatItPut(t *testing.T) {
 	}
 }
 
+// TestReplacesWhatWasPutSince commits a put that found nothing under its key, and before it another, which the index has by
+// then.
+func TestReplacesWhatWasPutSince(t *testing.T) {
+	s, _ := openMem(t, nil)
+	if err := putText(s, "template", "text"); err != nil {
+		t.Fatal(err)
+	}
+	template, key := nameKey("template"), nameKey("k")
+	put := newOp(framePut, &key)
+	if had, err := s.current(&template, &put.rec); !had || err != nil {
+		t.Fatal(had, err)
+	}
+	put.area = []byte("text")
+	s.ask(put)
+	if err := putText(s, "k", strings.Repeat("before ", 999)); err != nil {
+		t.Fatal(err)
+	}
+	flushNow(t, s)
+	if err := s.commit(put); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Stats(); st.Entries != 2 || st.Payloads != 0 {
+		t.Errorf("%d entries, %d payloads", st.Entries, st.Payloads)
+	}
+}
+
 // TestAdoptPayload puts content whose file cannot be replaced, as on Windows while somebody reads it: the file is taken as it
 // is when it holds the same, and the put fails when it does not.
 func TestAdoptPayload(t *testing.T) {

@@ -82,6 +82,30 @@ func TestHeldOverRebuild(t *testing.T) {
 	}
 }
 
+// TestHeldWhereTheLogLostIt rebuilds the index from a log that has lost a held entry; then the content is put under another
+// key and deleted there.
+func TestHeldWhereTheLogLostIt(t *testing.T) {
+	s, mem := openMem(t, nil)
+	text := strings.Repeat("big ", 900)
+	if err := putText(s, "k", text); err != nil {
+		t.Fatal(err)
+	}
+	a := hold(t, s, "k")
+	halfRebuilt(t, s, 0)
+	spoilSegment(t, mem, a.rec.pos.Segment, string(a.rec.digest[:]))
+	s.upkeep.Store(false)
+	if err := s.finishRebuild(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := getText(s, "k"); got != "" || err != nil {
+		t.Fatalf("the log has not lost it: %.20q, %v", got, err)
+	}
+	if err := errors.Join(putText(s, "other", text), s.Delete(t.Context(), nameKey("other"))); err != nil {
+		t.Fatal(err)
+	}
+	readHeld(t, a, text)
+}
+
 // die fills the log until the segments that were there have gone.
 func die(t *testing.T, s *Store) {
 	t.Helper()
@@ -170,7 +194,13 @@ func spoilFrame(t *testing.T, s *Store, mem *vfs.Mem, a *Artifact, text string, 
 		(*a.lease.area.Load())[0] ^= 1
 		return
 	}
-	name := filepath.Join(crashRoot, "log", fmt.Sprintf("%016x.log", a.rec.pos.Segment))
+	spoilSegment(t, mem, a.rec.pos.Segment, text)
+}
+
+// spoilSegment changes a byte of the log where text begins.
+func spoilSegment(t *testing.T, mem *vfs.Mem, id uint64, text string) {
+	t.Helper()
+	name := filepath.Join(crashRoot, "log", fmt.Sprintf("%016x.log", id))
 	b, err := readSmall(mem, name)
 	if err != nil {
 		t.Fatal(err)

@@ -42,6 +42,7 @@ func (s *Store) put(key Key, d *Draft) error {
 	o.rec.created, o.rec.lastUse = now.UnixNano(), unixSeconds(now)
 	o.facts, o.area = d.facts, d.area
 	rec := o.rec
+	s.ask(o)
 	if err := s.commit(o); err != nil {
 		return err
 	}

@@ -52,14 +52,24 @@ func TestNoFlushIntoAnEmptyIndex(t *testing.T) {
 	if err := putText(s, "other", "text"); err != nil {
 		t.Errorf("put: %v", err)
 	}
+	if _, err := s.current(new(nameKey("k")), new(record)); err != nil {
+		t.Errorf("the empty index: %v", err)
+	}
 	s.commitMu.Lock()
 	err := s.flush(false)
 	s.commitMu.Unlock()
 	if err != nil {
 		t.Errorf("flush: %v", err)
 	}
-	if _, known, err := readCheckpoint(s.idx); known || err != nil {
-		t.Errorf("the index has a checkpoint: %v", err)
+	err = s.withIndex(func(ix index.Index) error {
+		_, known, err := readCheckpoint(ix)
+		if known {
+			t.Error("the index has a checkpoint")
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 	faults.SetHook(nil)
 	for _, name := range []string{"k", "other"} {
@@ -95,7 +105,7 @@ func TestChangesOfWhatTheIndexLost(t *testing.T) {
 	faults.SetHook(vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpLstat && filepath.Base(o.Path) == "index" }, vfs.Fault{Err: errIO}))
 	s.forgetRecent()
 	s.distrust(errors.New("lost by the test"))
-	if err := errors.Join(putText(s, "held", "new"), putText(s, "file", "new"), s.Delete(t.Context(), nameKey("gone"))); err != nil {
+	if err := errors.Join(putText(s, "other", "closes the damaged index"), putText(s, "held", "new"), putText(s, "file", "new"), s.Delete(t.Context(), nameKey("gone"))); err != nil {
 		t.Errorf("while the index cannot be replaced: %v", err)
 	}
 	faults.SetHook(nil)
