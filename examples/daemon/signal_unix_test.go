@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/larderbuild/larder/internal/testkit"
 	"github.com/larderbuild/larder/ipc"
 	"github.com/larderbuild/larder/ipc/lifecycle"
 )
@@ -20,7 +21,7 @@ import (
 func TestWedgedServer(t *testing.T) {
 	s := newSite(t)
 	first := s.mustRun("call", "hello")
-	stopProcess(t, first.PID)
+	testkit.StopProcess(t, first.PID)
 	a := s.app(t, "1")
 	o := a.options(nil)
 	o.ProbeTimeout = 100 * time.Millisecond
@@ -39,28 +40,11 @@ func TestWedgedServer(t *testing.T) {
 	}
 }
 
-// stopProcess returns when the process has stopped, which a signal only begins.
-func stopProcess(t *testing.T, pid int) {
-	t.Helper()
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	for {
-		stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-		if err != nil {
-			t.Skip("this system does not tell when a process has stopped:", err)
-		}
-		if strings.Contains(string(stat), ") T ") {
-			return
-		}
-	}
-}
-
 // TestStopWedgedServer stops a server whose process does not run.
 func TestStopWedgedServer(t *testing.T) {
 	s := newSite(t)
 	first := s.mustRun("call", "hello")
-	stopProcess(t, first.PID)
+	testkit.StopProcess(t, first.PID)
 	outcome, err := lifecycle.Stop(t.Context(), s.ep, &lifecycle.StopOptions{
 		Kill: kill, ProbeTimeout: 100 * time.Millisecond,
 	})

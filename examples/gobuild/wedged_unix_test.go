@@ -4,8 +4,9 @@ package main
 
 import (
 	"path/filepath"
-	"syscall"
 	"testing"
+
+	"github.com/larderbuild/larder/internal/testkit"
 )
 
 // A broker that answers nothing any more is replaced in the middle of a session.
@@ -15,9 +16,7 @@ func TestBrokerWedges(t *testing.T) {
 	defer a.Release()
 	putBody(t, a, "before", []byte("body"))
 	first := a.c.Info()
-	if err := syscall.Kill(first.Process.PID, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	testkit.StopProcess(t, first.Process.PID)
 	wantBody(t, a, "before", []byte("body"))
 	putBody(t, a, "after", []byte("more"))
 	if a.c.Info().Instance == first.Instance {
