@@ -55,6 +55,7 @@ func (s *Store) applyPut(o *op, pos framelog.Pos) {
 	r := new(record)
 	*r = o.rec
 	if !o.only.IsZero() { // moved by compaction: same content, new place
+		r.lastUse, r.uses = max(r.lastUse, o.old.lastUse), max(r.uses, o.old.uses) // of a touch in the same group
 		s.addLive(o.old.pos.Segment, -frameCost(&o.old))
 		s.addLive(pos.Segment, frameCost(r))
 		s.moveRecord(&o.key, r, o.area)

@@ -181,7 +181,9 @@ func (s *Store) inGroup(key *Key) bool {
 }
 
 func (s *Store) addFrame(o *op) int {
-	s.groupKeys[o.key] = struct{}{}
+	if o.kind != frameTouch { // that leaves the version as it is
+		s.groupKeys[o.key] = struct{}{}
+	}
 	switch o.kind {
 	case framePut:
 		o.rec.frameLen = uint32(putFrameLen(&o.rec, len(o.facts), len(o.area)))

@@ -53,6 +53,29 @@ func TestGroupOrder(t *testing.T) {
 	}
 }
 
+// TestGroupTouchesAndMoves renews the last use of an entry in the group in which compaction moves it.
+func TestGroupTouchesAndMoves(t *testing.T) {
+	s, _ := openMem(t, nil)
+	if err := putText(s, "k", "text"); err != nil {
+		t.Fatal(err)
+	}
+	key := nameKey("k")
+	var old, now record
+	if had, err := s.current(&key, &old); !had || err != nil {
+		t.Fatal(had, err)
+	}
+	touch, move := newOp(frameTouch, &key), newOp(framePut, &key)
+	touch.rec.lastUse, touch.rec.uses = old.lastUse+7, old.uses+1
+	move.rec, move.area, move.only = old, []byte("text"), old.pos
+	s.commitMu.Lock()
+	s.commitGroup([]*op{touch, move})
+	s.commitMu.Unlock()
+	had, err := s.current(&key, &now)
+	if !had || err != nil || now.pos == old.pos || now.lastUse != old.lastUse+7 || now.uses != old.uses+1 {
+		t.Errorf("%v, %v: at %v, last use %d, uses %d; it was at %v, %d, %d", had, err, now.pos, now.lastUse, now.uses, old.pos, old.lastUse, old.uses)
+	}
+}
+
 // TestGroupDeletesWhatItPut deletes a key in the group that puts it first.
 func TestGroupDeletesWhatItPut(t *testing.T) {
 	s, _ := openMem(t, nil)

@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/larderbuild/larder/cache/internal/index"
 	"github.com/larderbuild/larder/internal/framelog"
@@ -27,9 +29,10 @@ type faultRun struct {
 	alone   bool // nobody else uses the store
 	store   *Store
 	held    *Artifact
-	text    string // of held
-	spoiled bool   // a read of an entry may have failed
-	lost    bool   // the log takes no more, or a folder's sync failed: what is not synced by now can never be
+	text    string        // of held
+	spoiled bool          // a read of an entry may have failed
+	clock   *atomic.Int64 // nanoseconds since faultEpoch
+	lost    bool          // the log takes no more, or a folder's sync failed: what is not synced by now can never be
 }
 
 // failures is the calls that failed.
@@ -86,8 +89,12 @@ func newFaultRun(first, n int, cause error, d Durability) *faultRun {
 		return vfs.Fault{Err: cause, Partial: op.Size * (op.Call % 3) / 2}
 	}, d)
 	r.faulty = true
+	r.clock = new(atomic.Int64)
+	r.opt.Now = func() time.Time { return faultEpoch.Add(time.Duration(r.clock.Load())) }
 	return r
 }
+
+var faultEpoch = time.Now()
 
 // try plays the life and looks at what may be left.
 func (r *faultRun) try(t *testing.T, rng *rand.Rand, seed uint64) bool {
@@ -156,6 +163,7 @@ func (r *faultRun) step(rng *rand.Rand) (err error) {
 		}
 	}
 	op, name := rng.IntN(16), r.names[rng.IntN(len(r.names))]
+	r.clock.Add(rng.Int64N(int64(2 * time.Hour)))
 	if err = r.known(r.do(op, name, rng)); err != nil {
 		err = fmt.Errorf("op %d on %s: %w", op, name, err)
 	}

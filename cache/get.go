@@ -129,7 +129,7 @@ func (s *Store) logTouches() error {
 		}
 		o := newOp(frameTouch, &key)
 		o.rec.lastUse, o.rec.uses = at, r.uses+1
-		if err := s.commit(o); err != nil {
+		if err := s.commit(o); err != nil && err != ErrNotFound { // dropped since
 			return err
 		}
 	}
