@@ -43,11 +43,14 @@ func newCrashRun(hook vfs.Hook, d Durability) *crashRun {
 		older: index.NewMem(), acked: map[string]string{}, pending: map[string][]string{}, ever: map[string][]string{}}
 }
 
-// seams opens *ix, and an empty one in its place when it is thrown away.
+// seams opens *ix, and an empty one in its place once it was put aside.
 func (r *crashRun) seams(fsys vfs.FS, ix **index.Mem) seams {
-	opened := false
+	under, opened := fsys, false
+	if fsys == vfs.FS(r.fault) {
+		under = r.mem
+	}
 	return seams{fs: fsys, segmentBytes: 4 << 10, openIndex: func() (index.Index, error) {
-		if opened {
+		if made := under.Mkdir(filepath.Join(crashRoot, "index"), 0o777) == nil; made && opened {
 			*ix = index.NewMem()
 		}
 		opened = true

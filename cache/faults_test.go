@@ -201,6 +201,10 @@ func (r *faultRun) do(op int, name string, rng *rand.Rand) error {
 		}
 		return err
 	case 5:
+		if rng.IntN(2) == 0 {
+			s.park()
+			return nil
+		}
 		return s.logTouches()
 	case 6, 7:
 		if r.alone && op == 6 {

@@ -69,8 +69,7 @@ func (l *Log) keep(s *segment) {
 	s.leaving, l.rosterDirty = false, true
 }
 
-// unlink deletes the files of s, the oldest first: without what covers it, it would show
-// frames that do not count.
+// unlink deletes the files of s. What cannot be deleted stays a segment of the log: the next life finds it there.
 func (l *Log) unlink(s *segment) error {
 	l.wmu.Lock()
 	defer l.wmu.Unlock()
@@ -78,17 +77,43 @@ func (l *Log) unlink(s *segment) error {
 	l.segs = slices.DeleteFunc(slices.Clone(l.segs), func(o *segment) bool { return o == s })
 	l.removed[s.id], l.dirDirty = true, true
 	l.mu.Unlock()
-	var err error
-	if s.covered = l.sweep(s.covered); len(s.covered) > 0 {
-		err = fmt.Errorf("%d files remain", len(s.covered))
-	}
-	for _, p := range s.parts {
-		err = errors.Join(err, l.handles.drop(p))
-		if rerr := l.fs.Remove(l.handles.path(p.name)); !errors.Is(rerr, fs.ErrNotExist) {
-			err = errors.Join(err, rerr)
-		}
+	left, err := l.unlinkParts(s)
+	if len(left) > 0 {
+		l.putBack(s, left)
 	}
 	return err
+}
+
+// unlinkParts deletes the files of s, the oldest first: without what covers it, it would show frames that do not count.
+// It returns those that are left.
+func (l *Log) unlinkParts(s *segment) (left []*part, err error) {
+	for _, p := range s.parts {
+		err = errors.Join(err, l.handles.drop(p))
+	}
+	if s.covered = l.sweep(s.covered); len(s.covered) > 0 {
+		return s.parts, errors.Join(err, fmt.Errorf("%d files remain", len(s.covered)))
+	}
+	for i, p := range s.parts {
+		if rerr := l.fs.Remove(l.handles.path(p.name)); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+			return s.parts[i:], errors.Join(err, rerr)
+		}
+	}
+	return nil, err
+}
+
+// putBack makes s, of which these parts are left, a segment of the log again.
+func (l *Log) putBack(s *segment, left []*part) {
+	back := &segment{id: s.id, seed: s.seed, covered: s.covered, generation: s.generation,
+		first: s.first, end: s.end, exact: s.exact, synced: s.synced}
+	for _, p := range left { // whoever uses the old ones finds them gone
+		back.parts = append(back.parts, &part{name: p.name, base: p.base, badHeader: p.badHeader})
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, i := l.find(s.id)
+	l.segs = slices.Insert(slices.Clone(l.segs), i, back)
+	delete(l.removed, s.id)
+	l.rosterDirty = true
 }
 
 func (l *Log) wasRemoved(id uint64) bool {

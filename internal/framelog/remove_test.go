@@ -2,6 +2,7 @@ package framelog_test
 
 import (
 	"errors"
+	"io/fs"
 	"syscall"
 	"testing"
 
@@ -103,6 +104,42 @@ func TestRemoveWithoutRoster(t *testing.T) {
 	m.intact(t, open(t, mem.Kill(), dir, small()))
 	if err := l.Remove(1); err != nil {
 		t.Errorf("the next Remove: %v", err)
+	}
+}
+
+// A segment stays when its file cannot be deleted.
+func TestRemoveWithoutUnlink(t *testing.T) {
+	for name, covered := range map[string]bool{"its file": false, "a file that it covers": true} {
+		t.Run(name, func(t *testing.T) {
+			l, mem, faults := faulty(t)
+			m := model{}
+			stays := failKinds(syscall.EIO, vfs.OpRemove)
+			if covered {
+				m.add(t, l, "covered")
+				faults.SetHook(vfs.Chain(once(failKinds(syscall.EIO, vfs.OpSync)), stays))
+				if err := errors.Join(l.Sync(), l.Rotate()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m.fill(t, l, 10)
+			before := l.Segments()
+			faults.SetHook(stays)
+			if err := l.Remove(1); err == nil || !covered && !errors.Is(err, syscall.EIO) {
+				t.Errorf("Remove: %v", err)
+			}
+			if got := l.Segments(); got[0] != before[0] {
+				t.Errorf("segments %v, before %v", got, before)
+			}
+			m.intact(t, l)
+			m.intact(t, open(t, mem.Kill(), dir, small()))
+			faults.SetHook(nil)
+			if err := l.Remove(1); err != nil {
+				t.Errorf("the next Remove: %v", err)
+			}
+			if _, err := mem.Lstat(fileOf(1)); l.Segments()[0].ID == 1 || !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("it is still there: %v", err)
+			}
+		})
 	}
 }
 
