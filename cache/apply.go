@@ -163,8 +163,7 @@ func (s *Store) detachLeases() {
 	}
 }
 
-// filesOf lists the payload files of a version. What a damaged frame no longer tells is left to the
-// search for orphans.
+// filesOf lists the payload files of a version. What a damaged frame no longer tells stays until the index is rebuilt.
 func (s *Store) filesOf(key *Key, r *record) []Digest {
 	if !r.table() {
 		if r.inline() {

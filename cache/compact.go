@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/larderbuild/larder/cache/internal/index"
 	"github.com/larderbuild/larder/internal/framelog"
 )
 
@@ -68,10 +69,25 @@ func (s *Store) compactSegment(ctx context.Context, id uint64) error {
 			return nil
 		}
 	}
+	if err := s.indexMoves(); err != nil {
+		return err
+	}
 	if err := s.logRemoved(id); err != nil {
 		return err
 	}
 	return s.flog.Remove(id)
+}
+
+// indexMoves has the index know, after a power loss too, where all frames are now. Recovery finds in the frame that the index
+// names which payload files an entry gives up.
+func (s *Store) indexMoves() error {
+	s.commitMu.Lock()
+	err := s.flush(false)
+	s.commitMu.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.withIndex(index.Index.Sync)
 }
 
 // oldest reports whether no segment is older than id: then nothing is left that its deletes must

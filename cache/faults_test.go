@@ -21,6 +21,7 @@ import (
 // faultRun is a life in which calls of the file system fail, and which goes on all the same.
 type faultRun struct {
 	*crashRun
+	hook    vfs.Hook
 	cause   error // of the failures
 	failed  *failures
 	first   int // of the calls that fail
@@ -81,13 +82,14 @@ func TestLifeWithFaults(t *testing.T) {
 // newFaultRun makes n calls fail, beginning with one; of some writes a part is done all the same.
 func newFaultRun(first, n int, cause error, d Durability) *faultRun {
 	r := &faultRun{cause: cause, first: first, failed: &failures{}, names: crashNames, alone: true}
-	r.crashRun = newCrashRun(func(op vfs.Op) vfs.Fault {
+	r.hook = func(op vfs.Op) vfs.Fault {
 		if op.Call < r.first || op.Call >= r.first+n {
 			return vfs.Fault{}
 		}
 		r.failed.add(op)
 		return vfs.Fault{Err: cause, Partial: op.Size * (op.Call % 3) / 2}
-	}, d)
+	}
+	r.crashRun = newCrashRun(r.hook, d)
 	r.faulty = true
 	r.clock = new(atomic.Int64)
 	r.opt.Now = func() time.Time { return faultEpoch.Add(time.Duration(r.clock.Load())) }
@@ -251,11 +253,64 @@ func (r *faultRun) delete(name string) error {
 	return err
 }
 
+// audit compares what the store keeps count of with what there is. After a frame could not be read, payloads may be counted
+// that nothing refers to any more.
+func (r *faultRun) audit() error {
+	s := r.store
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	r.judge()
+	r.fault.SetHook(nil)
+	defer r.fault.SetHook(r.hook)
+	entries, live, refs := int64(0), map[uint64]int64{}, map[Digest]uint32{}
+	var errs []error
+	for _, name := range crashNames {
+		key, rec := nameKey(name), new(record)
+		had, err := s.current(&key, rec)
+		if err != nil || s.incomplete() {
+			return nil
+		}
+		if !had {
+			continue
+		}
+		entries++
+		live[rec.pos.Segment] += frameCost(rec)
+		for _, d := range s.filesOf(&key, rec) {
+			refs[d]++
+		}
+	}
+	if n := s.stats.entries.Load(); n != entries {
+		errs = append(errs, fmt.Errorf("%d entries, counted %d", entries, n))
+	}
+	for id, n := range s.live {
+		if n != live[id] {
+			errs = append(errs, fmt.Errorf("segment %d has %d live bytes, counted %d", id, live[id], n))
+		}
+		delete(live, id)
+	}
+	if len(live) > 0 {
+		errs = append(errs, fmt.Errorf("not counted: live bytes of segments %v", live))
+	}
+	for d, n := range refs {
+		p, ok, err := s.payload(&d)
+		if err != nil {
+			return nil
+		}
+		if !ok || p.refs < n || p.refs > n && !r.spoiled {
+			errs = append(errs, fmt.Errorf("payload %v has %d references, counted %d", d, n, p.refs))
+		}
+	}
+	if n := s.stats.payloads.Load(); n < int64(len(refs)) || n > int64(len(refs)) && !r.spoiled {
+		errs = append(errs, fmt.Errorf("%d payloads, counted %d", len(refs), n))
+	}
+	return errors.Join(errs...)
+}
+
 func (r *faultRun) close() error {
 	if r.store == nil {
 		return nil
 	}
-	err := r.letGo()
+	err := errors.Join(r.audit(), r.letGo())
 	err = errors.Join(r.known(err), r.known(r.store.Close(context.Background())))
 	r.store = nil
 	return err
