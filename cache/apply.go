@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"errors"
+
 	"github.com/larderbuild/larder/internal/framelog"
 )
 
@@ -102,7 +104,7 @@ func (s *Store) replace(o *op, r *record) {
 	s.pendingOps++
 	var drops []Digest
 	if o.had {
-		drops = s.filesOf(&o.key, &o.old)
+		drops = s.filesReplaced(o, r)
 	}
 	if l := sh.set(&o.key, r, nil); l != nil {
 		k := s.keepHeld(o, l, drops)
@@ -125,9 +127,15 @@ func (s *Store) keepHeld(o *op, l *lease, files []Digest) *kept {
 		return s.keep(&o.old, files)
 	}
 	if r := l.rec.Load(); r != nil {
-		return s.keep(r, s.filesOf(&o.key, r))
+		return s.keepWhole(&o.key, r)
 	}
 	return &kept{} // a getter that is about to miss holds a lease on no version at all
+}
+
+// keepWhole is keep where nobody knows the files.
+func (s *Store) keepWhole(key *Key, r *record) *kept {
+	files, _ := s.filesOf(key, r) // of a damaged frame there is nothing to keep
+	return s.keep(r, files)
 }
 
 // keep pins and loads what the holders of a version need once it is dropped.
@@ -155,7 +163,7 @@ func (s *Store) detachLeases() {
 		sh := &s.shards[i]
 		for _, l := range sh.detachAll() {
 			if r := l.rec.Load(); r != nil { // else who reads it now sees that the lease is detached
-				k := s.keep(r, s.filesOf(&l.key, r))
+				k := s.keepWhole(&l.key, r)
 				sh.provide(l, k)
 				s.unkeep(k)
 			}
@@ -163,25 +171,42 @@ func (s *Store) detachLeases() {
 	}
 }
 
+// filesReplaced lists the payload files of the version that o drops. Recovery may find an entry where compaction has moved it
+// to, and no longer where the index has it: then they are those of o. Where not even that helps, o gets an error.
+func (s *Store) filesReplaced(o *op, r *record) []Digest {
+	if s.recovering && r != nil && r.table() && o.old.table() && r.digest == o.old.digest {
+		return digestsOf(o.facts)
+	}
+	files, err := s.filesOf(&o.key, &o.old)
+	if s.recovering && errors.Is(err, framelog.ErrNotFound) {
+		o.err = err
+	}
+	return files
+}
+
+func digestsOf(facts []fact) []Digest {
+	list := make([]Digest, len(facts))
+	for i := range list {
+		list[i] = facts[i].digest
+	}
+	return list
+}
+
 // filesOf lists the payload files of a version. What a damaged frame no longer tells stays until the index is rebuilt.
-func (s *Store) filesOf(key *Key, r *record) []Digest {
+func (s *Store) filesOf(key *Key, r *record) ([]Digest, error) {
 	if !r.table() {
 		if r.inline() {
-			return nil
+			return nil, nil
 		}
-		return []Digest{r.digest}
+		return []Digest{r.digest}, nil
 	}
 	var f frame
 	if err := s.readFrame(r, &f); err != nil {
 		s.log().Warn("log frame of a dropped entry is unreadable",
 			"key", key.String(), "error", err)
-		return nil
+		return nil, err
 	}
-	files := make([]Digest, f.factCount())
-	for i := range files {
-		files[i] = f.fact(i).digest
-	}
-	return files
+	return digestsOf(f.factList()), nil
 }
 
 // moveRecord changes where key's frame stands. Holders keep what they may still read from the old

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/larderbuild/larder/cache/internal/index"
 	"github.com/larderbuild/larder/internal/framelog"
 )
 
@@ -69,25 +68,10 @@ func (s *Store) compactSegment(ctx context.Context, id uint64) error {
 			return nil
 		}
 	}
-	if err := s.indexMoves(); err != nil {
-		return err
-	}
 	if err := s.logRemoved(id); err != nil {
 		return err
 	}
 	return s.flog.Remove(id)
-}
-
-// indexMoves has the index know, after a power loss too, where all frames are now. Recovery finds in the frame that the index
-// names which payload files an entry gives up.
-func (s *Store) indexMoves() error {
-	s.commitMu.Lock()
-	err := s.flush(false)
-	s.commitMu.Unlock()
-	if err != nil {
-		return err
-	}
-	return s.withIndex(index.Index.Sync)
 }
 
 // oldest reports whether no segment is older than id: then nothing is left that its deletes must
@@ -115,10 +99,7 @@ func (s *Store) moveFrame(fr framelog.Frame, oldest bool) error {
 func (s *Store) movePut(fr framelog.Frame, f *frame) error {
 	o := newOp(framePut, &f.key)
 	o.only = fr.Pos
-	o.rec, o.area = f.rec, f.area
-	for i := range f.factCount() {
-		o.facts = append(o.facts, f.fact(i))
-	}
+	o.rec, o.area, o.facts = f.rec, f.area, f.factList()
 	if err := s.commit(o); err != ErrNotFound {
 		return err
 	}

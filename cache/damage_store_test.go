@@ -168,7 +168,8 @@ func (b *baseStore) locate(t *testing.T, dir string) {
 		}
 		from := int64(r.pos.Offset)
 		b.where[i] = entryPlace{segment: fmt.Sprintf("log/%016x.log", r.pos.Segment), from: from, to: from + frameCost(&r)}
-		for _, d := range s.filesOf(&key, &r) {
+		files, _ := s.filesOf(&key, &r)
+		for _, d := range files {
 			b.where[i].files = append(b.where[i].files, fmt.Sprintf("blobs/%02x/%v", d[0], d))
 		}
 	}

@@ -222,10 +222,7 @@ func (d *Draft) finish(committed bool) {
 		return
 	}
 	d.done = true
-	list := make([]Digest, len(d.facts))
-	for i := range d.facts {
-		list[i] = d.facts[i].digest
-	}
+	list := digestsOf(d.facts)
 	if !committed {
 		d.s.doomUnreferenced(list)
 	}

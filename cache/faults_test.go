@@ -275,7 +275,8 @@ func (r *faultRun) audit() error {
 		}
 		entries++
 		live[rec.pos.Segment] += frameCost(rec)
-		for _, d := range s.filesOf(&key, rec) {
+		files, _ := s.filesOf(&key, rec)
+		for _, d := range files {
 			refs[d]++
 		}
 	}

@@ -45,6 +45,14 @@ func (f *frame) factCount() int { return len(f.facts) / factBytes }
 
 func (f *frame) fact(i int) fact { return parseFact(f.facts[i*factBytes:]) }
 
+func (f *frame) factList() []fact {
+	list := make([]fact, f.factCount())
+	for i := range list {
+		list[i] = f.fact(i)
+	}
+	return list
+}
+
 func appendHead(b []byte, kind frameKind) []byte {
 	return append(b, byte(kind), frameVersion, 0, 0)
 }

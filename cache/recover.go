@@ -150,18 +150,15 @@ func (s *Store) redo(fr framelog.Frame) error {
 	if newer, err := s.knowsNewer(&f.key, fr.Pos); newer || err != nil {
 		return err
 	}
-	o := &op{kind: f.kind, key: f.key, rec: f.rec, area: f.area}
+	o := &op{kind: f.kind, key: f.key, rec: f.rec, area: f.area, facts: f.factList()}
 	if f.kind == frameTouch {
 		o.rec.lastUse, o.rec.uses = f.lastUse, f.uses
 	}
-	for i := range f.factCount() {
-		o.facts = append(o.facts, f.fact(i))
-	}
 	s.apply(o, fr.Pos)
 	if s.pendingOps >= flushAfter {
-		return s.flush(false)
+		o.err = errors.Join(o.err, s.flush(false))
 	}
-	return nil
+	return o.err
 }
 
 // knowsNewer reports whether the key's state is that of the frame at pos or of a later one.
@@ -334,7 +331,11 @@ func (s *Store) rebuildFrame(r *rebuild, fr framelog.Frame) (again bool, err err
 	s.recovering = true
 	defer func() { s.recovering = false }()
 	r.at = fr.Pos
-	return false, s.redo(fr)
+	err = s.redo(fr)
+	if errors.Is(err, framelog.ErrNotFound) { // a compaction that was at its end has removed what was read before
+		return true, s.startRebuild()
+	}
+	return false, err
 }
 
 func (s *Store) endRebuild(r *rebuild) error {

@@ -254,11 +254,7 @@ func rewriteFrame(b []byte) ([]byte, error) {
 	}
 	switch f.kind {
 	case framePut:
-		var facts []fact
-		for i := range f.factCount() {
-			facts = append(facts, f.fact(i))
-		}
-		return append(appendPut(nil, &f.key, &f.rec, facts), f.area...), nil
+		return append(appendPut(nil, &f.key, &f.rec, f.factList()), f.area...), nil
 	case frameTouch:
 		return appendTouch(nil, &f.key, f.lastUse, f.uses), nil
 	case frameRemoved:
