@@ -40,14 +40,14 @@ func (s *Store) get(ctx context.Context, key Key, counted bool) (*Artifact, erro
 	return a, nil
 }
 
-// find leases key's version and reads its record. While the index is being rebuilt, what was read back so
-// far may have been replaced since: it is a miss, and if nobody runs the upkeep, the rest is read first.
+// find leases key's version and reads its record. What an index says that is damaged, and what was read back so far of one
+// that is being rebuilt, may have been replaced since: it is a miss, and if nobody runs the upkeep, the rest is read first.
 func (s *Store) find(ctx context.Context, key *Key) (*Artifact, error) {
 	for {
 		r := s.lastRebuild.Load()
 		running := r.running()
 		a, err := s.leaseRecord(key)
-		if a != nil && (!running || a.rec.pos.Compare(r.end) >= 0) && s.lastRebuild.Load() == r {
+		if a != nil && (!running || a.rec.pos.Compare(r.end) >= 0) && s.indexDamage.Load() == nil && s.lastRebuild.Load() == r {
 			return a, nil
 		}
 		if a != nil {

@@ -132,6 +132,35 @@ func TestChangesOfWhatTheIndexLost(t *testing.T) {
 	}
 }
 
+// TestNoHitsFromADamagedIndex has damage bring an older version of an entry back to light.
+func TestNoHitsFromADamagedIndex(t *testing.T) {
+	for name, upkeep := range map[string]bool{"with Run": true, "without Run": false} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := openMem(t, nil)
+			if err := putText(s, "k", "old"); err != nil {
+				t.Fatal(err)
+			}
+			flushNow(t, s)
+			older := s.idx.(*index.Mem).Clone()
+			if err := putText(s, "k", "new"); err != nil {
+				t.Fatal(err)
+			}
+			flushNow(t, s)
+			s.forgetRecent()
+			s.idx = older
+			s.upkeep.Store(upkeep)
+			s.distrust(index.ErrDamaged)
+			want := "new"
+			if upkeep {
+				want = ""
+			}
+			if got, err := getText(s, "k"); got != want || err != nil {
+				t.Errorf("%q, %v, want %q", got, err, want)
+			}
+		})
+	}
+}
+
 // TestSharedPayloadDuringRebuild drops one of two keys that share a file before the rebuild has come to the other.
 func TestSharedPayloadDuringRebuild(t *testing.T) {
 	big := strings.Repeat("shared ", 900)
