@@ -253,58 +253,12 @@ func (r *faultRun) delete(name string) error {
 	return err
 }
 
-// audit compares what the store keeps count of with what there is. After a frame could not be read, payloads may be counted
-// that nothing refers to any more.
+// audit audits the store without faults of its own.
 func (r *faultRun) audit() error {
-	s := r.store
-	s.commitMu.Lock()
-	defer s.commitMu.Unlock()
 	r.judge()
 	r.fault.SetHook(nil)
 	defer r.fault.SetHook(r.hook)
-	entries, live, refs := int64(0), map[uint64]int64{}, map[Digest]uint32{}
-	var errs []error
-	for _, name := range crashNames {
-		key, rec := nameKey(name), new(record)
-		had, err := s.current(&key, rec)
-		if err != nil || s.incomplete() {
-			return nil
-		}
-		if !had {
-			continue
-		}
-		entries++
-		live[rec.pos.Segment] += frameCost(rec)
-		files, _ := s.filesOf(&key, rec)
-		for _, d := range files {
-			refs[d]++
-		}
-	}
-	if n := s.stats.entries.Load(); n != entries {
-		errs = append(errs, fmt.Errorf("%d entries, counted %d", entries, n))
-	}
-	for id, n := range s.live {
-		if n != live[id] {
-			errs = append(errs, fmt.Errorf("segment %d has %d live bytes, counted %d", id, live[id], n))
-		}
-		delete(live, id)
-	}
-	if len(live) > 0 {
-		errs = append(errs, fmt.Errorf("not counted: live bytes of segments %v", live))
-	}
-	for d, n := range refs {
-		p, ok, err := s.payload(&d)
-		if err != nil {
-			return nil
-		}
-		if !ok || p.refs < n || p.refs > n && !r.spoiled {
-			errs = append(errs, fmt.Errorf("payload %v has %d references, counted %d", d, n, p.refs))
-		}
-	}
-	if n := s.stats.payloads.Load(); n < int64(len(refs)) || n > int64(len(refs)) && !r.spoiled {
-		errs = append(errs, fmt.Errorf("%d payloads, counted %d", len(refs), n))
-	}
-	return errors.Join(errs...)
+	return audit(r.store, r.spoiled)
 }
 
 func (r *faultRun) close() error {

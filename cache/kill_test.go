@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -164,6 +165,9 @@ func checkKilled(t *testing.T, root string, acked map[int]int) {
 			t.Errorf("entry %d: %.40q, %v; version %d was acknowledged", id, text, err, v)
 			return
 		}
+	}
+	if err := errors.Join(s.finishRebuild(ctx), audit(s, false)); err != nil {
+		t.Error(err)
 	}
 	if files, err := os.ReadDir(root + "/tmp"); err != nil || len(files) > 0 {
 		t.Errorf("%d temporary files were not collected, %v", len(files), err)
