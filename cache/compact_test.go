@@ -259,7 +259,7 @@ func TestIndexOlderThanMoves(t *testing.T) {
 		if s.incomplete() != rebuilt {
 			t.Errorf("%s: the index is rebuilt: %v", what, !rebuilt)
 		}
-		if err := s.finishRebuild(t.Context()); err != nil || s.Stats().Payloads != n {
+		if err := errors.Join(s.finishRebuild(t.Context()), audit(s, false)); err != nil || s.Stats().Payloads != n {
 			t.Errorf("%s: %d payloads are counted, not %d; %v", what, s.Stats().Payloads, n, err)
 		}
 	}

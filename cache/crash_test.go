@@ -264,6 +264,11 @@ func (r *crashRun) check(t *testing.T, label string, mem *vfs.Mem, ix *index.Mem
 	if got, err := getText(s, "new"); err != nil || got != "written after the crash" {
 		return fail("get after put: %q, %v", got, err)
 	}
+	if exact { // else the log may have lost something in the middle
+		if err := audit(s, r.faulty); err != nil {
+			return fail("%v", err)
+		}
+	}
 	if err := s.Close(ctx); err != nil {
 		return fail("close: %v", err)
 	}
