@@ -275,12 +275,8 @@ const frameOverhead = 24
 
 func frameCost(r *record) int64 { return int64(r.frameLen) + frameOverhead }
 
-// addLive keeps count of the bytes in a segment that compaction would have to move. One that is gone does not come back
-// because recovery finds what was in it replaced.
+// addLive keeps count of the bytes in a segment that compaction would have to move.
 func (s *Store) addLive(segment uint64, n int64) {
-	if _, there := s.live[segment]; !there && n < 0 {
-		return
-	}
 	s.live[segment] += n
 	s.liveDirty[segment] = struct{}{}
 }

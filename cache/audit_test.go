@@ -29,12 +29,16 @@ func audit(s *Store, spoiled bool) error {
 		return nil
 	}
 	var errs []error
+	there := map[uint64]bool{}
+	for _, seg := range s.flog.Segments() {
+		there[seg.ID] = true
+	}
 	if n := s.stats.entries.Load(); n != entries {
 		errs = append(errs, fmt.Errorf("%d entries, counted %d", entries, n))
 	}
 	for id, n := range s.live {
-		if n != live[id] {
-			errs = append(errs, fmt.Errorf("segment %d has %d live bytes, counted %d", id, live[id], n))
+		if n != live[id] || !there[id] {
+			errs = append(errs, fmt.Errorf("segment %d, there: %v, has %d live bytes, counted %d", id, there[id], live[id], n))
 		}
 		delete(live, id)
 	}

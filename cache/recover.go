@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"sync/atomic"
 
@@ -70,6 +71,7 @@ func (s *Store) recoverUnclean(ctx context.Context, c *checkpoint, usable bool) 
 	if usable || empty && s.idx != nil && c.applied.IsZero() {
 		err := s.replay(ctx, c.applied)
 		if err == nil {
+			s.forgetGone()
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -176,6 +178,17 @@ func (s *Store) knowsNewer(key *Key, pos framelog.Pos) (bool, error) {
 func (s *Store) forgetSegment(id uint64) {
 	delete(s.live, id)
 	s.liveDirty[id] = struct{}{}
+}
+
+// forgetGone forgets the segments that went while the index did not learn of it.
+func (s *Store) forgetGone() {
+	gone := maps.Clone(s.live)
+	for _, seg := range s.flog.Segments() {
+		delete(gone, seg.ID)
+	}
+	for id := range gone {
+		s.forgetSegment(id)
+	}
 }
 
 // distrust notes that the index has lost or changed something and must be rebuilt from the log.
