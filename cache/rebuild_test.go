@@ -161,6 +161,27 @@ func TestNoHitsFromADamagedIndex(t *testing.T) {
 	}
 }
 
+// TestRunRebuildsAtOnce finds damage while Run sleeps.
+func TestRunRebuildsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := openMem(t, nil)
+		if err := putText(s, "k", "text"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		synctest.Wait()
+		s.distrust(index.ErrDamaged)
+		synctest.Wait() // no time passes
+		if got, err := getText(s, "k"); got != "text" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		cancel()
+		<-done
+	})
+}
+
 // TestSharedPayloadDuringRebuild drops one of two keys that share a file before the rebuild has come to the other.
 func TestSharedPayloadDuringRebuild(t *testing.T) {
 	big := strings.Repeat("shared ", 900)

@@ -198,6 +198,7 @@ func (s *Store) distrust(err error) {
 		s.partial.Store(true)
 		s.log().Warn("index is damaged and will be rebuilt", "error", err)
 		s.stats.corrupt.Add(1)
+		s.wakeRun()
 	}
 }
 
