@@ -77,7 +77,7 @@ func (s *Store) recoverUnclean(ctx context.Context, c *checkpoint, usable bool) 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		s.log().Warn("log after the index's checkpoint is damaged", "error", err)
+		s.log().Warn("index cannot be caught up from the log and will be rebuilt", "error", err)
 	}
 	return s.startRebuild()
 }
