@@ -37,7 +37,7 @@ func audit(s *Store, spoiled bool) error {
 		errs = append(errs, fmt.Errorf("%d entries, counted %d", entries, n))
 	}
 	for id, n := range s.live {
-		if n != live[id] || !there[id] {
+		if there[id] && n != live[id] || !there[id] && !spoiled {
 			errs = append(errs, fmt.Errorf("segment %d, there: %v, has %d live bytes, counted %d", id, there[id], live[id], n))
 		}
 		delete(live, id)
