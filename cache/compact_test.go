@@ -272,3 +272,41 @@ func TestIndexOlderThanMoves(t *testing.T) {
 	die(t, s)
 	want("moved, then dropped, and the moved frames are gone", 1, true)
 }
+
+// TestPutAsideForGood loses power after an index was put aside and compaction has dropped a delete that the new one has: the
+// old one must not come back.
+func TestPutAsideForGood(t *testing.T) {
+	r := newCrashRun(nil, Always)
+	s, err := open(t.Context(), crashRoot, r.opt, r.seams(r.mem, &r.index))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(context.Background())
+	big := strings.Repeat("big ", 700)
+	park := func() {
+		t.Helper()
+		if !s.park() {
+			t.Fatal("not parked")
+		}
+		r.keepOlder()
+	}
+	if err := errors.Join(r.put(s, "a", big), r.put(s, "b", big), r.mem.SyncDir(crashRoot)); err != nil {
+		t.Fatal(err)
+	}
+	park()
+	s.distrust(index.ErrDamaged)
+	if err := errors.Join(r.del(s, "a"), s.finishRebuild(t.Context()), r.get(s, "a")); err != nil {
+		t.Fatal(err)
+	}
+	park()
+	if err := errors.Join(r.fill(s, 12), r.compact(s)); err != nil {
+		t.Fatal(err)
+	}
+	if segs := s.flog.Segments(); segs[0].ID == 1 {
+		t.Fatalf("not compacted: %v", segs)
+	}
+	left := r.mem.Crash(vfs.Loss{})
+	for which, ix := range r.indexes(left) {
+		r.check(t, which, left.Kill(), ix, true)
+	}
+}

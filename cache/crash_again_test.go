@@ -21,7 +21,9 @@ import (
 func (r *crashRun) next(tree *vfs.Mem, hook vfs.Hook, ix *index.Mem) *crashRun {
 	n := *r
 	n.mem, n.fault = tree, vfs.NewFaults(tree, hook)
-	n.index, n.older = ix, ix.Clone()
+	tree.Mkdir(filepath.Join(crashRoot, "index"), 0o777) // some have lost its name alone
+	n.index, n.older = ix, map[any]*index.Mem{}
+	n.keepOlder()
 	n.acked = maps.Clone(r.acked)
 	n.pending, n.ever = cloneTexts(r.pending), cloneTexts(r.ever)
 	return &n
@@ -83,9 +85,17 @@ func (r *crashRun) delOnce(s *Store, name string) error {
 	return err
 }
 
-// crashIndexes are the indexes that may stand beside a log.
-func (r *crashRun) indexes() map[string]*index.Mem {
-	return map[string]*index.Mem{"index as it was": r.index.Clone(), "older index": r.older.Clone(), "no index": index.NewMem()}
+// indexes are those that may stand in what is left. One that was put aside may if its folder is back.
+func (r *crashRun) indexes(left *vfs.Mem) map[string]*index.Mem {
+	at := indexFolder(left)
+	if at == nil {
+		at = indexFolder(r.mem)
+	}
+	all := map[string]*index.Mem{"index as it was": r.index.Clone(), "no index": index.NewMem(), "older index": index.NewMem()}
+	if older := r.older[at]; older != nil {
+		all["older index"] = older.Clone()
+	}
+	return all
 }
 
 // again plays recovery on a tree, crashes it at every stride-th step, and opens what may be left with every index.
@@ -105,7 +115,7 @@ func (r *crashRun) again(t *testing.T, rng *rand.Rand, label string, tree *vfs.M
 		}
 		for name, left := range n.mem.Crashes(rng, 1) {
 			here := fmt.Sprintf("%s; crash at %v; %s", label, op, name)
-			for which, ix := range n.indexes() {
+			for which, ix := range n.indexes(left) {
 				if !n.check(t, here+", "+which, left.Kill(), ix, true) {
 					return false
 				}
@@ -130,9 +140,9 @@ func TestCrashDuringRecovery(t *testing.T) {
 		}
 		trees := maps.Collect(r.mem.Crashes(rng, 1))
 		tree := pick(rng, trees)
-		ix := pick(rng, r.indexes())
+		ix := pick(rng, r.indexes(trees[tree]))
 		label := fmt.Sprintf("first crash at step %d, %s, %s", step, tree, ix)
-		if !r.again(t, rng, label, trees[tree], r.indexes()[ix], recoveryStride) {
+		if !r.again(t, rng, label, trees[tree], r.indexes(trees[tree])[ix], recoveryStride) {
 			return
 		}
 	}

@@ -112,7 +112,7 @@ func (r *faultRun) survived(t *testing.T, rng *rand.Rand) bool {
 	r.fault.SetHook(nil)
 	for name, tree := range r.mem.Crashes(rng, 2) {
 		exact := name == "kill" || r.opt.Durability == Always && !r.lost
-		for which, ix := range r.indexes() {
+		for which, ix := range r.indexes(tree) {
 			if !r.check(t, name+", "+which, tree.Kill(), ix, exact) {
 				return false
 			}
@@ -204,13 +204,15 @@ func (r *faultRun) do(op int, name string, rng *rand.Rand) error {
 		return err
 	case 5:
 		if rng.IntN(2) == 0 {
-			s.park()
+			if s.park() && r.alone {
+				r.keepOlder()
+			}
 			return nil
 		}
 		return s.logTouches()
 	case 6, 7:
 		if r.alone && op == 6 {
-			r.older = r.index.Clone()
+			r.keepOlder()
 			return r.close()
 		}
 		return r.hold(name)

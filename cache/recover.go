@@ -243,19 +243,21 @@ func (s *Store) forgetState() {
 	s.restore(&checkpoint{}) // payloads that come back from the log are not trusted
 }
 
-// quarantineIndex moves the index out of the way. One damaged index is kept, for whoever wants to
-// know why.
+// quarantineIndex moves the index out of the way, durably: compaction takes from the log what only an
+// older index needs. One damaged index is kept, for whoever wants to know why.
 func (s *Store) quarantineIndex() error {
 	from, to := filepath.Join(s.dir, "index"), filepath.Join(s.dir, "quarantine", "index")
-	if _, err := s.fs.Lstat(from); isNotExist(err) {
-		return nil
-	} else if err != nil {
+	_, err := s.fs.Lstat(from)
+	if err == nil {
+		if err := removeAll(s.fs, to); err != nil {
+			return err
+		}
+		err = s.fs.Rename(from, to)
+	}
+	if err != nil && !isNotExist(err) {
 		return err
 	}
-	if err := removeAll(s.fs, to); err != nil {
-		return err
-	}
-	return s.fs.Rename(from, to)
+	return s.fs.SyncDir(s.dir)
 }
 
 func removeAll(fsys vfs.FS, name string) error {

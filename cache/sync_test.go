@@ -153,7 +153,7 @@ func TestFailedLogKeepsWhatWasReplaced(t *testing.T) {
 	if !errors.Is(err, framelog.ErrFailed) {
 		t.Errorf("flush: %v", err)
 	}
-	for which, ix := range r.indexes() {
+	for which, ix := range r.indexes(r.mem) {
 		left := r.next(r.mem.Crash(vfs.Loss{Entries: vfs.Kept}), nil, ix)
 		s, err := open(t.Context(), crashRoot, r.opt, left.seams(left.mem, &left.index))
 		if err != nil {
