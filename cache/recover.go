@@ -145,8 +145,7 @@ func (s *Store) redo(fr framelog.Frame) error {
 		s.report(Corruption{Path: "log", Reason: reason, Time: s.now()})
 		return nil
 	}
-	if f.kind == frameRemoved {
-		s.forgetSegment(f.segment)
+	if f.kind == frameRemoved { // forgetGone asks the log, as a file may not have gone
 		return nil
 	}
 	if newer, err := s.knowsNewer(&f.key, fr.Pos); newer || err != nil {
@@ -180,7 +179,7 @@ func (s *Store) forgetSegment(id uint64) {
 	s.liveDirty[id] = struct{}{}
 }
 
-// forgetGone forgets the segments that went while the index did not learn of it.
+// forgetGone forgets the segments that are gone.
 func (s *Store) forgetGone() {
 	gone := maps.Clone(s.live)
 	for _, seg := range s.flog.Segments() {
@@ -360,6 +359,7 @@ func (s *Store) endRebuild(r *rebuild) error {
 	if s.rebuild != r || s.indexDamage.Load() != nil {
 		return nil
 	}
+	s.forgetGone()
 	r.done.Store(true)
 	s.rebuild = nil
 	s.partial.Store(false)
