@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	module = "github.com/larderbuild/larder"
-	badger = "github.com/dgraph-io/badger/v4"
-	xsys   = "golang.org/x/sys"
-	xsync  = "golang.org/x/sync"
-	xxhash = "github.com/cespare/xxhash/v2"
+	module  = "github.com/larderbuild/larder"
+	foreign = "github.com/dgraph-io/badger/v4" // one that is not required
+	xsys    = "golang.org/x/sys"
+	xsync   = "golang.org/x/sync"
+	xxhash  = "github.com/cespare/xxhash/v2"
 )
 
 // arrows says which packages of this module each package may import. A package that
@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"cache":                 {"cache/internal/index", "cache/internal/place", "internal/framelog", "internal/vfs"},
 	"cache/cachetest":       {"cache"},
 	"cache/gocacheprog":     {"cache"},
-	"cache/internal/index":  nil,
+	"cache/internal/index":  {"internal/vfs"},
 	"cache/internal/place":  {"internal/vfs"},
 	"examples/abidump":      {"buildabi", "buildabi/seenpcs"},
 	"examples/daemon":       {"ipc", "ipc/ipcjson", "ipc/lifecycle"},
@@ -50,8 +50,11 @@ var arrows = map[string][]string{
 	"ipc/lifecycle":         {"ipc", "ipc/internal/filelock"},
 }
 
+// required is all that this module may require.
+var required = []string{xsys, xsync, xxhash}
+
 // outside says which modules the rooms may reach, over any number of imports, beside the standard library. The
-// entry of the nearest room above counts; without one, only checkBadger limits the package.
+// entry of the nearest room above counts; without one it is required.
 var outside = map[string][]string{
 	"":                  nil,
 	"buildabi":          {xsys, xsync},
@@ -90,7 +93,7 @@ func TestImports(t *testing.T) {
 			t.Parallel()
 			found := listPackages(t, system)
 			for _, p := range found {
-				report(t, found.checkArrows(p), found.checkOutside(p), found.checkBadger(p))
+				report(t, found.checkArrows(p), found.checkOutside(p))
 			}
 		})
 	}
@@ -109,16 +112,15 @@ func TestImportRulesBite(t *testing.T) {
 		{"sibling", "internal/vfs", []string{module + "/cache"}, nil, packages.checkArrows, "may not import"},
 		{"parent to front end", "cache", []string{module + "/cache/gocacheprog"}, nil, packages.checkArrows, "may not import"},
 		{"xxhash in vfs", "internal/vfs", nil, []string{xxhash}, packages.checkOutside, "reaches"},
-		{"badger in framelog", "internal/framelog", nil, []string{badger}, packages.checkOutside, "reaches"},
-		{"badger below eviction", "eviction/evictiontest", nil, []string{badger}, packages.checkOutside, "reaches"},
-		{"badger in the root", "", nil, []string{badger}, packages.checkOutside, "reaches"},
-		{"badger without cache", "examples/cc", nil, []string{badger}, packages.checkBadger, "without importing"},
-		{"badger through a part of cache", "pantry", nil, []string{badger, module + "/cache/internal/index"}, packages.checkBadger, "without importing"},
+		{"xxhash below eviction", "eviction/evictiontest", nil, []string{xxhash}, packages.checkOutside, "reaches"},
+		{"another module in the root", "", nil, []string{foreign}, packages.checkOutside, "reaches"},
+		{"another module in the store", "cache/internal/index", nil, []string{foreign}, packages.checkOutside, "reaches"},
+		{"another module in an example", "examples/cc", nil, []string{foreign}, packages.checkOutside, "reaches"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := &pkg{ImportPath: strings.TrimSuffix(module+"/"+c.room, "/"), Imports: c.imports, Deps: c.deps}
 			found := packages{p.ImportPath: p, module + "/cache": {ImportPath: module + "/cache"}}
-			for _, path := range []string{badger, xxhash} {
+			for _, path := range []string{foreign, xxhash} {
 				found[path] = &pkg{ImportPath: path, Module: &struct{ Path string }{path}}
 			}
 			if got := strings.Join(c.check(found, p), "\n"); !strings.Contains(got, c.want) {
@@ -152,10 +154,7 @@ func (all packages) checkOutside(p *pkg) (complaints []string) {
 	if !ok {
 		return nil
 	}
-	allowed, limited := outsideOf(room)
-	if !limited {
-		return nil
-	}
+	allowed := outsideOf(room)
 	for _, path := range p.Deps {
 		dep := all[path]
 		if dep == nil || dep.Standard || dep.Module == nil || dep.Module.Path == module {
@@ -169,32 +168,17 @@ func (all packages) checkOutside(p *pkg) (complaints []string) {
 	return slices.Compact(complaints)
 }
 
-func outsideOf(room string) (allowed []string, limited bool) {
+func outsideOf(room string) (allowed []string) {
 	for r := room; ; {
-		if allowed, limited = outside[r]; limited {
-			return allowed, true
+		if allowed, limited := outside[r]; limited {
+			return allowed
 		}
 		cut := strings.LastIndexByte(r, '/')
 		if cut < 0 {
-			return nil, false
+			return required
 		}
 		r = r[:cut]
 	}
-}
-
-// checkBadger complains about a package that links Badger although it has nothing to do with the store.
-func (all packages) checkBadger(p *pkg) []string {
-	room, ok := p.room()
-	if !ok || room == "cache" || strings.HasPrefix(room, "cache/") {
-		return nil
-	}
-	linksBadger := slices.ContainsFunc(p.Deps, func(path string) bool {
-		return path == badger || strings.HasPrefix(path, badger+"/")
-	})
-	if linksBadger && !slices.Contains(p.Deps, module+"/cache") {
-		return []string{fmt.Sprintf("package %q links Badger without importing the store", room)}
-	}
-	return nil
 }
 
 // TestModuleFile holds what a program that requires this module takes in with it.
@@ -203,8 +187,7 @@ func TestModuleFile(t *testing.T) {
 		Go        string
 		Toolchain string
 		Require   []struct {
-			Path     string
-			Indirect bool
+			Path string
 		}
 		Replace, Tool []any
 	}
@@ -217,16 +200,9 @@ func TestModuleFile(t *testing.T) {
 	if len(file.Replace) > 0 || len(file.Tool) > 0 {
 		t.Errorf("go.mod replaces %v and names tools %v; want neither", file.Replace, file.Tool)
 	}
-	var direct []string
 	for _, r := range file.Require {
-		if !r.Indirect {
-			direct = append(direct, r.Path)
-		}
-	}
-	allowed := []string{xxhash, badger, xsync, xsys, "github.com/klauspost/compress"}
-	for _, path := range direct {
-		if !slices.Contains(allowed, path) {
-			t.Errorf("go.mod requires %s directly", path)
+		if !slices.Contains(required, r.Path) {
+			t.Errorf("go.mod requires %s", r.Path)
 		}
 	}
 }

@@ -40,27 +40,9 @@ func (s source) library() bool {
 }
 
 func TestSource(t *testing.T) {
-	sources := parseSources(t)
-	importers := 0
-	for _, s := range sources {
+	for _, s := range parseSources(t) {
 		if s.library() {
 			report(t, checkAmbient(s))
-		}
-		if importsBadger(s) && !s.test() {
-			importers++
-			t.Logf("%s imports Badger", s.name)
-		}
-	}
-	if importers != 1 {
-		t.Errorf("%d files import Badger, want exactly one", importers)
-	}
-}
-
-// TestSourceTests holds what tests may not do either.
-func TestSourceTests(t *testing.T) {
-	for _, s := range parseSources(t) {
-		if s.test() && importsBadger(s) && path.Dir(s.name) != "cache/internal/index" {
-			t.Errorf("%s imports Badger; only the index's own tests may", s.name)
 		}
 	}
 }
@@ -130,12 +112,6 @@ func checkAmbient(s source) (complaints []string) {
 		return true
 	})
 	return complaints
-}
-
-func importsBadger(s source) bool {
-	return slices.ContainsFunc(s.file.Imports, func(spec *ast.ImportSpec) bool {
-		return strings.HasPrefix(importPath(spec), "github.com/dgraph-io/badger")
-	})
 }
 
 func importPath(spec *ast.ImportSpec) string {

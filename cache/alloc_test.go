@@ -6,7 +6,7 @@ import (
 	"github.com/larderbuild/larder/cache/internal/index"
 )
 
-// TestGetAllocations bounds what a get and its release allocate: two more than the engine's own get where the index has the
+// TestGetAllocations bounds what a get and its release allocate: two more than the index's own get where that has the
 // entry, three in all where it is newer than the index.
 func TestGetAllocations(t *testing.T) {
 	if raceDetector {
@@ -31,7 +31,7 @@ func TestGetAllocations(t *testing.T) {
 	key := nameKey("flushed")
 	ik := indexKey(prefixArtifact, (*[32]byte)(&key))
 	buf := make([]byte, 0, index.MaxValue)
-	engine := testing.AllocsPerRun(1000, func() {
+	own := testing.AllocsPerRun(1000, func() {
 		if _, ok, err := s.idx.Get(ik[:], buf); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
@@ -47,9 +47,9 @@ func TestGetAllocations(t *testing.T) {
 		})
 	}
 	flushed, fresh := allocs("flushed"), allocs("fresh")
-	t.Logf("engine %.1f, flushed %.1f, fresh %.1f", engine, flushed, fresh)
-	if flushed > engine+2 {
-		t.Errorf("get and release allocate %.1f times, the engine's get %.1f times", flushed, engine)
+	t.Logf("index %.1f, flushed %.1f, fresh %.1f", own, flushed, fresh)
+	if flushed > own+2 {
+		t.Errorf("get and release allocate %.1f times, the index's get %.1f times", flushed, own)
 	}
 	if fresh > 3 {
 		t.Errorf("get and release of an entry that is newer than the index allocate %.1f times", fresh)

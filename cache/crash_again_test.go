@@ -87,6 +87,9 @@ func (r *crashRun) delOnce(s *Store, name string) error {
 
 // indexes are those that may stand in what is left. One that was put aside may if its folder is back.
 func (r *crashRun) indexes(left *vfs.Mem) map[string]*index.Mem {
+	if r.whole {
+		return map[string]*index.Mem{"index in the tree": nil}
+	}
 	at := indexFolder(left)
 	if at == nil {
 		at = indexFolder(r.mem)

@@ -31,6 +31,7 @@ type crashRun struct {
 	acked   map[string]string   // by key name: what was acknowledged; "" deleted
 	pending map[string][]string // what a crashed call may have left
 	ever    map[string][]string // all that was put
+	whole   bool                // the index is in mem, too
 	removed int                 // segments that compaction has removed
 	faulty  bool                // a read may fail
 	silent  bool                // a crash is not damage: nothing is reported
@@ -55,8 +56,11 @@ func indexFolder(mem *vfs.Mem) any {
 	return fi.Sys()
 }
 
-// seams opens *ix, and an empty one in its place once it was put aside.
+// seams opens *ix, and an empty one in its place once it was put aside; of the whole, what is in fsys.
 func (r *crashRun) seams(fsys vfs.FS, ix **index.Mem) seams {
+	if r.whole {
+		return seams{fs: fsys, segmentBytes: 4 << 10}
+	}
 	under, opened := fsys, false
 	if fsys == vfs.FS(r.fault) {
 		under = r.mem
@@ -70,7 +74,7 @@ func (r *crashRun) seams(fsys vfs.FS, ix **index.Mem) seams {
 	}}
 }
 
-// keepOpen lets an index outlive the store: Badger's files do too.
+// keepOpen lets an index outlive the store, as its files do.
 type keepOpen struct{ *index.Mem }
 
 func (keepOpen) Close() error { return nil }
@@ -292,6 +296,30 @@ func (r *crashRun) allowed(name, got string) bool {
 		return true
 	}
 	return slices.Contains(r.pending[name], got)
+}
+
+// TestCrashPointsOfAll crashes at every call that changes something, those of the index among them.
+func TestCrashPointsOfAll(t *testing.T) {
+	for d, stride := range map[Durability]int{Always: 1, Group: otherStride, None: otherStride} {
+		rng := testkit.Rand(t)
+		for step := 1 + rng.IntN(stride); ; step += stride {
+			r := newCrashRun(vfs.TearAt(step), d)
+			r.whole = true
+			err := r.scenario()
+			if _, crashed := r.fault.Crashed(); !crashed {
+				if err != nil {
+					t.Error(err)
+				}
+				break
+			}
+			for name, tree := range r.mem.Crashes(rng, 2) {
+				r.check(t, fmt.Sprintf("durability %d, step %d, %s", d, step, name), tree, nil, d == Always || name == "kill")
+			}
+			if t.Failed() {
+				return
+			}
+		}
+	}
 }
 
 // steps counts the calls of the whole scenario, and returns the index as it is at its end.

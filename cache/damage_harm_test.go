@@ -1,9 +1,7 @@
 package cache
 
 import (
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -112,10 +110,7 @@ func (h harm) hits(p *entryPlace) bool {
 type trial struct {
 	Store *baseStore
 	Harms []harm
-	// Unnoticed makes the index believe that its tables are those it had when it was closed, as when a disk gives
-	// back other bytes than it was given.
-	Unnoticed bool
-	Seed      uint64
+	Seed  uint64
 }
 
 func (q *trial) hits(p *entryPlace) bool {
@@ -136,35 +131,28 @@ func (q *trial) group() string {
 	if kind == "index" {
 		kind = h.File
 	}
-	return fmt.Sprint(q.Store.State, " ", kind, " ", len(q.Harms), q.Unnoticed)
+	return fmt.Sprint(q.Store.State, " ", kind, " ", len(q.Harms))
 }
 
-// Of the payload files, which are alike, so many are harmed, and of the tables of the killed store: they are those of the
-// closed one.
-const (
-	harmedPayloads = 3
-	harmedTables   = 3
-)
+// harmedPayloads is how many of the payload files are harmed, which are alike.
+const harmedPayloads = 3
 
 // trials lists what is done to copies of a store: everything to each of its files, and to log and FORMAT once more
 // with the index deleted.
 func trials(t *testing.T, store *baseStore) (list []*trial) {
-	add := func(unnoticed bool, harms ...harm) {
-		list = append(list, &trial{Store: store, Harms: harms, Unnoticed: unnoticed})
+	add := func(harms ...harm) {
+		list = append(list, &trial{Store: store, Harms: harms})
 	}
 	noIndex := harm{Kind: "delete", File: "index"}
-	add(false, noIndex)
-	add(false, harm{Kind: "delete", File: "log"})
-	add(false, harm{Kind: "delete", File: "blobs"})
+	add(noIndex)
+	add(harm{Kind: "delete", File: "log"})
+	add(harm{Kind: "delete", File: "blobs"})
 	files := harmedFiles(t, store)
 	for i, f := range files {
 		for _, h := range fileHarms(&f, store.where) {
-			add(false, h)
+			add(h)
 			if strings.HasPrefix(f.name, "log/") || f.name == formatName {
-				add(false, noIndex, h)
-			}
-			if path.Ext(f.name) == ".sst" && h.Kind != "delete" {
-				add(true, h)
+				add(noIndex, h)
 			}
 		}
 		swap := harm{Kind: "swap", File: f.name, Other: files[(i+1)%len(files)].name}
@@ -172,11 +160,9 @@ func trials(t *testing.T, store *baseStore) (list []*trial) {
 		case !strings.HasPrefix(swap.Other, folder+"/"):
 			continue
 		case folder == "log":
-			add(false, noIndex, swap)
-		case path.Ext(f.name) == ".sst" && path.Ext(swap.Other) == ".sst":
-			add(true, swap)
+			add(noIndex, swap)
 		}
-		add(false, swap)
+		add(swap)
 	}
 	return list
 }
@@ -189,14 +175,12 @@ func harmedFiles(t *testing.T, store *baseStore) (files []treeFile) {
 			if payloads++; payloads > harmedPayloads {
 				continue
 			}
-		case path.Ext(f.name) == ".sst":
-			if tables++; tables > harmedTables && store.State == "killed" {
-				continue
-			}
+		case path.Ext(f.name) == ".table":
+			tables++
 		}
 		files = append(files, f)
 	}
-	if len(files) < 20 || tables <= builtTables {
+	if len(files) < 15 || tables == 0 {
 		t.Fatalf("%s store of %d files and %d tables", store.State, len(files), tables)
 	}
 	return files
@@ -239,10 +223,14 @@ func fields(f *treeFile, where []entryPlace) []int64 {
 		}
 		list = append(list, p.to-9, p.to-1)
 	}
-	if end := firstBlock(f); end > 0 {
-		// Count of entries, checksum and its length, and the start of the next block.
-		for _, off := range []int64{-16, -12, -10, -9, -8, -6, -4, -1, 0, 2, 4, 8} {
-			list = append(list, end+off)
+	if path.Ext(f.name) == ".table" {
+		// Of each kind of page the header, the first record, and the first offset of one.
+		const page = 4096
+		pages := f.size / page
+		for _, number := range []int64{0, pages / 2, pages - 4, pages - 3, pages - 2, pages - 1} {
+			for _, off := range []int64{0, 7, 8, 16, 20, 21, 22, 24, 25, 27, 40, page - 2, page - 1} {
+				list = append(list, number*page+off)
+			}
 		}
 	}
 	slices.Sort(list)
@@ -263,26 +251,4 @@ func middle(f *treeFile, where []entryPlace) *entryPlace {
 	}
 	slices.SortFunc(inside, func(a, b *entryPlace) int { return int(a.from - b.from) })
 	return inside[len(inside)/2]
-}
-
-// firstBlock returns where the first block of a table of the index ends, by its checksum: field 2 of a small message
-// behind the block, followed by the length of the message.
-func firstBlock(f *treeFile) int64 {
-	if path.Ext(f.name) != ".sst" {
-		return 0
-	}
-	table := crc32.MakeTable(crc32.Castagnoli)
-	for end := 16; end < len(f.bytes); end++ {
-		n := int(binary.BigEndian.Uint32(f.bytes[end-4 : end]))
-		if n < 2 || n > 8 || n > end-8 {
-			continue
-		}
-		start := end - 4 - n
-		sum, ok := strings.CutPrefix(string(f.bytes[start:end-4]), "\x10")
-		if value, used := binary.Uvarint([]byte(sum)); ok && used == len(sum) &&
-			uint32(value) == crc32.Checksum(f.bytes[:start], table) {
-			return int64(end)
-		}
-	}
-	return 0
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,14 +14,11 @@ import (
 )
 
 const (
-	closedEntries  = 404 // inline, files and several outputs
-	flushedEntries = 440 // with those in the index's memory
-	killedEntries  = 480 // with those only in the store's own
-	// builtTables is how many tables the first level of the damaged index has: as many as make the index merge them
-	// into the next when it is closed. Twice as many rounds leave a table on that level too.
-	builtTables = 12
-	// fewEntries are put in a round and make a table of one block, which is read when the index is opened; in tables of
-	// manyEntries are blocks that nothing looks at then.
+	closedEntries  = 412 // inline, files and several outputs
+	flushedEntries = 448 // with those that are in the index
+	killedEntries  = 488 // with those only in the store's own
+	builtRounds    = 27
+	// fewEntries are put in most rounds, and manyEntries in some, so that tables have one leaf or several.
 	fewEntries, manyEntries = 4, 80
 	// builtSegment makes several segments of a small log.
 	builtSegment = 12 << 10
@@ -88,17 +86,17 @@ func playBuilder(args []string) int {
 		return 1
 	}
 	fmt.Println("ready")
-	select {}
+	io.Copy(io.Discard, os.Stdin)
+	return 0
 }
 
 // buildClosed writes a table with each close.
 func buildClosed(ctx context.Context, root string) error {
-	const rounds = 2*builtTables + 1
 	next := 0
-	for round := range rounds {
+	for round := range builtRounds {
 		n := fewEntries
 		switch round {
-		case 0, builtTables + 1, builtTables + 2, rounds - 1:
+		case 0, builtRounds / 2, builtRounds/2 + 1, builtRounds - 1:
 			n = manyEntries
 		}
 		s, err := open(ctx, root, batteryOptions(), osSeams(builtSegment))
@@ -175,7 +173,7 @@ func (b *baseStore) locate(t *testing.T, dir string) {
 	}
 }
 
-// treeFile is a file of a store without the zeros that it ends in: the engine maps files that are mostly holes.
+// treeFile is a file of a store.
 type treeFile struct {
 	name  string
 	mode  fs.FileMode

@@ -3,7 +3,6 @@ package cache
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,14 +10,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // playSurvivor makes the trials that come as lines of JSON on standard input and answers each with a line. Arg: a folder.
@@ -52,12 +47,12 @@ func playSurvivor(args []string) int {
 
 // survival is what became of a damaged store.
 type survival struct {
-	Err         string   // what it could not do
-	Wrong       []string // entries with bytes that were never put
-	Lost        []int    // entries not found after the damage could be noticed
-	Noticed     bool     // the index was found damaged when it was opened
-	Rebuilt     bool     // the index
-	Compactions int      // in the index, while it may have been damaged
+	Err     string   // what it could not do
+	Wrong   []string // entries with bytes that were never put
+	Lost    []int    // entries not found after the damage could be noticed
+	Noticed bool     // the index was found damaged when it was opened
+	Rebuilt bool     // the index
+	Merges  int      // in the index, while it may have been damaged
 }
 
 // survivor makes one trial.
@@ -67,7 +62,7 @@ type survivor struct {
 	dir      string
 	s        *Store
 	versions map[int]int // of entries, where they are not 0
-	compacts atomic.Int32
+	merges   atomic.Int32
 }
 
 // patience is how long a trial may last on a busy machine before it counts as hanging.
@@ -80,9 +75,6 @@ func (v *survivor) survive(files []treeFile) survival {
 	rng := rand.New(rand.NewPCG(v.Seed, 0))
 	for _, h := range v.Harms {
 		err = firstOf(err, h.apply(v.dir, rng))
-	}
-	if err == nil && v.Unnoticed {
-		err = overlook(filepath.Join(v.dir, "index"))
 	}
 	if err == nil {
 		err = v.live(context.Background())
@@ -107,7 +99,7 @@ func (v *survivor) live(ctx context.Context) error {
 	if err != nil && !v.hitsIndex() {
 		return fmt.Errorf("first close: %w", err) // a damaged index may complain once
 	}
-	v.Compactions = int(v.compacts.Load())
+	v.Merges = int(v.merges.Load())
 	if err := v.open(ctx); err != nil {
 		return err
 	}
@@ -147,7 +139,7 @@ func exists(name string) bool {
 
 func (v *survivor) open(ctx context.Context) (err error) {
 	o := batteryOptions()
-	o.Logger = slog.New(compactionCount{&v.compacts})
+	o.Logger = slog.New(mergeCount{&v.merges})
 	if v.s, err = open(ctx, v.dir, o, osSeams(0)); err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
@@ -170,7 +162,7 @@ func (v *survivor) look() (lost []int) {
 	return lost
 }
 
-// newEntries is how many entries are put over the damage: many where it is in the index, so that its compaction runs over
+// newEntries is how many entries are put over the damage: many where it is in the index, so that its merges run over
 // what nothing has noticed.
 func (v *survivor) newEntries() int {
 	if v.hitsIndex() {
@@ -179,23 +171,8 @@ func (v *survivor) newEntries() int {
 	return 200
 }
 
-// put puts the new entries, again and again while damage in the index has neither been found nor had a compaction run
-// over it: one that took tables away leaves the engine nothing to compact for long.
+// put puts the new entries, with several putters that share their commits.
 func (v *survivor) put() error {
-	const most = 500_000
-	for n := 0; n < most; n += v.newEntries() {
-		if err := v.putAll(); err != nil {
-			return err
-		}
-		if !v.hitsIndex() || v.Noticed || v.compacts.Load() > 0 || exists(filepath.Join(v.dir, "quarantine", "index")) {
-			break
-		}
-	}
-	return nil
-}
-
-// putAll has several putters that share their commits.
-func (v *survivor) putAll() error {
 	const putters = 8
 	var group sync.WaitGroup
 	errs := make([]error, putters)
@@ -256,73 +233,15 @@ func (v *survivor) compact(ctx context.Context) error {
 	return nil
 }
 
-// compactionCount counts the compactions of the index's engine that have ended, well or not, by what it logs.
-type compactionCount struct{ n *atomic.Int32 }
+// mergeCount counts the merges of the index that have ended, by what it logs.
+type mergeCount struct{ n *atomic.Int32 }
 
-func (c compactionCount) Enabled(context.Context, slog.Level) bool { return true }
-func (c compactionCount) WithAttrs([]slog.Attr) slog.Handler       { return c }
-func (c compactionCount) WithGroup(string) slog.Handler            { return c }
-func (c compactionCount) Handle(_ context.Context, r slog.Record) error {
-	r.Attrs(func(a slog.Attr) bool {
-		if text := a.Value.String(); strings.HasPrefix(text, "[Compactor: ") &&
-			(strings.HasSuffix(text, "DONE") || strings.Contains(text, "FAILED")) {
-			c.n.Add(1)
-		}
-		return true
-	})
+func (c mergeCount) Enabled(context.Context, slog.Level) bool { return true }
+func (c mergeCount) WithAttrs([]slog.Attr) slog.Handler       { return c }
+func (c mergeCount) WithGroup(string) slog.Handler            { return c }
+func (c mergeCount) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "index tables merged" {
+		c.n.Add(1)
+	}
 	return nil
-}
-
-// overlook writes the list of sound tables that the index keeps anew, with what the tables look like now. A record
-// is numbers of 8 bytes: id, size, times of modification and change, inode, more, and whether the file was too young for its
-// times to tell. A checksum ends the list.
-func overlook(dir string) error {
-	const header = len("larder index tables 1\n")
-	lists, err := filepath.Glob(filepath.Join(dir, "state.*"))
-	tables, terr := filepath.Glob(filepath.Join(dir, "*.sst"))
-	if err = firstOf(err, terr); err != nil || len(lists) != 1 || len(tables) == 0 {
-		return fmt.Errorf("lists of tables: %v, tables: %v, %v", lists, tables, err)
-	}
-	b, err := os.ReadFile(lists[0])
-	if err != nil {
-		return err
-	}
-	records := b[header : len(b)-8]
-	size := len(records) / len(tables)
-	if len(records)%len(tables) != 0 || size < 48 || size%8 != 0 {
-		return fmt.Errorf("a list of %d bytes for %d tables", len(records), len(tables))
-	}
-	le := binary.LittleEndian
-	for ; len(records) > 0; records = records[size:] {
-		fi, err := os.Stat(filepath.Join(dir, fmt.Sprintf("%06d.sst", le.Uint64(records))))
-		if err != nil {
-			return err
-		}
-		changed, inode := changeTime(fi)
-		le.PutUint64(records[8:], uint64(fi.Size()))
-		le.PutUint64(records[16:], uint64(fi.ModTime().UnixNano()))
-		le.PutUint64(records[24:], changed)
-		le.PutUint64(records[32:], inode)
-		le.PutUint64(records[size-8:], 0)
-	}
-	le.PutUint64(b[len(b)-8:], xxhash.Sum64(b[:len(b)-8]))
-	return os.WriteFile(lists[0], b, 0o666)
-}
-
-// changeTime returns time of change and inode where the system has them.
-func changeTime(fi os.FileInfo) (nanoseconds, inode uint64) {
-	sys := reflect.Indirect(reflect.ValueOf(fi.Sys()))
-	if ino := sys.FieldByName("Ino"); ino.IsValid() {
-		inode = ino.Uint()
-	}
-	for _, name := range []string{"Ctim", "Ctimespec"} {
-		f := sys.FieldByName(name)
-		if !f.IsValid() {
-			continue
-		}
-		if ts, ok := f.Addr().Interface().(interface{ Nano() int64 }); ok {
-			nanoseconds = uint64(ts.Nano())
-		}
-	}
-	return nanoseconds, inode
 }

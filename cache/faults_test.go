@@ -70,6 +70,7 @@ func TestLifeWithFaults(t *testing.T) {
 				for _, cause := range []error{errIO, errFull} {
 					d := []Durability{Always, Always, Group, None}[rng.IntN(4)]
 					r := newFaultRun(first, n, cause, d)
+					r.whole = rng.IntN(2) == 0
 					if !r.try(t, rng, seed) {
 						t.Fatalf("seed %d, durability %v, %v: %q", seed, d, cause, r.failed.list())
 					}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -180,16 +181,23 @@ func ballast(dir string) error {
 	return nil
 }
 
-// TestReserveEaten states what happens when another process takes the whole reserve between two checks: the puts that run
-// meanwhile fail with ErrNoSpace as long as the index has room in what it has mapped already.
+// TestReserveEaten states what happens when another process takes the whole reserve between two checks, or there is none: the
+// puts that run meanwhile fail with ErrNoSpace.
 func TestReserveEaten(t *testing.T) {
-	runRole(t, "eaten", mountTmpfs(t, "300m"))
+	for _, reserve := range []string{"67108864", "-1"} {
+		runRole(t, "eaten", mountTmpfs(t, "300m"), reserve)
+	}
 }
 
-// playEaten takes all space while puts go on. Args: folder.
+// playEaten takes all space while puts go on. Args: folder, reserve.
 func playEaten(args []string) int {
 	ctx := context.Background()
-	s, err := Open(ctx, filepath.Join(args[0], "store"), &Options{Reserve: 64 << 20})
+	reserve, err := strconv.ParseInt(args[1], 10, 64)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	s, err := Open(ctx, filepath.Join(args[0], "store"), &Options{Reserve: reserve})
 	if err != nil {
 		fmt.Println(err)
 		return 1

@@ -11,7 +11,7 @@ import (
 	"github.com/larderbuild/larder/cache/internal/index"
 )
 
-// An artifact's record stays small, and no value is larger than what an engine must take.
+// An artifact's record stays small, and no value is larger than what the index takes.
 func TestSizeBounds(t *testing.T) {
 	if recordMaxBytes != 128 {
 		t.Errorf("a record may take %d bytes, not 128", recordMaxBytes)

@@ -17,6 +17,7 @@ func TestLivesWithFaults(t *testing.T) {
 	for range 40 * faultLives * faultLives {
 		cause, d := []error{errIO, errFull}[rng.IntN(2)], []Durability{Always, Group, None}[rng.IntN(3)]
 		r := newFaultRun(1<<30, 1+rng.IntN(8), cause, d)
+		r.whole = rng.IntN(2) == 0
 		var err error
 		if r.store, err = open(t.Context(), crashRoot, r.opt, r.seams(r.fault, &r.index)); err != nil {
 			t.Fatal(err)

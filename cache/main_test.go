@@ -13,8 +13,6 @@ func TestMain(m *testing.M) {
 		"builder": playBuilder, "survivor": playSurvivor}
 	maps.Copy(roles, systemRoles())
 	os.Exit(testkit.Main(m, &testkit.Options{
-		// Badger's dependencies keep these for as long as the process lives.
-		Known: []string{"github.com/golang/glog"},
 		Roles: roles,
 	}))
 }

@@ -24,7 +24,6 @@ type model struct {
 	seams seams
 	root  string
 	s     *Store
-	index *index.Mem // what is opened next, unless it is Badger
 	want  map[string]string
 	held  []heldArtifact
 }
@@ -44,9 +43,7 @@ func TestModel(t *testing.T) {
 		if round%4 == 0 {
 			m.root, m.seams = t.TempDir(), osSeams(32<<10)
 		} else {
-			m.index = index.NewMem()
-			m.seams = seams{fs: vfs.NewMem("/d"), segmentBytes: 8 << 10,
-				openIndex: func() (index.Index, error) { return keepOpen{m.index}, nil }}
+			m.seams = seams{fs: vfs.NewMem("/d"), segmentBytes: 8 << 10}
 		}
 		m.open()
 		for range 400 {
@@ -75,9 +72,6 @@ func (m *model) open() {
 
 func (m *model) reopen() {
 	m.releaseAll()
-	if m.index != nil && m.s.incomplete() { // the next open sets Badger's folder aside; here nothing does
-		m.index = index.NewMem()
-	}
 	if err := m.s.Close(m.t.Context()); err != nil {
 		m.t.Fatal(err)
 	}
@@ -117,7 +111,6 @@ func (m *model) step() {
 			m.t.Errorf("compact: %v", err)
 		}
 	case p < 97:
-		m.index = index.NewMem()
 		m.s.distrust(errors.New("told so by the test"))
 	case p < 98:
 		m.s.park()

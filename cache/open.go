@@ -69,7 +69,7 @@ func explain(err error) error {
 // seams are where tests put something else.
 type seams struct {
 	fs           vfs.FS
-	openIndex    func() (index.Index, error) // nil: Badger, below the root
+	openIndex    func() (index.Index, error) // nil: that below the root
 	segmentBytes int64                       // 0: the log's default
 }
 
@@ -87,7 +87,7 @@ func open(ctx context.Context, dir string, opt Options, se seams) (*Store, error
 		s.lock = lock
 	}
 	if s.openIndex == nil {
-		s.openIndex = s.openBadger
+		s.openIndex = s.openLSM
 	}
 	err := s.load(ctx)
 	s.tell()
@@ -345,43 +345,11 @@ func (s *Store) emptyTmp() error {
 	return err
 }
 
-// openBadger opens the index below the root. On a full disk it is opened for reading only: a page
-// of a mapped file that finds no space kills the process. So is one that was closed, until there is
-// something to write, since most builds change nothing. The caller holds gate or is alone.
-func (s *Store) openBadger() (index.Index, error) {
-	o := index.Options{
-		Dir: filepath.Join(s.dir, "index"), Logger: s.opt.Logger, OnDamage: s.distrust,
-		ReadOnly: s.space.low(0), Lazy: !s.indexWanted,
-	}
-	ix, err := index.OpenBadger(o)
-	if o.ReadOnly && errors.Is(err, errors.ErrUnsupported) {
-		o.ReadOnly = false
-		ix, err = index.OpenBadger(o)
-	}
-	if err != nil && o.ReadOnly && !errors.Is(err, index.ErrDamaged) {
-		return nil, errors.Join(ErrNoSpace, err)
-	}
+// openLSM opens the index below the root.
+func (s *Store) openLSM() (index.Index, error) {
+	x, err := index.Open(s.fs, filepath.Join(s.dir, "index"), s.opt.Logger)
 	if err != nil {
 		return nil, err
 	}
-	s.indexReadOnly = ix.ReadOnly()
-	return ix, nil
-}
-
-// reopenIndex makes an index that was opened for reading only writable.
-func (s *Store) reopenIndex() error {
-	s.gate.Lock()
-	defer s.gate.Unlock()
-	if !s.indexReadOnly || s.idx == nil {
-		return nil
-	}
-	err := s.idx.Close()
-	s.idx = nil
-	if err != nil {
-		return err
-	}
-	s.indexWanted = true
-	s.idx, err = s.openIndex()
-	s.indexWanted = false
-	return err
+	return x, nil
 }

@@ -65,19 +65,16 @@ func TestRecentBegins(t *testing.T) {
 	}
 }
 
-// countingIndex counts the look-ups and may need much free space.
+// countingIndex counts the look-ups.
 type countingIndex struct {
 	keepOpen
-	gets     int
-	headroom int64
+	gets int
 }
 
 func (i *countingIndex) Get(key, dst []byte) ([]byte, bool, error) {
 	i.gets++
 	return i.keepOpen.Get(key, dst)
 }
-
-func (i *countingIndex) Headroom() int64 { return i.headroom }
 
 func openCounting(t *testing.T, fsys vfs.FS, o *Options) (*Store, *countingIndex) {
 	t.Helper()
@@ -183,26 +180,6 @@ func TestRecentPayload(t *testing.T) {
 	s.pay.remember(&d, &kept, epoch)
 	if now, _, err := s.payload(&d); err != nil || now.verified != 0 {
 		t.Errorf("an old record came back: %+v, %v", now, err)
-	}
-}
-
-// TestFlushNeedsHeadroom keeps the index from being written while the engine could run out of space by itself.
-func TestFlushNeedsHeadroom(t *testing.T) {
-	mem := vfs.NewMem("/d")
-	mem.SetSize(64 << 20)
-	s, ix := openCounting(t, mem, &Options{Reserve: 1 << 20})
-	ix.headroom = 128 << 20
-	if err := putText(s, "k", "v"); err != nil {
-		t.Fatal(err)
-	}
-	n := ix.Len()
-	if flushNow(t, s); ix.Len() != n {
-		t.Error("the index was written without the space that its engine may take")
-	}
-	ix.headroom = 32 << 20
-	s.space.full() // so that it asks again
-	if flushNow(t, s); ix.Len() == n {
-		t.Error("the index was not written")
 	}
 }
 

@@ -145,7 +145,10 @@ func (s *Store) redo(fr framelog.Frame) error {
 		s.report(Corruption{Path: "log", Reason: reason, Time: s.now()})
 		return nil
 	}
-	if f.kind == frameRemoved { // forgetGone asks the log, as a file may not have gone
+	if f.kind == frameRemoved {
+		if s.live[f.segment] == 0 { // else the file could not be read then, and did not go
+			s.forgetSegment(f.segment)
+		}
 		return nil
 	}
 	if newer, err := s.knowsNewer(&f.key, fr.Pos); newer || err != nil {
@@ -179,7 +182,7 @@ func (s *Store) forgetSegment(id uint64) {
 	s.liveDirty[id] = struct{}{}
 }
 
-// forgetGone forgets the segments that are gone.
+// forgetGone forgets the segments that went while the index did not learn of it.
 func (s *Store) forgetGone() {
 	gone := maps.Clone(s.live)
 	for _, seg := range s.flog.Segments() {
@@ -359,7 +362,6 @@ func (s *Store) endRebuild(r *rebuild) error {
 	if s.rebuild != r || s.indexDamage.Load() != nil {
 		return nil
 	}
-	s.forgetGone()
 	r.done.Store(true)
 	s.rebuild = nil
 	s.partial.Store(false)

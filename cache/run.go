@@ -214,11 +214,15 @@ func (s *Store) park() bool {
 	if s.idx == nil {
 		return true
 	}
-	if err := s.idx.Close(); err != nil {
+	if err := s.idx.Sync(); err == nil {
+		s.durable = s.lastCheckpoint.applied
+	} else {
 		s.distrust(err)
 	}
+	if err := s.idx.Close(); err != nil {
+		s.log().Warn("parked index does not close", "error", err)
+	}
 	s.idx = nil
-	s.durable = s.lastCheckpoint.applied
 	s.forgetRecent()
 	debug.FreeOSMemory()
 	return true

@@ -36,10 +36,8 @@ type Store struct {
 	idx       index.Index  // nil: parked
 	openIndex func() (index.Index, error)
 
-	indexReadOnly bool // guarded by gate
-	indexWanted   bool // for writing; guarded by gate
-	shards        [shardCount]shard
-	pay           payloads
+	shards [shardCount]shard
+	pay    payloads
 
 	committer committer
 

@@ -39,7 +39,7 @@ func (s *Store) wake() error {
 	if s.idx != nil {
 		return nil
 	}
-	ix, err := s.openIndex()
+	ix, err := s.reopen()
 	if errors.Is(err, index.ErrDamaged) {
 		s.distrust(err)
 		ix, err = s.emptyIndex()
@@ -50,6 +50,22 @@ func (s *Store) wake() error {
 	s.idx = ix
 	s.wakeRun()
 	return nil
+}
+
+// reopen opens the index that was parked, which nobody may have changed.
+func (s *Store) reopen() (index.Index, error) {
+	ix, err := s.openIndex()
+	if err != nil {
+		return nil, err
+	}
+	c, _, err := readCheckpoint(ix)
+	if errors.Is(err, errRecord) || err == nil && c != s.lastCheckpoint {
+		err = index.ErrDamaged
+	}
+	if err != nil {
+		return nil, errors.Join(err, ix.Close())
+	}
+	return ix, nil
 }
 
 // emptyIndex sets a damaged index aside and opens an empty one.
@@ -124,9 +140,8 @@ func (s *Store) flush(clean bool) error {
 	if s.pendingOps == 0 && !clean && s.lastCheckpoint.applied == s.flog.End() {
 		return nil
 	}
-	roomy, err := s.roomToFlush()
-	if err != nil || !roomy {
-		return err
+	if !s.mayFlush() {
+		return nil
 	}
 	if err := s.syncBeforeIndex(); err != nil {
 		return err
@@ -140,10 +155,9 @@ func (s *Store) flush(clean bool) error {
 	s.opsBuf.segments(s.live, s.liveDirty)
 	c := s.checkpoint(clean)
 	last := index.Op{Key: checkpointKey, Value: appendCheckpoint(nil, &c)}
-	err = s.withIndex(func(ix index.Index) error { return ix.Apply(s.opsBuf.list(), last) })
+	err := s.withIndex(func(ix index.Index) error { return ix.Apply(s.opsBuf.list(), last) })
 	if err != nil {
 		s.unswap()
-		s.distrust(err)
 		return fmt.Errorf("cache: write index: %w", err)
 	}
 	s.lastCheckpoint = c
@@ -165,26 +179,10 @@ func (s *Store) syncBeforeIndex() error {
 	return nil
 }
 
-// roomToFlush reports whether the index may be written, and makes it writable. It is not written on a full
-// disk, nor when it turns out to be damaged: the log has everything.
-func (s *Store) roomToFlush() (bool, error) {
-	need := int64(s.pendingOps) * 512
-	if s.indexDamage.Load() != nil || s.space.low(need) {
-		return false, nil
-	}
-	err := s.reopenIndex()
-	if errors.Is(err, index.ErrDamaged) {
-		s.distrust(err)
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("cache: reopen index: %w", err)
-	}
-	err = s.withIndex(func(ix index.Index) error {
-		need += max(0, ix.Headroom()-s.opt.Reserve)
-		return nil
-	})
-	return err == nil && !s.space.low(need), err
+// mayFlush reports whether the index may be written: not on a full disk, nor when it turns out to be damaged, as the log has
+// everything.
+func (s *Store) mayFlush() bool {
+	return s.indexDamage.Load() == nil && !s.space.low(int64(s.pendingOps)*512)
 }
 
 func (s *Store) checkpoint(clean bool) checkpoint {

@@ -1,90 +1,355 @@
 package index_test
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
-	"strconv"
+	"slices"
+	"strings"
+	"testing"
 
 	"github.com/larderbuild/larder/cache/internal/index"
+	"github.com/larderbuild/larder/internal/testkit"
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// history is a fixed sequence of Applies, so that any process can tell which state an index should be in.
+const folder = "/d/index"
+
+// history is a row of changes with the state after each.
 type history struct {
-	keys, ops int // how many different keys there are, and ops in one Apply
+	changes [][]index.Op
+	states  []map[string]string // one more than changes
 }
 
-var lastKey = []byte("zlast")
+const historyKeys = 300
 
-// batch returns the ops of the n-th Apply, the first being 1, and its last op, which says n.
-func (h history) batch(n int) ([]index.Op, index.Op) {
-	r := rand.New(rand.NewPCG(uint64(n), 1))
-	ops := make([]index.Op, h.ops)
-	for i := range ops {
-		k := key('k', r.IntN(h.keys))
-		if ops[i].Key = k; r.IntN(8) != 0 {
-			ops[i].Value = fmt.Appendf(nil, "%x %d %100d", k[1:9], n, i)
+// newHistory makes n changes of some keys. The key "n" counts them.
+func newHistory(rng *rand.Rand, n int) *history {
+	h := &history{states: []map[string]string{{}}}
+	for i := range n {
+		var ops []index.Op
+		for range 1 + rng.IntN(60) {
+			op := index.Op{Key: key('k', rng.IntN(historyKeys))}
+			if rng.IntN(3) > 0 {
+				op.Value = testkit.Bytes(rng, rng.IntN(200))
+			}
+			ops = append(ops, op)
+		}
+		h.add(append(ops, set([]byte("n"), fmt.Sprint(i+1))))
+	}
+	return h
+}
+
+func (h *history) add(ops []index.Op) {
+	state := maps.Clone(h.states[len(h.states)-1])
+	for _, op := range ops {
+		if state[string(op.Key)] = string(op.Value); op.Value == nil {
+			delete(state, string(op.Key))
 		}
 	}
-	return ops, index.Op{Key: lastKey, Value: strconv.AppendInt(nil, int64(n), 10)}
+	h.changes, h.states = append(h.changes, ops), append(h.states, state)
 }
 
-// play applies the batches from first to last.
-func (h history) play(x index.Index, first, last int) error {
-	for n := first; n <= last; n++ {
-		if err := x.Apply(h.batch(n)); err != nil {
-			return err
+// lived is how far a life came.
+type lived struct {
+	applied int // changes that were acknowledged
+	synced  int // of them durable
+	err     error
+}
+
+// live makes the changes from the given one on, and syncs now and then.
+func (h *history) live(x *index.LSM, from int, rng *rand.Rand) (l lived) {
+	l.applied = from
+	for _, ops := range h.changes[from:] {
+		if l.err = x.Apply(ops[:len(ops)-1], ops[len(ops)-1]); l.err != nil {
+			return l
+		}
+		l.applied++
+		if rng.IntN(12) == 0 {
+			if l.err = x.Sync(); l.err != nil {
+				return l
+			}
+			l.synced = l.applied
 		}
 	}
-	return nil
+	return l
 }
 
-// state returns the records after n Applies.
-func (h history) state(n int) map[string]string {
-	m := map[string]string{}
-	for i := 1; i <= n; i++ {
-		ops, last := h.batch(i)
-		for _, op := range append(ops, last) {
-			if op.Value == nil {
-				delete(m, string(op.Key))
-			} else {
-				m[string(op.Key)] = string(op.Value)
+// is returns which state the index holds, and demands that it is one, or that what differs is ErrDamaged.
+func (h *history) is(x index.Index, least, most int) (n int, err error) {
+	v, ok, err := x.Get([]byte("n"), nil)
+	if err != nil {
+		return 0, err
+	}
+	if ok {
+		fmt.Sscan(string(v), &n)
+	}
+	if n < least || n > most {
+		return n, fmt.Errorf("state %d, not from %d to %d", n, least, most)
+	}
+	var damage error
+	state := h.states[n]
+	for i := range historyKeys {
+		k := key('k', i)
+		v, ok, err := x.Get(k, nil)
+		want, has := state[string(k)]
+		if errors.Is(err, index.ErrDamaged) {
+			damage = err
+		} else if err != nil || ok != has || string(v) != want {
+			return n, fmt.Errorf("state %d: key %d is %.20q, %v, %v, not %.20q", n, i, v, ok, err, want)
+		}
+	}
+	keys := slices.Sorted(maps.Keys(state))
+	for op, err := range x.Scan(nil, nil) {
+		if errors.Is(err, index.ErrDamaged) {
+			return n, err
+		}
+		if err != nil || len(keys) == 0 || string(op.Key) != keys[0] || string(op.Value) != state[keys[0]] {
+			return n, fmt.Errorf("state %d: scan gives %.20q, %v", n, op.Key, err)
+		}
+		keys = keys[1:]
+	}
+	if len(keys) > 0 {
+		return n, fmt.Errorf("state %d: a scan ends %d keys early", n, len(keys))
+	}
+	return n, damage
+}
+
+func openSmall(t testing.TB, fsys vfs.FS) *index.LSM {
+	t.Helper()
+	x, err := index.OpenSmall(fsys, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.Close() })
+	return x
+}
+
+// TestMergesChangeNothing compares each state, over closes and kills.
+func TestMergesChangeNothing(t *testing.T) {
+	rng := testkit.Rand(t)
+	h := newHistory(rng, 300)
+	mem := vfs.NewMem("/d")
+	x := openSmall(t, mem)
+	most := 0
+	for n, ops := range h.changes {
+		apply(t, x, ops...)
+		most = max(most, x.Tables())
+		if rng.IntN(10) > 0 {
+			continue
+		}
+		if _, err := h.is(x, n+1, n+1); err != nil {
+			t.Fatal(err)
+		}
+		if rng.IntN(3) == 0 {
+			if err := x.Close(); err != nil {
+				t.Fatal(err)
+			}
+			x = openSmall(t, mem)
+		} else if rng.IntN(2) == 0 {
+			mem = mem.Kill()
+			x = openSmall(t, mem)
+		}
+	}
+	if _, err := h.is(x, 300, 300); err != nil {
+		t.Error(err)
+	}
+	if most > 16 {
+		t.Errorf("there were %d tables", most)
+	}
+	files, err := mem.ReadDir(folder)
+	if err != nil || len(files) > x.Tables()+2 {
+		t.Errorf("%d files for %d tables, %v", len(files), x.Tables(), err)
+	}
+}
+
+// TestCrashes ends a life at each of its steps. A kill leaves all that was acknowledged; a power loss leaves
+// a state no older than the last that was synced, or damage that is noticed.
+func TestCrashes(t *testing.T) {
+	rng := testkit.Rand(t)
+	h := newHistory(rng, 60)
+	seed := rng.Uint64()
+	life := func(hook vfs.Hook) (*vfs.Mem, lived, *vfs.Faults) {
+		mem := vfs.NewMem(folder)
+		faults := vfs.NewFaults(mem, hook)
+		x, err := index.OpenSmall(faults, folder)
+		l := lived{err: err}
+		if err == nil {
+			l = h.live(x, 0, rand.New(rand.NewPCG(seed, 0)))
+		}
+		return mem, l, faults
+	}
+	_, whole, faults := life(nil)
+	steps := faults.Steps()
+	if whole.err != nil || whole.synced == 0 {
+		t.Fatal(whole)
+	}
+	damaged, trees := 0, 0
+	for step := 1 + rng.IntN(crashStride); step <= steps; step += crashStride {
+		mem, l, faults := life(vfs.TearAt(step))
+		if _, crashed := faults.Crashed(); !crashed {
+			t.Fatalf("step %d: no crash, %v", step, l.err)
+		}
+		for name, tree := range mem.Crashes(rng, 3) {
+			least := l.synced
+			if name == "kill" {
+				least = l.applied
+			}
+			trees++
+			if err := h.goesOn(tree, least, l.applied+1, rng); name != "kill" && errors.Is(err, index.ErrDamaged) {
+				damaged++
+			} else if err != nil {
+				t.Fatalf("step %d, %s, %d applied, %d synced: %v\n%v", step, name, l.applied, l.synced, err, tree)
 			}
 		}
 	}
-	return m
+	t.Logf("%d steps, %d trees, of them %d damaged", steps, trees, damaged)
 }
 
-// position returns the number of Applies that the index says it has.
-func position(x index.Index) (int, error) {
-	v, ok, err := x.Get(lastKey, nil)
-	if err != nil || !ok {
-		return 0, err
+// TestSyncIsDurable loses power after a sync, with merges under way.
+func TestSyncIsDurable(t *testing.T) {
+	rng := testkit.Rand(t)
+	h := newHistory(rng, 45)
+	mem := vfs.NewMem(folder)
+	x := openSmall(t, mem)
+	for n, ops := range h.changes {
+		apply(t, x, ops...)
+		if err := x.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		left := openSmall(t, mem.Crash(vfs.Loss{}))
+		if _, err := h.is(left, n+1, n+1); err != nil {
+			t.Fatal(err)
+		}
+		left.Close()
 	}
-	return strconv.Atoi(string(v))
 }
 
-// difference returns how many records of x, by Get and by Scan, are not what they were after n Applies.
-func (h history) difference(x index.Index, n int) (int, error) {
-	want, wrong := h.state(n), 0
-	for i := range h.keys {
-		k := key('k', i)
-		v, ok, err := x.Get(k, nil)
-		if err != nil {
-			return 0, err
-		}
-		if w, present := want[string(k)]; ok != present || string(v) != w {
-			wrong++
+// goesOn opens what is left and makes the changes that are missing.
+func (h *history) goesOn(tree *vfs.Mem, least, most int, rng *rand.Rand) error {
+	x, err := index.OpenSmall(tree, folder)
+	if err != nil {
+		return err
+	}
+	defer x.Close()
+	if files, err := tree.ReadDir(folder); err != nil || len(files) != x.Tables() {
+		return fmt.Errorf("%d tables in %v, %w", x.Tables(), files, err)
+	}
+	n, err := h.is(x, least, most)
+	if err != nil {
+		return err
+	}
+	if l := h.live(x, n, rng); l.err != nil {
+		return l.err
+	}
+	_, err = h.is(x, len(h.changes), len(h.changes))
+	return err
+}
+
+// TestEachCallFails lets each call fail once. An error that is not ErrDamaged leaves everything as it was, and the index
+// goes on.
+func TestEachCallFails(t *testing.T) {
+	rng := testkit.Rand(t)
+	h := newHistory(rng, 40)
+	seed := rng.Uint64()
+	for _, cause := range []error{errIO, errFull} {
+		for call := 1 + rng.IntN(failStride); ; call += failStride {
+			var failed vfs.Op
+			mem := vfs.NewMem("/d")
+			x, err := index.OpenSmall(vfs.NewFaults(mem, func(op vfs.Op) (f vfs.Fault) {
+				if op.Call == call {
+					failed = op
+				}
+				if op.Call == call && (cause == errIO || op.Step > 0) { // a read needs no space
+					f.Err, f.Partial = cause, op.Size/2
+				}
+				return f
+			}), folder)
+			if err == nil {
+				err = h.endure(x, rand.New(rand.NewPCG(seed, 0)))
+				x.Close()
+			}
+			if err != nil && !errors.Is(err, cause) {
+				t.Fatalf("%v, %v: %v", failed, cause, err)
+			}
+			if failed.Call == 0 {
+				break
+			}
+			if err != nil { // damaged
+				continue
+			}
+			if err := h.goesOn(mem.Kill(), 40, 40, rng); err != nil {
+				t.Fatalf("%v, %v: after a kill: %v", failed, cause, err)
+			}
 		}
 	}
-	seen := 0
-	for op, err := range x.Scan(nil, nil) {
-		if err != nil {
-			return 0, err
+}
+
+// endure makes all changes, each again when it failed.
+func (h *history) endure(x *index.LSM, rng *rand.Rand) error {
+	for n := 0; n < len(h.changes); {
+		l := h.live(x, n, rng)
+		if n = l.applied; l.err == nil {
+			continue
 		}
-		seen++
-		if want[string(op.Key)] != string(op.Value) {
-			wrong++
+		if errors.Is(l.err, index.ErrDamaged) {
+			return l.err
+		}
+		if _, err := h.is(x, n, n); err != nil {
+			return fmt.Errorf("after %w: %v", l.err, err)
 		}
 	}
-	return wrong + max(0, len(want)-seen), nil
+	_, err := h.is(x, len(h.changes), len(h.changes))
+	return err
+}
+
+// TestFullDisk takes what has room, and everything once there is room again.
+func TestFullDisk(t *testing.T) {
+	rng := testkit.Rand(t)
+	h := newHistory(rng, 100)
+	mem := vfs.NewMem("/d")
+	mem.SetSize(100 << 10)
+	x := openSmall(t, mem)
+	l := h.live(x, 0, rng)
+	if !vfs.IsNoSpace(l.err) || errors.Is(l.err, index.ErrDamaged) || l.applied == 0 {
+		t.Fatal(l)
+	}
+	if _, err := h.is(x, l.applied, l.applied); err != nil {
+		t.Error(err)
+	}
+	mem.SetSize(-1)
+	if l = h.live(x, l.applied, rng); l.err != nil {
+		t.Error(l.err)
+	}
+	if _, err := h.is(x, 100, 100); err != nil {
+		t.Error(err)
+	}
+	if n := x.Tables(); n > 16 {
+		t.Errorf("%d tables: no merge began again", n)
+	}
+}
+
+// TestMergeBeginsAgain lets the first merge fail: its tables are merged later.
+func TestMergeBeginsAgain(t *testing.T) {
+	failed := false
+	mem := vfs.NewMem(folder)
+	x := openSmall(t, vfs.NewFaults(mem, func(op vfs.Op) (f vfs.Fault) {
+		if merged := strings.HasSuffix(op.Path, "0000000000000000-0000000000000003.table"); merged && !failed {
+			failed, f.Err = true, errFull
+		}
+		return f
+	}))
+	for i := range 100 {
+		apply(t, x, set(key('k', i), "value"))
+	}
+	files, err := mem.ReadDir(folder)
+	if err != nil || !failed || len(files) > 12 {
+		t.Errorf("failed %v, %d files, %v", failed, len(files), err)
+	}
+	for _, f := range files {
+		if strings.HasSuffix(f.Name(), "0000-0000000000000000.table") {
+			t.Error("the first table was never merged")
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/larderbuild/larder/cache/internal/index"
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // engines runs test over every engine. again closes the index and opens it once more, and is nil for an engine that
@@ -18,7 +19,7 @@ func engines(t *testing.T, test func(t *testing.T, x index.Index, again func() i
 	t.Run("mem", func(t *testing.T) {
 		test(t, index.NewMem(), nil)
 	})
-	t.Run("badger", func(t *testing.T) {
+	t.Run("lsm", func(t *testing.T) {
 		dir := t.TempDir()
 		x := open(t, dir)
 		test(t, x, func() index.Index {
@@ -31,9 +32,9 @@ func engines(t *testing.T, test func(t *testing.T, x index.Index, again func() i
 	})
 }
 
-func open(t *testing.T, dir string) *index.Badger {
+func open(t *testing.T, dir string) *index.LSM {
 	t.Helper()
-	x, err := index.OpenBadger(index.Options{Dir: dir})
+	x, err := index.Open(vfs.OS{}, dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func key(kind byte, n int) []byte {
 
 func set(k []byte, value string) index.Op { return index.Op{Key: k, Value: []byte(value)} }
 
-func apply(t *testing.T, x index.Index, ops ...index.Op) {
+func apply(t testing.TB, x index.Index, ops ...index.Op) {
 	t.Helper()
 	if err := x.Apply(ops[:len(ops)-1], ops[len(ops)-1]); err != nil {
 		t.Fatal(err)
@@ -206,7 +207,7 @@ func TestAScanMayBeLeftEarly(t *testing.T) {
 	})
 }
 
-// TestApplyOfManyOps is larger than one transaction of the engine.
+// TestApplyOfManyOps makes a table of several levels.
 func TestApplyOfManyOps(t *testing.T) {
 	engines(t, func(t *testing.T, x index.Index, again func() index.Index) {
 		const n = 40_000

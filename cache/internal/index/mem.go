@@ -121,9 +121,6 @@ func (m *Mem) Sync() error {
 	return nil
 }
 
-// Headroom implements [Index]: memory needs no free space.
-func (m *Mem) Headroom() int64 { return 0 }
-
 // Close implements [Index]. The records stay for Clone.
 func (m *Mem) Close() error {
 	m.mu.Lock()

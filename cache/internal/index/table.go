@@ -1,222 +1,240 @@
 package index
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
-const (
-	tableSuffix = ".sst"
-	// maxFooter is more than the two lengths and the checksum at the end of a table need.
-	maxFooter = 64
-	// maxTable bounds what is read of a file that claims to be a table.
-	maxTable = 1 << 30
-)
-
-func tableName(id uint64) string { return fmt.Sprintf("%06d%s", id, tableSuffix) }
-
-// tableID is the inverse of tableName.
-func tableID(name string) (uint64, bool) {
-	digits, ok := strings.CutSuffix(name, tableSuffix)
-	if !ok {
-		return 0, false
-	}
-	id, err := strconv.ParseUint(digits, 10, 64)
-	return id, err == nil && tableName(id) == name
-}
-
-// table is a table file opened for checking. Its layout, from the end of the file back: length of the
-// checksum, checksum of the index, length of the index, index, blocks.
+// table is a file of records, sorted, that is never changed. Its pages are leaves with the records, above them inner pages
+// that lead to a leaf, the filter, and the footer. Leaves are read and verified anew for each look-up; the others stay in
+// memory once they were read.
 type table struct {
-	file  *os.File
-	info  os.FileInfo
-	start int64  // of the index; the blocks fill what is before
-	size  int    // of the index
-	sum   uint32 // of the index
+	footer
+	path   string
+	fs     vfs.FS
+	file   vfs.File
+	pages  []atomic.Pointer[page] // after the leaves, but for the footer
+	refs   atomic.Int32           // scans that read it, and one until it is dropped
+	doomed atomic.Bool            // its file goes with the last of refs
+
+	synced  bool // guarded by LSM.writes
+	merging bool // guarded by LSM.writes
 }
 
-// openTable opens the file and reads its footer.
-func openTable(dir string, id uint64) (*table, error) {
-	f, err := os.Open(filepath.Join(dir, tableName(id)))
+// footer is a table's last page, after its header:
+//
+//	24  "larder-1"
+//	32  first and last change that the table holds, u64 each
+//	48  number of records, u64
+//	56  number of leaves, u32
+//	60  number of the page that look-ups begin with, u32
+//	64  number of the filter's first page, u32
+//
+// Where there are no records there are no leaves, and nothing begins.
+type footer struct {
+	id          uint64
+	first, last uint64
+	records     uint64
+	leaves      uint32
+	root        uint32
+	filter      uint32
+	end         uint32 // number of the footer
+}
+
+const footerMagic = "larder-1"
+
+func (f *footer) page() *page {
+	p := new(page)
+	copy(p[24:], footerMagic)
+	le.PutUint64(p[32:], f.first)
+	le.PutUint64(p[40:], f.last)
+	le.PutUint64(p[48:], f.records)
+	le.PutUint32(p[56:], f.leaves)
+	le.PutUint32(p[60:], f.root)
+	le.PutUint32(p[64:], f.filter)
+	p.seal(f.id, f.end, footerPage)
+	return p
+}
+
+func (f *footer) parse(p *page) error {
+	f.id = le.Uint64(p[8:])
+	if err := p.check(f.id, f.end, footerPage); err != nil {
+		return err
+	}
+	f.first, f.last = le.Uint64(p[32:]), le.Uint64(p[40:])
+	f.records = le.Uint64(p[48:])
+	f.leaves, f.root, f.filter = le.Uint32(p[56:]), le.Uint32(p[60:]), le.Uint32(p[64:])
+	switch {
+	case string(p[24:32]) != footerMagic:
+		return damagedf("another version")
+	case f.first > f.last, f.leaves > f.filter, f.filter >= f.end, f.root >= f.filter && f.leaves > 0,
+		f.records > uint64(f.leaves)*pageSize/recordHeader:
+		return damagedf("malformed footer")
+	}
+	return nil
+}
+
+// errTorn is of a table whose writer did not come to its end.
+var errTorn = fmt.Errorf("%w: no footer", ErrDamaged)
+
+// openTable opens the table in a file that is named as tableName says.
+func openTable(fsys vfs.FS, dir string, first, last uint64) (*table, error) {
+	t := &table{fs: fsys, path: filepath.Join(dir, tableName(first, last))}
+	var err error
+	if t.file, err = fsys.OpenFile(t.path, os.O_RDWR|vfs.NoAtime, 0); err != nil { // Windows syncs no other
+		return nil, damageOf(err)
+	}
+	if err = t.readFooter(); err == nil && (t.first != first || t.last != last) {
+		err = damagedf("the table is that of changes %d to %d", t.first, t.last)
+	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, t.file.Close())
 	}
-	t := &table{file: f}
-	if t.info, err = f.Stat(); err == nil {
-		err = t.footer()
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s: %w", tableName(id), err)
-	}
+	t.init()
 	return t, nil
 }
 
-func (t *table) close() { t.file.Close() }
+func (t *table) init() {
+	t.pages = make([]atomic.Pointer[page], t.end-t.leaves)
+	t.refs.Store(1)
+}
 
-func (t *table) footer() error {
-	if size := t.info.Size(); size < maxFooter || size > maxTable {
-		return damagedf("not a table of %d bytes", size)
-	}
-	var buf [maxFooter]byte
-	if _, err := t.file.ReadAt(buf[:], t.info.Size()-maxFooter); err != nil {
+func (t *table) readFooter() error {
+	fi, err := t.file.Stat()
+	if err != nil {
 		return err
 	}
-	rest, sum, ok := cutChecksum(buf[:])
-	if !ok || len(rest) < 4 {
-		return damagedf("bad footer")
+	if n := fi.Size() / pageSize; n == 0 || fi.Size()%pageSize != 0 || n > 1<<32-1 {
+		return errTorn
+	} else {
+		t.end = uint32(n) - 1
 	}
-	t.sum = sum
-	index := int64(binary.BigEndian.Uint32(rest[len(rest)-4:]))
-	t.start = t.info.Size() - maxFooter + int64(len(rest)) - 4 - index
-	if index == 0 || t.start <= 0 {
-		return damagedf("index of %d bytes", index)
+	var p page
+	if err := t.readPages(t.end, p[:]); err != nil {
+		return err
 	}
-	t.size = int(index)
+	if err := t.parse(&p); err != nil {
+		return fmt.Errorf("%w: %w", errTorn, err)
+	}
 	return nil
 }
 
-// cutChecksum takes the checksum and its length off the end of b.
-func cutChecksum(b []byte) (rest []byte, sum uint32, ok bool) {
-	if len(b) < 4 {
-		return nil, 0, false
+// readPages reads from page number on, unverified. Whatever keeps an open file from being read, nobody knows what it says.
+func (t *table) readPages(number uint32, b []byte) error {
+	if n, err := t.file.ReadAt(b, int64(number)*pageSize); n < len(b) {
+		return damagedf("page %d: %w", number, err)
 	}
-	n := binary.BigEndian.Uint32(b[len(b)-4:])
-	b = b[:len(b)-4]
-	if uint64(n) > uint64(len(b)) {
-		return nil, 0, false
-	}
-	rest, b = b[:len(b)-int(n)], b[len(b)-int(n):]
-	var value uint64
-	for len(b) > 0 {
-		f, more, ok := nextField(b)
-		if !ok || f.bytes != nil || f.number > 2 || f.number == 1 && f.value != 0 { // 0 is CRC-32C
-			return nil, 0, false
-		}
-		if f.number == 2 {
-			value = f.value
-		}
-		b = more
-	}
-	return rest, uint32(value), value>>32 == 0
+	return nil
 }
 
-// scratch is memory that the checks of several tables use one after the other.
-type scratch struct {
-	index  []byte
-	blocks *bufio.Reader
+// resident returns an inner page or one of the filter.
+func (t *table) resident(number uint32, kind pageKind) (*page, error) {
+	if number < t.leaves || number >= t.end {
+		return nil, damagedf("there is no page %d", number)
+	}
+	slot := &t.pages[number-t.leaves]
+	if p := slot.Load(); p != nil {
+		return p, nil
+	}
+	p := new(page)
+	if err := t.readPages(number, p[:]); err != nil {
+		return nil, err
+	}
+	if err := p.check(t.id, number, kind); err != nil {
+		return nil, err
+	}
+	slot.Store(p)
+	return p, nil
 }
 
-func newScratch() *scratch { return &scratch{blocks: bufio.NewReaderSize(nil, 2*maxBlock)} }
+// mayHold asks the filter.
+func (t *table) mayHold(hash uint64) (bool, error) {
+	if t.leaves == 0 {
+		return false, nil
+	}
+	number, block := filterPlace(hash, int(t.end-t.filter))
+	p, err := t.resident(t.filter+uint32(number), filterPage)
+	return err == nil && p.mayHold(hash, block), err
+}
 
-// index reads and verifies the list of blocks, which lives in buf.
-func (t *table) index(buf *scratch) (tableIndex, error) {
-	b := slices.Grow(buf.index[:0], t.size)[:t.size]
-	buf.index = b
-	if _, err := t.file.ReadAt(b, t.start); err != nil {
-		return tableIndex{}, unexpected(err)
+// leafOf returns the leaf that holds key if the table does: the last that begins at or before it, and else the first.
+func (t *table) leafOf(key []byte) (uint32, error) {
+	number := t.root
+	for number >= t.leaves {
+		p, err := t.resident(number, innerPage)
+		if err != nil {
+			return 0, err
+		}
+		op, ok := p.record(max(p.search(key), 1) - 1)
+		if !ok || len(op.Value) != 4 || le.Uint32(op.Value) >= number {
+			return 0, damagedf("malformed page %d", number)
+		}
+		number = le.Uint32(op.Value)
 	}
-	if crc32.Checksum(b, castagnoli) != t.sum {
-		return tableIndex{}, damagedf("index: checksum mismatch")
+	return number, nil
+}
+
+var pagePool = sync.Pool{New: func() any { return new(page) }}
+
+// get appends the value of key to dst. An op without a value says that the key was removed; known is false where the
+// table knows nothing of it.
+func (t *table) get(hash uint64, key, dst []byte) (value []byte, present, known bool, err error) {
+	if may, err := t.mayHold(hash); !may || err != nil {
+		return dst, false, false, err
 	}
-	x, ok := parseTableIndex(b)
+	number, err := t.leafOf(key)
+	if err != nil {
+		return dst, false, false, err
+	}
+	p := pagePool.Get().(*page)
+	defer pagePool.Put(p)
+	if err = t.readPages(number, p[:]); err == nil {
+		err = p.check(t.id, number, leafPage)
+	}
+	if err != nil {
+		return dst, false, false, err
+	}
+	i := p.search(key)
+	if i == 0 {
+		return dst, false, false, nil
+	}
+	op, ok := p.record(i - 1)
 	if !ok {
-		return tableIndex{}, damagedf("bad index")
+		return dst, false, false, damagedf("malformed page %d", number)
 	}
-	return x, nil
+	if !bytes.Equal(op.Key, key) {
+		return dst, false, false, nil
+	}
+	return append(dst, op.Value...), op.Value != nil, true, nil
 }
 
-// keyRange is the keys from first up to but not with end; a nil end has no limit.
-type keyRange struct{ first, end []byte }
-
-// verify reads every block that may hold a key of r and compares its checksum.
-func (t *table) verify(buf *scratch, r keyRange) error {
-	x, err := t.index(buf)
-	if err != nil {
-		return err
+// sync makes the table's bytes durable.
+func (t *table) sync() error {
+	if t.synced {
+		return nil
 	}
-	from, to, ok := x.span(r)
-	if !ok {
-		return damagedf("bad index")
+	if err := t.file.Sync(); err != nil {
+		return damagedf("%s: %w", t.path, err) // what reads show is no longer what the disk has
 	}
-	return t.verifyBlocks(buf, x, from, to)
-}
-
-// verifyOpening reads what the engine reads when it opens the table: the index and the last block. Over the block it
-// may end the process, and after an error its clean-up races with itself.
-func (t *table) verifyOpening(buf *scratch) error {
-	x, err := t.index(buf)
-	if err != nil {
-		return err
-	}
-	return t.verifyBlocks(buf, x, x.blocks-1, x.blocks)
-}
-
-// verifyBlocks reads blocks that follow each other without gaps, as all do.
-func (t *table) verifyBlocks(buf *scratch, x tableIndex, from, to int) error {
-	for i := from; i < to; i++ {
-		b, ok := x.block(i)
-		if !ok {
-			return damagedf("bad index")
-		}
-		if i == from {
-			buf.blocks.Reset(io.NewSectionReader(t.file, int64(b.offset), t.start-int64(b.offset)))
-		}
-		if err := verifyBlock(buf.blocks, int(b.size)); err != nil {
-			return fmt.Errorf("block at %d: %w", b.offset, err)
-		}
-	}
+	t.synced = true
 	return nil
 }
 
-// verifyBlock checks the next block.
-func verifyBlock(r *bufio.Reader, size int) error {
-	p, err := r.Peek(size)
-	if err != nil {
-		return unexpected(err)
+// release gives up one of refs.
+func (t *table) release() error {
+	if t.refs.Add(-1) > 0 {
+		return nil
 	}
-	content, sum, ok := cutChecksum(p)
-	if !ok || crc32.Checksum(content, castagnoli) != sum {
-		return damagedf("checksum mismatch")
-	}
-	_, err = r.Discard(size)
-	return err
-}
-
-// unexpected turns the end of a file that was longer a moment ago into damage.
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return damagedf("file ends early")
+	err := t.file.Close()
+	if t.doomed.Load() {
+		err = errors.Join(err, t.fs.Remove(t.path))
 	}
 	return err
-}
-
-// overlaps reports whether a table with keys from first to last, with their versions, may hold a key of r.
-func (r keyRange) overlaps(first, last []byte) bool {
-	if len(first) < versionSize || len(last) < versionSize {
-		return true
-	}
-	first, last = first[:len(first)-versionSize], last[:len(last)-versionSize]
-	return bytes.Compare(last, r.first) >= 0 && (r.end == nil || bytes.Compare(first, r.end) < 0)
-}
-
-// prefixEnd returns the least key that is greater than all that have the prefix, or nil.
-func prefixEnd(prefix []byte) []byte {
-	end := bytes.Clone(prefix)
-	for i := len(end) - 1; i >= 0; i-- {
-		if end[i]++; end[i] != 0 {
-			return end[:i+1]
-		}
-	}
-	return nil
 }

@@ -14,10 +14,11 @@ import (
 const jobLookup = "lookup"
 
 type looking struct {
-	Dir, Copy string
-	Entries   int
-	Rounds    int
-	Gets      int // a round and side
+	Dir     string
+	Badger  string // folder of the same records in Badger, made by the job
+	Entries int
+	Rounds  int
+	Gets    int // a round and side
 }
 
 // looked holds gets a second, one sample a round, and allocations a get.
@@ -29,17 +30,20 @@ type looked struct {
 
 // lookups measures both sides in one process, round by round, with the same random keys.
 func lookups(ctx context.Context, p looking) (result looked, err error) {
-	own, err := openCopy(p.Dir, p.Copy)
+	if err := makeBadgerIndex(ctx, p.Badger, p.Entries); err != nil {
+		return result, err
+	}
+	theirs, err := openBadgerIndex(p.Badger)
 	if err != nil {
 		return result, err
 	}
-	defer func() { err = errors.Join(err, own.close()) }()
+	defer func() { err = errors.Join(err, theirs.close()) }()
 	s, err := peer.OpenLarder(p.Dir, nil)
 	if err != nil {
 		return result, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	c := newContest(s, own, p)
+	c := newContest(s, theirs, p)
 	if err := c.warm(ctx); err != nil {
 		return result, err
 	}
@@ -59,19 +63,19 @@ func lookups(ctx context.Context, p looking) (result looked, err error) {
 
 // contest has the keys of both sides ready, so that making them is not measured.
 type contest struct {
-	store *peer.Larder
-	own   *badgerCopy
-	keys  [][32]byte
-	long  [][]byte // the same keys as they stand in the index
+	store  *peer.Larder
+	theirs *badgerIndex
+	keys   [][32]byte
+	long   [][]byte // the same keys as they stand in an index
 }
 
-func newContest(s *peer.Larder, own *badgerCopy, p looking) *contest {
-	c := &contest{store: s, own: own}
+func newContest(s *peer.Larder, theirs *badgerIndex, p looking) *contest {
+	c := &contest{store: s, theirs: theirs}
 	random := rand.New(rand.NewPCG(3, 4))
 	for range p.Gets {
 		key := content.Key(random.IntN(p.Entries))
 		c.keys = append(c.keys, key)
-		c.long = append(c.long, append(append([]byte(nil), own.prefix...), key[:]...))
+		c.long = append(c.long, indexKey(key))
 	}
 	return c
 }
@@ -80,7 +84,7 @@ func (c *contest) ours(i int) error { return c.store.Lookup(c.keys[i]) }
 
 func (c *contest) badger(i int) error {
 	var buf [512]byte
-	_, err := c.own.get(c.long[i], buf[:0])
+	_, err := c.theirs.get(c.long[i], buf[:0])
 	return err
 }
 

@@ -1,0 +1,242 @@
+package index
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/larderbuild/larder/internal/vfs"
+)
+
+// LSM is the [Index] that keeps its records in a folder: a log-structured merge tree without a goroutine of its own and
+// without anything in memory but what leads to a record. Its methods are safe for concurrent use, as [Index] says.
+//
+// Each Apply writes a table, a sorted file, and does some of the work of merging tables of a size into one, so
+// that there are few. Ops become visible together, once all of them are in the file. What a crash of the process leaves
+// is all that Apply has returned for. After a power loss a table that Sync has not seen may be missing, with all
+// later ones, or be damaged.
+//
+// Every page is verified when it is read. A look-up or a scan that meets one that is damaged is ErrDamaged, whatever
+// older tables say.
+type LSM struct {
+	fs     vfs.FS
+	dir    string
+	log    *slog.Logger
+	limits limits
+
+	writes sync.Mutex // held by Apply and Sync; the fields after it are theirs
+	next   uint64     // number of the next change
+	merges []*merge
+	pause  uint64 // no merge begins before this change
+	sorted []Op
+
+	mu     sync.RWMutex // guards the fields after it; held for reading by Get
+	tables []*table     // oldest first; replaced, never changed in place
+	closed bool
+	scans  sync.WaitGroup
+}
+
+var _ Index = (*LSM)(nil)
+
+// Open opens or makes the index in dir, whose parent exists; nobody else may write there. A nil logger is silent.
+// ErrDamaged says that the folder must be taken away and the index rebuilt; any other error says nothing about the
+// records. Files of other names are left alone.
+func Open(fsys vfs.FS, dir string, logger *slog.Logger) (*LSM, error) {
+	return open(fsys, dir, logger, defaultLimits)
+}
+
+func open(fsys vfs.FS, dir string, logger *slog.Logger, l limits) (*LSM, error) {
+	tables, err := discover(fsys, dir)
+	if err != nil {
+		return nil, fmt.Errorf("index: open: %w", err)
+	}
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	x := &LSM{fs: fsys, dir: dir, log: logger, limits: l, tables: tables}
+	if n := len(tables); n > 0 {
+		x.next = tables[n-1].last + 1
+	}
+	return x, nil
+}
+
+// Get implements [Index].
+func (x *LSM) Get(key, dst []byte) ([]byte, bool, error) {
+	value, ok, err := x.get(key, dst)
+	if err != nil {
+		return nil, false, fmt.Errorf("index: get: %w", err)
+	}
+	return value, ok, nil
+}
+
+func (x *LSM) get(key, dst []byte) ([]byte, bool, error) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if x.closed {
+		return nil, false, ErrClosed
+	}
+	hash := xxhash.Sum64(key)
+	for _, t := range slices.Backward(x.tables) {
+		value, present, known, err := t.get(hash, key, dst)
+		if err != nil {
+			return nil, false, inTable(t, err)
+		}
+		if known {
+			return value, present, nil
+		}
+	}
+	return dst, false, nil
+}
+
+// Apply implements [Index]. An error that is not ErrDamaged leaves everything as it was.
+func (x *LSM) Apply(ops []Op, last Op) error {
+	if err := x.apply(ops, last); err != nil {
+		return fmt.Errorf("index: apply: %w", err)
+	}
+	return nil
+}
+
+func (x *LSM) apply(ops []Op, last Op) error {
+	if err := checkOps(ops, last); err != nil {
+		return err
+	}
+	x.writes.Lock()
+	defer x.writes.Unlock()
+	if x.isClosed() {
+		return ErrClosed
+	}
+	x.sorted = append(append(x.sorted[:0], ops...), last)
+	slices.SortStableFunc(x.sorted, func(a, b Op) int { return bytes.Compare(a.Key, b.Key) })
+	t, err := writeTable(x.fs, x.dir, x.next, x.sorted)
+	clear(x.sorted)
+	if err != nil {
+		return damageOf(err)
+	}
+	x.next++
+	x.replace(nil, t)
+	return x.mergeSome(len(ops))
+}
+
+func (x *LSM) isClosed() bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.closed
+}
+
+// replace puts a table in the place of those that it was merged of, or at the end.
+func (x *LSM) replace(old []*table, t *table) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	at := len(x.tables)
+	if len(old) > 0 {
+		at = slices.Index(x.tables, old[0])
+	}
+	x.tables = slices.Concat(x.tables[:at], []*table{t}, x.tables[at+len(old):])
+}
+
+// Scan implements [Index].
+func (x *LSM) Scan(prefix, start []byte) iter.Seq2[Op, error] {
+	return func(yield func(Op, error) bool) {
+		if bytes.Compare(start, prefix) < 0 {
+			start = prefix
+		}
+		tables, err := x.hold()
+		if err == nil {
+			defer x.scans.Done()
+			defer releaseAll(tables)
+			var stopped bool
+			if stopped, err = scan(tables, prefix, start, yield); stopped {
+				return
+			}
+		}
+		if err != nil {
+			yield(Op{}, fmt.Errorf("index: scan: %w", err))
+		}
+	}
+}
+
+// hold keeps the tables from being closed.
+func (x *LSM) hold() ([]*table, error) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if x.closed {
+		return nil, ErrClosed
+	}
+	x.scans.Add(1)
+	for _, t := range x.tables {
+		t.refs.Add(1)
+	}
+	return x.tables, nil
+}
+
+// scan reports whether the body stopped it.
+func scan(tables []*table, prefix, start []byte, yield func(Op, error) bool) (stopped bool, err error) {
+	j, err := newJoin(tables, start)
+	for ; err == nil && j.op.Key != nil && bytes.HasPrefix(j.op.Key, prefix); err = j.step() {
+		if j.op.Value != nil && !yield(j.op, nil) {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+// Sync implements [Index].
+func (x *LSM) Sync() error {
+	x.writes.Lock()
+	defer x.writes.Unlock()
+	if x.isClosed() {
+		return fmt.Errorf("index: sync: %w", ErrClosed)
+	}
+	if err := x.syncTables(x.tables...); err != nil {
+		return fmt.Errorf("index: sync: %w", err)
+	}
+	return nil
+}
+
+// syncTables makes tables and their names durable.
+func (x *LSM) syncTables(tables ...*table) error {
+	dirty := false
+	for _, t := range tables {
+		dirty = dirty || !t.synced
+		if err := t.sync(); err != nil {
+			return err
+		}
+	}
+	if !dirty {
+		return nil
+	}
+	if err := x.fs.SyncDir(x.dir); err != nil {
+		return damagedf("%s: %w", x.dir, err)
+	}
+	return nil
+}
+
+// Close implements [Index]. It waits for running scans, so the body of one must not call it. It makes nothing durable:
+// see Sync.
+func (x *LSM) Close() error {
+	x.writes.Lock()
+	defer x.writes.Unlock()
+	x.mu.Lock()
+	was, tables := x.closed, x.tables
+	x.closed, x.tables = true, nil
+	x.mu.Unlock()
+	if was {
+		return nil
+	}
+	x.scans.Wait()
+	var errs []error
+	for _, m := range x.merges {
+		errs = append(errs, m.out.discard()) // an Apply leaves none that has not begun
+	}
+	x.merges = nil
+	if err := errors.Join(append(errs, releaseAll(tables))...); err != nil {
+		return fmt.Errorf("index: close: %w", err)
+	}
+	return nil
+}
