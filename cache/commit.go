@@ -100,6 +100,9 @@ func (s *Store) lead() {
 		c.leading = false
 	}
 	c.mu.Unlock()
+	if s.mergeDue.Load() {
+		s.mergeIndex() // others commit meanwhile
+	}
 	s.tell()
 }
 
@@ -128,7 +131,7 @@ func (s *Store) commitGroup(group []*op) {
 	s.heldDeletes = s.heldDeletes[:0]
 	s.owesDeletes.Store(false)
 	if s.pendingOps >= flushAfter && !low {
-		s.flush(false)
+		s.writeIndex(false)
 	}
 }
 

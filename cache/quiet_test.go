@@ -123,3 +123,22 @@ func TestDamagedTables(t *testing.T) {
 		}
 	})
 }
+
+// TestCommitsMergeTheIndex has putters do the work of keeping the index's tables few.
+func TestCommitsMergeTheIndex(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(t.Context(), dir, &Options{Durability: None})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(context.Background())
+	for i := range 14 * flushAfter {
+		if err := putText(s, fmt.Sprint(i), "text"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tables, err := os.ReadDir(filepath.Join(dir, "index"))
+	if err != nil || len(tables) > 8 {
+		t.Errorf("%d tables, %v", len(tables), err)
+	}
+}

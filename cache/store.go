@@ -59,6 +59,7 @@ type Store struct {
 	lastRebuild    atomic.Pointer[rebuild] // begun by now, running or done
 	lastCheckpoint checkpoint
 	indexDamage    atomic.Pointer[error]
+	mergeDue       atomic.Bool // the index was written
 	partial        atomic.Bool // rebuild != nil, or the index is damaged
 
 	compactMu     sync.Mutex

@@ -135,8 +135,22 @@ func parseCheckpoint(value []byte, c *checkpoint) error {
 	return nil
 }
 
-// flush writes what is newer than the index to it. The caller holds commitMu.
+// flush writes what is newer than the index to it, and has it merge its tables. The caller holds commitMu.
 func (s *Store) flush(clean bool) error {
+	if err := s.writeIndex(clean); err != nil {
+		return err
+	}
+	return s.mergeIndex()
+}
+
+// mergeIndex may take some milliseconds, and needs no lock.
+func (s *Store) mergeIndex() error {
+	s.mergeDue.Store(false)
+	return s.withIndex(func(ix index.Index) error { return ix.Merge() })
+}
+
+// writeIndex writes what is newer than the index to it. The caller holds commitMu.
+func (s *Store) writeIndex(clean bool) error {
 	if s.pendingOps == 0 && !clean && s.lastCheckpoint.applied == s.flog.End() {
 		return nil
 	}
@@ -161,6 +175,7 @@ func (s *Store) flush(clean bool) error {
 		return fmt.Errorf("cache: write index: %w", err)
 	}
 	s.lastCheckpoint = c
+	s.mergeDue.Store(true)
 	s.pendingOps = 0
 	clear(s.liveDirty)
 	s.settle()

@@ -3,6 +3,7 @@ package index_test
 import (
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"syscall"
 	"testing"
@@ -149,9 +150,7 @@ func TestSwappedTables(t *testing.T) {
 				continue
 			}
 			swapped := map[string][]byte{}
-			for name, bytes := range files {
-				swapped[name] = bytes
-			}
+			maps.Copy(swapped, files)
 			swapped[a], swapped[b] = files[b], files[a]
 			if _, err := index.OpenSmall(with(t, swapped, "", nil), folder); !errors.Is(err, index.ErrDamaged) {
 				t.Errorf("%s and %s: %v", a, b, err)

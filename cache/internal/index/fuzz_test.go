@@ -16,7 +16,7 @@ func FuzzTable(f *testing.F) {
 	f.Add(uint16(24), []byte{255, 255, 255}, uint16(0))
 	f.Add(uint16(4094), []byte{0, 0}, uint16(0))
 	f.Add(uint16(48), []byte{0, 0, 0, 0, 0, 1, 0, 0}, uint16(0)) // 2^40 records
-	f.Add(uint16(60), []byte{255, 255, 255}, uint16(2))                          // the first child of the last inner page
+	f.Add(uint16(60), []byte{255, 255, 255}, uint16(2))          // the first child of the last inner page
 	all := historyOps()
 	files, name := oneTable(f, all)
 	f.Add(uint16(60), []byte{byte(len(files[name])/index.PageSize - 3)}, uint16(2)) // itself
@@ -41,7 +41,7 @@ func FuzzTable(f *testing.F) {
 				}
 			}
 			for range 2 { // which brings a merge
-				if aerr := x.Apply(all, set([]byte("last"), "")); aerr != nil {
+				if aerr := errors.Join(x.Apply(all, set([]byte("last"), "")), x.Merge()); aerr != nil {
 					err = aerr
 				}
 			}

@@ -66,6 +66,9 @@ func (h *history) live(x *index.LSM, from int, rng *rand.Rand) (l lived) {
 			return l
 		}
 		l.applied++
+		if l.err = x.Merge(); l.err != nil {
+			return l
+		}
 		if rng.IntN(12) == 0 {
 			if l.err = x.Sync(); l.err != nil {
 				return l

@@ -56,6 +56,10 @@ type Index interface {
 	// key or is beyond MaxKey or MaxValue.
 	Apply(ops []Op, last Op) error
 
+	// Merge does work that Apply leaves for later, so that what there is to read stays short: its share of it for the
+	// changes since the last call. It may take some milliseconds.
+	Merge() error
+
 	// Scan yields keys at or after start that have the prefix, in order, with their values, which are borrowed
 	// until the body returns. The body may call Get and Apply. A scan that ended early
 	// yields an error last; a scan without one was complete.

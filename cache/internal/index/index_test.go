@@ -58,7 +58,7 @@ func set(k []byte, value string) index.Op { return index.Op{Key: k, Value: []byt
 
 func apply(t testing.TB, x index.Index, ops ...index.Op) {
 	t.Helper()
-	if err := x.Apply(ops[:len(ops)-1], ops[len(ops)-1]); err != nil {
+	if err := errors.Join(x.Apply(ops[:len(ops)-1], ops[len(ops)-1]), x.Merge()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -317,11 +317,11 @@ func TestAfterClose(t *testing.T) {
 			}
 		}
 		_, _, err := x.Get([]byte("a"), nil)
-		calls := map[string]error{"get": err, "apply": x.Apply(nil, set([]byte("a"), "2")), "sync": x.Sync()}
+		calls := map[string]error{"get": err, "apply": x.Apply(nil, set([]byte("a"), "2")), "sync": x.Sync(), "merge": x.Merge()}
 		for _, err := range x.Scan(nil, nil) {
 			calls["scan"] = err
 		}
-		for _, name := range []string{"get", "apply", "sync", "scan"} {
+		for _, name := range []string{"get", "apply", "sync", "merge", "scan"} {
 			if !errors.Is(calls[name], index.ErrClosed) {
 				t.Errorf("%s: %v, want ErrClosed", name, calls[name])
 			}

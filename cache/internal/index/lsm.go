@@ -17,7 +17,7 @@ import (
 // LSM is the [Index] that keeps its records in a folder: a log-structured merge tree without a goroutine of its own and
 // without anything in memory but what leads to a record. Its methods are safe for concurrent use, as [Index] says.
 //
-// Each Apply writes a table, a sorted file, and does some of the work of merging tables of a size into one, so
+// Each Apply writes a table, a sorted file, and each Merge does some of the work of making one of tables of a size, so
 // that there are few. Ops become visible together, once all of them are in the file. What a crash of the process leaves
 // is all that Apply has returned for. After a power loss a table that Sync has not seen may be missing, with all
 // later ones, or be damaged.
@@ -30,11 +30,13 @@ type LSM struct {
 	log    *slog.Logger
 	limits limits
 
-	writes sync.Mutex // held by Apply and Sync; the fields after it are theirs
+	writes sync.Mutex // held by Apply, Merge and Sync; the fields after it are theirs
 	next   uint64     // number of the next change
 	merges []*merge
 	pause  uint64 // no merge begins before this change
-	sorted []Op
+	debt   int    // ops since the last Merge
+	sorted changes
+	buf    []byte // of the last writer
 
 	mu     sync.RWMutex // guards the fields after it; held for reading by Get
 	tables []*table     // oldest first; replaced, never changed in place
@@ -111,16 +113,49 @@ func (x *LSM) apply(ops []Op, last Op) error {
 	if x.isClosed() {
 		return ErrClosed
 	}
-	x.sorted = append(append(x.sorted[:0], ops...), last)
-	slices.SortStableFunc(x.sorted, func(a, b Op) int { return bytes.Compare(a.Key, b.Key) })
-	t, err := writeTable(x.fs, x.dir, x.next, x.sorted)
-	clear(x.sorted)
+	x.sorted.sort(ops, last)
+	t, err := x.writeTable()
+	clear(x.sorted.ops)
 	if err != nil {
 		return damageOf(err)
 	}
 	x.next++
+	x.debt += len(ops) + 1
 	x.replace(nil, t)
-	return x.mergeSome(len(ops))
+	return nil
+}
+
+// writeTable makes the table of what is sorted.
+func (x *LSM) writeTable() (*table, error) {
+	w, err := newWriter(x.fs, x.dir, x.next, x.next, len(x.sorted.ops))
+	if err != nil {
+		return nil, err
+	}
+	w.buf = x.buf
+	var t *table
+	if err = x.sorted.addTo(w); err == nil {
+		t, err = w.finish()
+	}
+	if err != nil {
+		return nil, errors.Join(err, w.discard())
+	}
+	x.buf = w.buf[:0]
+	return t, nil
+}
+
+// Merge implements [Index]. What keeps it from writing is no error: it tries again later.
+func (x *LSM) Merge() error {
+	x.writes.Lock()
+	defer x.writes.Unlock()
+	if x.isClosed() {
+		return fmt.Errorf("index: merge: %w", ErrClosed)
+	}
+	n := x.debt
+	x.debt = 0
+	if err := x.mergeSome(n); err != nil {
+		return fmt.Errorf("index: merge: %w", err)
+	}
+	return nil
 }
 
 func (x *LSM) isClosed() bool {
@@ -232,7 +267,7 @@ func (x *LSM) Close() error {
 	x.scans.Wait()
 	var errs []error
 	for _, m := range x.merges {
-		errs = append(errs, m.out.discard()) // an Apply leaves none that has not begun
+		errs = append(errs, m.out.discard()) // a Merge leaves none that has not begun
 	}
 	x.merges = nil
 	if err := errors.Join(append(errs, releaseAll(tables))...); err != nil {

@@ -111,6 +111,16 @@ func (m *Mem) Scan(prefix, start []byte) iter.Seq2[Op, error] {
 	}
 }
 
+// Merge implements [Index]: there is nothing to do.
+func (m *Mem) Merge() error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.closed {
+		return fmt.Errorf("index: merge: %w", ErrClosed)
+	}
+	return nil
+}
+
 // Sync implements [Index].
 func (m *Mem) Sync() error {
 	m.mu.RLock()

@@ -11,7 +11,7 @@ const (
 	// fanout is how many tables of a size are merged into one. More would be more to look through, fewer would be
 	// more to write.
 	fanout = 4
-	// mergeShare is how many records an Apply moves on in a merge for each of its own, so that the merge ends before
+	// mergeShare is how many records a Merge moves on in a merge for each that is new, so that it ends before
 	// there are as many tables again.
 	mergeShare = 4
 	// manyTables is how many end every merge at once.
@@ -22,7 +22,7 @@ const (
 
 // limits are what tests make smaller.
 type limits struct {
-	// step is how many records at least an Apply moves on in each merge that runs.
+	// step is how many records at least a Merge moves on in each merge that runs.
 	step int
 	// small is the number of pages below which tables are not told apart by their size.
 	small uint32
@@ -32,7 +32,7 @@ type limits struct {
 }
 
 // A step takes some milliseconds.
-var defaultLimits = limits{step: 8 << 10, small: 256 << 10 / pageSize, sync: 8 << 20 / pageSize}
+var defaultLimits = limits{step: 4 << 10, small: 256 << 10 / pageSize, sync: 8 << 20 / pageSize}
 
 // level is the size of a table in steps of fanout.
 func (x *LSM) level(t *table) int { return (bits.Len32(t.end/x.limits.small) + 1) / 2 }
@@ -101,7 +101,7 @@ func (x *LSM) begin(tables []*table) {
 	x.merges = append(x.merges, &merge{tables: slices.Clone(tables), oldest: tables[0].first == 0})
 }
 
-// mergeSome does the share of the merges that n changed records bring.
+// mergeSome does the share of the merges that n new records bring.
 func (x *LSM) mergeSome(n int) error {
 	x.plan()
 	if n = max(x.limits.step, mergeShare*n); len(x.tables) >= manyTables {

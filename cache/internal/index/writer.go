@@ -2,10 +2,12 @@ package index
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -167,26 +169,33 @@ func (w *writer) discard() error {
 	return errors.Join(w.file.Close(), w.fs.Remove(w.path))
 }
 
-// writeTable makes the table of one Apply.
-func writeTable(fsys vfs.FS, dir string, number uint64, ops []Op) (*table, error) {
-	w, err := newWriter(fsys, dir, number, number, len(ops))
-	if err != nil {
-		return nil, err
+// changes is the ops of an Apply in the order of their keys, and those of one key in their own.
+type changes struct {
+	ops   []Op
+	order []uint32
+}
+
+func (c *changes) sort(ops []Op, last Op) {
+	c.ops = append(append(c.ops[:0], ops...), last)
+	c.order = c.order[:0]
+	for i := range c.ops {
+		c.order = append(c.order, uint32(i))
 	}
-	for i, op := range ops {
-		if i+1 < len(ops) && bytes.Equal(ops[i+1].Key, op.Key) {
-			continue // a later op replaces it
+	slices.SortFunc(c.order, func(i, j uint32) int {
+		return cmp.Or(bytes.Compare(c.ops[i].Key, c.ops[j].Key), cmp.Compare(i, j))
+	})
+}
+
+// addTo adds of each key the last op.
+func (c *changes) addTo(w *writer) error {
+	for n, i := range c.order {
+		op := c.ops[i]
+		if n+1 < len(c.order) && bytes.Equal(c.ops[c.order[n+1]].Key, op.Key) {
+			continue
 		}
-		if err = w.add(op); err != nil {
-			break
+		if err := w.add(op); err != nil {
+			return err
 		}
 	}
-	var t *table
-	if err == nil {
-		t, err = w.finish()
-	}
-	if err != nil {
-		return nil, errors.Join(err, w.discard())
-	}
-	return t, nil
+	return nil
 }
