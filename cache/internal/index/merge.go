@@ -37,6 +37,8 @@ var defaultLimits = limits{step: 4 << 10, small: 256 << 10 / pageSize, sync: 8 <
 // level is the size of a table in steps of fanout.
 func (x *LSM) level(t *table) int { return (bits.Len32(t.end/x.limits.small) + 1) / 2 }
 
+var errNoRoom = errors.New("the disk has no room for the merged table")
+
 // merge makes one table of some that follow each other, a few records at a time.
 type merge struct {
 	tables []*table
@@ -162,9 +164,13 @@ func (m *merge) run(x *LSM, n int) (done bool, err error) {
 }
 
 func (m *merge) start(x *LSM) (err error) {
-	records := uint64(0)
+	records, size := uint64(0), int64(0)
 	for _, t := range m.tables {
 		records += t.records
+		size += int64(t.end) * pageSize
+	}
+	if free, err := x.fs.Free(x.dir); err == nil && free < size {
+		return errNoRoom // before it takes what there is from others
 	}
 	if m.join, err = newJoin(m.tables, nil); err != nil {
 		return err
