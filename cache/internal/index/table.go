@@ -111,11 +111,11 @@ func (t *table) readFooter() error {
 	if err != nil {
 		return err
 	}
-	if n := fi.Size() / pageSize; n == 0 || fi.Size()%pageSize != 0 || n > 1<<32-1 {
+	n := fi.Size() / pageSize
+	if n == 0 || fi.Size()%pageSize != 0 || n > 1<<32-1 {
 		return errTorn
-	} else {
-		t.end = uint32(n) - 1
 	}
+	t.end = uint32(n) - 1
 	var p page
 	if err := t.readPages(t.end, p[:]); err != nil {
 		return err
@@ -183,8 +183,7 @@ func (t *table) leafOf(key []byte) (uint32, error) {
 
 var pagePool = sync.Pool{New: func() any { return new(page) }}
 
-// get appends the value of key to dst. An op without a value says that the key was removed; known is false where the
-// table knows nothing of it.
+// get appends the value of key to dst. Where the table knows that key was removed, it is known and not present.
 func (t *table) get(hash uint64, key, dst []byte) (value []byte, present, known bool, err error) {
 	if may, err := t.mayHold(hash); !may || err != nil {
 		return dst, false, false, err
