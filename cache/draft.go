@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -281,21 +282,22 @@ func (d *Draft) inlineLimit() int {
 	if d.noInline || len(d.area) >= maxInlineTotal {
 		return -1
 	}
-	return d.s.opt.InlineBelow
+	return max(d.s.opt.InlineBelow, -1)
 }
 
 // content reads r to its end, into the inline area when it is small, else into a payload file.
 func (d *Draft) content(it *item, r io.Reader) error {
-	var head [maxInline + 1]byte
-	limit := d.inlineLimit()
-	n, err := readChunk(r, head[:max(limit+1, 0)])
+	limit, used := d.inlineLimit(), len(d.area)
+	d.area = slices.Grow(d.area, limit+1)
+	head := d.area[used : used+limit+1]
+	n, err := readChunk(r, head)
 	if err != nil && err != io.EOF {
 		return err
 	}
 	if n <= limit {
 		it.digest, it.xxh, it.size = sha256.Sum256(head[:n]), xxhash.Sum64(head[:n]), int64(n)
-		it.offset = uint32(len(d.area))
-		d.area = append(d.area, head[:n]...)
+		it.offset = uint32(used)
+		d.area = d.area[:used+n]
 		return nil
 	}
 	if err == io.EOF {
