@@ -41,15 +41,13 @@ func (s *Store) ask(o *op) {
 func (s *Store) replaced(o *op) (bool, error) {
 	sh := s.shard(&o.key)
 	sh.mu.Lock()
-	v, same := sh.look(&o.key, &o.old), sh.recent.epoch == o.epoch
-	sh.mu.Unlock()
-	switch {
-	case v != unknown:
-		return v == present, nil
-	case o.asked && same:
+	_, changed := sh.pending(&o.key)
+	if o.asked && !changed && sh.recent.epoch == o.epoch {
+		sh.mu.Unlock()
 		return o.had, nil
 	}
-	return s.indexed(&o.key, &o.old)
+	sh.mu.Unlock()
+	return s.current(&o.key, &o.old)
 }
 
 func (s *Store) applyPut(o *op, pos framelog.Pos) {

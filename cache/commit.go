@@ -130,7 +130,7 @@ func (s *Store) commitGroup(group []*op) {
 	}
 	s.heldDeletes = s.heldDeletes[:0]
 	s.owesDeletes.Store(false)
-	if s.pendingOps >= flushAfter && !low {
+	if s.pendingOps >= s.flushAfter && !low {
 		s.writeIndex(false)
 	}
 }

@@ -65,6 +65,9 @@ type survivor struct {
 	merges   atomic.Int32
 }
 
+// survivorFlush is how many changes make a table, few enough that those of the new entries are merged with what may be damaged.
+const survivorFlush = 400
+
 // patience is how long a trial may last on a busy machine before it counts as hanging.
 const patience = 2 * time.Minute
 
@@ -140,7 +143,9 @@ func exists(name string) bool {
 func (v *survivor) open(ctx context.Context) (err error) {
 	o := batteryOptions()
 	o.Logger = slog.New(mergeCount{&v.merges})
-	if v.s, err = open(ctx, v.dir, o, osSeams(0)); err != nil {
+	se := osSeams(0)
+	se.flushAfter = survivorFlush
+	if v.s, err = open(ctx, v.dir, o, se); err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -71,6 +72,7 @@ type seams struct {
 	fs           vfs.FS
 	openIndex    func() (index.Index, error) // nil: that below the root
 	segmentBytes int64                       // 0: the log's default
+	flushAfter   int                         // 0: flushAfter
 }
 
 // open does the work of Open.
@@ -100,7 +102,8 @@ func open(ctx context.Context, dir string, opt Options, se seams) (*Store, error
 func newStore(dir string, opt Options, se seams) *Store {
 	s := &Store{
 		dir: dir, opt: opt, fs: se.fs, openIndex: se.openIndex, segmentBytes: se.segmentBytes,
-		groupKeys: map[Key]struct{}{}, live: map[uint64]int64{}, liveDirty: map[uint64]struct{}{},
+		flushAfter: cmp.Or(se.flushAfter, flushAfter),
+		groupKeys:  map[Key]struct{}{}, live: map[uint64]int64{}, liveDirty: map[uint64]struct{}{},
 		touches: map[Key]uint32{}, flights: map[Key]*flight{}, stuck: map[uint64]struct{}{},
 		life:  life{done: make(chan struct{})},
 		kick:  make(chan struct{}, 1),

@@ -159,7 +159,7 @@ func (s *Store) redo(fr framelog.Frame) error {
 		o.rec.lastUse, o.rec.uses = f.lastUse, f.uses
 	}
 	s.apply(o, fr.Pos)
-	if s.pendingOps >= flushAfter {
+	if s.pendingOps >= s.flushAfter {
 		o.err = errors.Join(o.err, s.flush(false))
 	}
 	return o.err

@@ -31,6 +31,7 @@ type Store struct {
 	tmpMade [tmpFolders]atomic.Bool
 
 	segmentBytes int64
+	flushAfter   int // changes; see the constant
 
 	gate      sync.RWMutex // guards idx
 	idx       index.Index  // nil: parked

@@ -10,7 +10,7 @@ import (
 )
 
 // flushAfter is how many changes are kept out of the index before they are written to it together:
-// a batch costs the index a tenth of what single writes do, and recovery replays no more than that.
+// each batch is a file, and recovery replays no more than that.
 const flushAfter = 4096
 
 // withIndex runs fn with the open index; a parked one is opened first.
