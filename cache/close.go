@@ -73,7 +73,7 @@ func (s *Store) shut() error {
 	errs = append(errs, s.catchUp(), s.syncAll())
 	s.commitMu.Lock()
 	dirty := s.pendingOps > 0 || !s.lastCheckpoint.clean || s.lastCheckpoint.applied != s.flog.End()
-	if dirty && !s.space.low(0) && !s.partial.Load() && errors.Join(errs...) == nil {
+	if dirty && !s.space.low(0) && !s.incomplete() && errors.Join(errs...) == nil {
 		errs = append(errs, s.flush(true))
 	}
 	s.dropUnput()

@@ -145,7 +145,7 @@ func (s *Store) groupBytes(group []*op) (n int64) {
 // prepare decides whether o takes place and adds its frame to the batch.
 func (s *Store) prepare(o *op, low bool) {
 	o.skip = true
-	if !o.only.IsZero() && s.partial.Load() {
+	if !o.only.IsZero() && s.incomplete() {
 		o.err = errRebuilding
 		return
 	}

@@ -112,7 +112,7 @@ func (s *Store) moveDelete(fr framelog.Frame, f *frame, oldest bool) error {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
 	var r record
-	if s.partial.Load() {
+	if s.incomplete() {
 		return errRebuilding
 	}
 	had, err := s.current(&f.key, &r)
@@ -131,7 +131,7 @@ func (s *Store) moveDelete(fr framelog.Frame, f *frame, oldest bool) error {
 func (s *Store) logRemoved(id uint64) error {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
-	if s.partial.Load() {
+	if s.incomplete() {
 		return errRebuilding
 	}
 	if n := s.live[id]; n > 0 {

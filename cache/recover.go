@@ -197,15 +197,17 @@ func (s *Store) forgetGone() {
 // Run, the next commit or the next miss sees to it.
 func (s *Store) distrust(err error) {
 	if s.indexDamage.CompareAndSwap(nil, &err) {
-		s.partial.Store(true)
 		s.log().Warn("index is damaged and will be rebuilt", "error", err)
 		s.stats.corrupt.Add(1)
 		s.wakeRun()
 	}
 }
 
-// incomplete reports whether a key that the index does not know may still be in the log.
-func (s *Store) incomplete() bool { return s.partial.Load() }
+// incomplete reports whether a key that the index does not know may still be in the log: the index is damaged or being
+// rebuilt.
+func (s *Store) incomplete() bool {
+	return s.indexDamage.Load() != nil || s.lastRebuild.Load().running()
+}
 
 // startRebuild sets the damaged index aside and begins an empty one. The caller holds commitMu or
 // is alone.
@@ -227,7 +229,6 @@ func (s *Store) startRebuild() error {
 	s.lastRebuild.Store(s.rebuild) // first, so that who leases an entry meanwhile does not keep it
 	s.detachLeases()
 	s.forgetState()
-	s.partial.Store(true)
 	s.indexDamage.Store(nil)
 	return nil
 }
@@ -291,6 +292,9 @@ func (s *Store) finishRebuild(ctx context.Context) error {
 	s.rebuildMu.Lock()
 	defer s.rebuildMu.Unlock()
 	for s.incomplete() {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
 		if err := s.rebuildOnce(ctx); err != nil {
 			return err
 		}
@@ -364,7 +368,6 @@ func (s *Store) endRebuild(r *rebuild) error {
 	}
 	r.done.Store(true)
 	s.rebuild = nil
-	s.partial.Store(false)
 	s.log().Info("index rebuilt from the log", "entries", s.stats.entries.Load())
 	return s.flush(false)
 }

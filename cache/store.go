@@ -61,7 +61,6 @@ type Store struct {
 	lastCheckpoint checkpoint
 	indexDamage    atomic.Pointer[error]
 	mergeDue       atomic.Bool // the index was written
-	partial        atomic.Bool // rebuild != nil, or the index is damaged
 
 	compactMu     sync.Mutex
 	stuck         map[uint64]struct{} // damaged, so left alone; guarded by compactMu
