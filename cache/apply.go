@@ -176,8 +176,12 @@ func (s *Store) filesReplaced(o *op, r *record) []Digest {
 		return digestsOf(o.facts)
 	}
 	files, err := s.filesOf(&o.key, &o.old)
-	if s.recovering && errors.Is(err, framelog.ErrNotFound) {
+	switch {
+	case !errors.Is(err, framelog.ErrNotFound):
+	case s.recovering:
 		o.err = err
+	default: // a rebuild has read back what a compaction then removed: it begins again
+		s.distrust(err)
 	}
 	return files
 }

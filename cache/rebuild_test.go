@@ -334,3 +334,48 @@ func TestSegmentListIsVerified(t *testing.T) {
 		t.Error("the index is not rebuilt")
 	}
 }
+
+// TestReplacesWhatCompactionRemovesUnderARebuild replaces an entry that a rebuild has read back from a segment which a
+// compaction, at its end when the rebuild began, then removes: nobody can tell its payload files, so the rebuild begins again.
+func TestReplacesWhatCompactionRemovesUnderARebuild(t *testing.T) {
+	s, _, _ := openFaults(t, nil)
+	if err := putText(s, "k", "multi"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 12 {
+		if err := putText(s, fmt.Sprint("f", i%3), fmt.Sprint(i, strings.Repeat("x", 900))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := s.flog.Segments()[0].ID
+	for fr, err := range s.flog.ScanSegment(id) {
+		if err = errors.Join(err, s.moveFrame(fr, true)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.logRemoved(id); err != nil {
+		t.Fatal(err)
+	}
+	s.distrust(index.ErrDamaged)
+	s.commitMu.Lock()
+	err := s.replaceDamaged()
+	r := s.rebuild
+	s.commitMu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for fr, err := range s.flog.ScanSegment(id) {
+		if err == nil {
+			_, err = s.rebuildFrame(r, fr)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(s.flog.Remove(id), putText(s, "k", "inline"), s.finishRebuild(t.Context()), audit(s, false)); err != nil {
+		t.Error(err)
+	}
+	if got, err := getText(s, "k"); got != "inline" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
