@@ -100,9 +100,7 @@ func (s *Store) lead() {
 		c.leading = false
 	}
 	c.mu.Unlock()
-	if s.mergeDue.Load() {
-		s.mergeIndex() // others commit meanwhile
-	}
+	s.mergeIndex() // others commit meanwhile
 	s.tell()
 }
 

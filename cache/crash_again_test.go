@@ -143,9 +143,10 @@ func TestCrashDuringRecovery(t *testing.T) {
 		}
 		trees := maps.Collect(r.mem.Crashes(rng, 1))
 		tree := pick(rng, trees)
-		ix := pick(rng, r.indexes(trees[tree]))
+		indexes := r.indexes(trees[tree])
+		ix := pick(rng, indexes)
 		label := fmt.Sprintf("first crash at step %d, %s, %s", step, tree, ix)
-		if !r.again(t, rng, label, trees[tree], r.indexes(trees[tree])[ix], recoveryStride) {
+		if !r.again(t, rng, label, trees[tree], indexes[ix], recoveryStride) {
 			return
 		}
 	}

@@ -27,20 +27,22 @@ func indexTimes(t *testing.T, root string) map[string]time.Time {
 	return times
 }
 
+// session opens the store in root for some verbs.
+func session(t *testing.T, root string, verbs func(*Store)) {
+	t.Helper()
+	s, err := Open(t.Context(), root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verbs(s)
+	if err := s.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestQuietIndex leaves the index as it is while nothing changes.
 func TestQuietIndex(t *testing.T) {
 	root := t.TempDir()
-	session := func(verbs func(*Store)) {
-		t.Helper()
-		s, err := Open(t.Context(), root, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		verbs(s)
-		if err := s.Close(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-	}
 	want := func(s *Store, name, text string) {
 		t.Helper()
 		if got, err := getText(s, name); got != text || err != nil {
@@ -53,19 +55,19 @@ func TestQuietIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	session(func(s *Store) { put(s, "a", "first") })
+	session(t, root, func(s *Store) { put(s, "a", "first") })
 	before := indexTimes(t, root)
-	session(func(s *Store) { want(s, "a", "first") })
+	session(t, root, func(s *Store) { want(s, "a", "first") })
 	if after := indexTimes(t, root); fmt.Sprint(after) != fmt.Sprint(before) {
 		t.Errorf("reading changed the index from\n%v to\n%v", before, after)
 	}
-	session(func(s *Store) {
+	session(t, root, func(s *Store) {
 		put(s, "a", "second")
 		put(s, "b", "new")
 		flushNow(t, s)
 		want(s, "a", "second")
 	})
-	session(func(s *Store) {
+	session(t, root, func(s *Store) {
 		want(s, "a", "second")
 		want(s, "b", "new")
 		if !s.park() {
@@ -74,24 +76,13 @@ func TestQuietIndex(t *testing.T) {
 		put(s, "c", "after parking")
 		want(s, "a", "second")
 	})
-	session(func(s *Store) { want(s, "c", "after parking") })
+	session(t, root, func(s *Store) { want(s, "c", "after parking") })
 }
 
 // TestDamagedTables harms the first leaf of each table of the index. Whoever meets that has the index rebuilt from the log.
 func TestDamagedTables(t *testing.T) {
 	root := t.TempDir()
-	session := func(verbs func(*Store)) {
-		t.Helper()
-		s, err := Open(t.Context(), root, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		verbs(s)
-		if err := s.Close(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	session(func(s *Store) {
+	session(t, root, func(s *Store) {
 		for i := range 300 {
 			if err := putText(s, fmt.Sprint(i), fmt.Sprint("text ", i)); err != nil {
 				t.Fatal(err)
@@ -107,7 +98,7 @@ func TestDamagedTables(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	session(func(s *Store) {
+	session(t, root, func(s *Store) {
 		for i := range 300 {
 			if got, err := getText(s, fmt.Sprint(i)); got != fmt.Sprint("text ", i) || err != nil {
 				t.Fatalf("%d: %q, %v", i, got, err)
@@ -117,7 +108,7 @@ func TestDamagedTables(t *testing.T) {
 			t.Errorf("%d reports of damage", n)
 		}
 	})
-	session(func(s *Store) {
+	session(t, root, func(s *Store) {
 		if s.incomplete() || s.Stats().Entries != 300 {
 			t.Errorf("%d entries, incomplete %v", s.Stats().Entries, s.incomplete())
 		}

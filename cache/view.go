@@ -143,8 +143,11 @@ func (s *Store) flush(clean bool) error {
 	return s.mergeIndex()
 }
 
-// mergeIndex may take some milliseconds, and needs no lock.
+// mergeIndex has the index merge its tables when it was written. That may take some milliseconds, and needs no lock.
 func (s *Store) mergeIndex() error {
+	if !s.mergeDue.Load() {
+		return nil
+	}
 	s.mergeDue.Store(false)
 	return s.withIndex(func(ix index.Index) error { return ix.Merge() })
 }

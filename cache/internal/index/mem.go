@@ -112,21 +112,16 @@ func (m *Mem) Scan(prefix, start []byte) iter.Seq2[Op, error] {
 }
 
 // Merge implements [Index]: there is nothing to do.
-func (m *Mem) Merge() error {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if m.closed {
-		return fmt.Errorf("index: merge: %w", ErrClosed)
-	}
-	return nil
-}
+func (m *Mem) Merge() error { return m.noop("merge") }
 
 // Sync implements [Index].
-func (m *Mem) Sync() error {
+func (m *Mem) Sync() error { return m.noop("sync") }
+
+func (m *Mem) noop(verb string) error {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if m.closed {
-		return fmt.Errorf("index: sync: %w", ErrClosed)
+		return fmt.Errorf("index: %s: %w", verb, ErrClosed)
 	}
 	return nil
 }
