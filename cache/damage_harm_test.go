@@ -188,7 +188,7 @@ func harmedFiles(t *testing.T, store *baseStore) (files []treeFile) {
 
 // fileHarms visits the fields of a file, its middle and its tail.
 func fileHarms(f *treeFile, where []entryPlace) (list []harm) {
-	size := f.size
+	size := int64(len(f.bytes))
 	list = append(list, harm{Kind: "delete", File: f.name}, harm{Kind: "extend", File: f.name, Off: size, Len: 1},
 		harm{Kind: "extend", File: f.name, Off: size, Len: 5000})
 	if size == 0 {
@@ -212,9 +212,10 @@ func fileHarms(f *treeFile, where []entryPlace) (list []harm) {
 // fields lists where something stands in a file: the fields of headers and trailers of all formats, and those of a
 // frame or block in the middle.
 func fields(f *treeFile, where []entryPlace) []int64 {
-	list := []int64{0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 44, 48, 60, 64, 68, 72, 80, 84, 88, f.size / 3, f.size / 2}
+	size := int64(len(f.bytes))
+	list := []int64{0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 44, 48, 60, 64, 68, 72, 80, 84, 88, size / 3, size / 2}
 	for _, back := range []int64{64, 40, 32, 24, 20, 16, 13, 12, 9, 8, 6, 5, 4, 3, 2, 1} {
-		list = append(list, f.size-back)
+		list = append(list, size-back)
 	}
 	if p := middle(f, where); p != nil {
 		// Header of a frame; then kind, key, and fields of the record.
@@ -226,7 +227,7 @@ func fields(f *treeFile, where []entryPlace) []int64 {
 	if path.Ext(f.name) == ".table" {
 		// Of each kind of page the header, the first record, and the first offset of one.
 		const page = 4096
-		pages := f.size / page
+		pages := size / page
 		for _, number := range []int64{0, pages / 2, pages - 4, pages - 3, pages - 2, pages - 1} {
 			for _, off := range []int64{0, 7, 8, 16, 20, 21, 22, 24, 25, 27, 40, page - 2, page - 1} {
 				list = append(list, number*page+off)
@@ -235,7 +236,7 @@ func fields(f *treeFile, where []entryPlace) []int64 {
 	}
 	slices.Sort(list)
 	list = slices.Compact(list)
-	return slices.DeleteFunc(list, func(off int64) bool { return off < 0 || off >= f.size })
+	return slices.DeleteFunc(list, func(off int64) bool { return off < 0 || off >= size })
 }
 
 // middle returns the entry in the middle of a segment of the log.

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -177,7 +176,6 @@ func (b *baseStore) locate(t *testing.T, dir string) {
 type treeFile struct {
 	name  string
 	mode  fs.FileMode
-	size  int64
 	bytes []byte
 }
 
@@ -204,9 +202,7 @@ func loadTree(dir string) (files []treeFile, err error) {
 			return err
 		}
 		b, err := os.ReadFile(name)
-		size := int64(len(b))
-		b = bytes.Clone(bytes.TrimRight(b, "\x00"))
-		files = append(files, treeFile{filepath.ToSlash(rel), fi.Mode().Perm(), size, b})
+		files = append(files, treeFile{filepath.ToSlash(rel), fi.Mode().Perm(), b})
 		return err
 	})
 	return files, err
@@ -243,8 +239,5 @@ func (f *treeFile) store(name string) error {
 		return err
 	}
 	_, err = out.Write(f.bytes)
-	if err == nil && f.size > int64(len(f.bytes)) {
-		err = out.Truncate(f.size)
-	}
 	return firstOf(err, out.Close())
 }

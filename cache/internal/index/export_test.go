@@ -1,10 +1,23 @@
 package index
 
-import "github.com/larderbuild/larder/internal/vfs"
+import (
+	"path/filepath"
+	"slices"
+
+	"github.com/larderbuild/larder/internal/vfs"
+)
 
 // OpenSmall opens an index that merges small tables step by step.
 func OpenSmall(fsys vfs.FS, dir string) (*LSM, error) {
-	return open(fsys, dir, nil, limits{step: 20, small: 4, sync: 12})
+	return open(fsys, dir, nil, limits{step: 20, small: 4, sync: SmallSync})
+}
+
+// SmallSync is the pages from which OpenSmall has merged tables durable.
+const SmallSync = 12
+
+// Merging reports whether a merge that has not ended writes the file.
+func (x *LSM) Merging(name string) bool {
+	return slices.ContainsFunc(x.merges, func(m *merge) bool { return filepath.Base(m.out.path) == name })
 }
 
 // Tables returns how many there are.
@@ -22,7 +35,10 @@ func Seal(b []byte) {
 	}
 }
 
-const PageSize = pageSize
+const (
+	PageSize   = pageSize
+	FilterKeys = filterKeys
+)
 
 // WriteGolden makes a table that is the same each time.
 func WriteGolden(fsys vfs.FS, dir string) error {
@@ -47,4 +63,19 @@ func WriteGolden(fsys vfs.FS, dir string) error {
 		return err
 	}
 	return t.file.Close()
+}
+
+// FilterErrors returns how many of some keys that are not in a filter of n others it takes for being there.
+func FilterErrors(n, others int, hash func(int) uint64) (errs int) {
+	f := newFilter(n)
+	for i := range n {
+		f.add(hash(i))
+	}
+	for i := n; i < n+others; i++ {
+		number, block := filterPlace(hash(i), len(f))
+		if f[number].mayHold(hash(i), block) {
+			errs++
+		}
+	}
+	return errs
 }

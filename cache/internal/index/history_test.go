@@ -1,6 +1,7 @@
 package index_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -372,5 +373,92 @@ func TestNoMergeWithoutRoom(t *testing.T) {
 	}
 	if n := x.Tables(); n != 4 {
 		t.Errorf("%d tables", n)
+	}
+}
+
+// TestLargeMergedTablesAreDurable loses power without a sync: a large table that has replaced others is there.
+func TestLargeMergedTablesAreDurable(t *testing.T) {
+	mem := vfs.NewMem(folder)
+	x := openSmall(t, mem)
+	seen := 0
+	for i := range 60 {
+		var ops []index.Op
+		for j := range 30 {
+			ops = append(ops, index.Op{Key: key('k', 30*i+j), Value: make([]byte, 400)})
+		}
+		apply(t, x, ops...)
+		left := readAll(t, mem.Crash(vfs.Loss{}))
+		for name, b := range readAll(t, mem) {
+			first, last, _ := strings.Cut(strings.TrimSuffix(name, ".table"), "-")
+			merging := x.Merging(name)
+			if first == last || merging || len(b) <= index.SmallSync*index.PageSize {
+				continue
+			}
+			if seen++; !bytes.Equal(left[name], b) {
+				t.Errorf("after change %d: of %s %d bytes are durable, not %d", i, name, len(left[name]), len(b))
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no table is large")
+	}
+}
+
+// TestMergesWait fails merges for a while: they are not tried at every change, and afterwards the many tables go at once.
+func TestMergesWait(t *testing.T) {
+	full, tries := true, 0
+	mem := vfs.NewMem(folder)
+	x := openSmall(t, vfs.NewFaults(mem, func(op vfs.Op) (f vfs.Fault) {
+		first, last, _ := strings.Cut(strings.TrimSuffix(op.Path[strings.LastIndexByte(op.Path, '/')+1:], ".table"), "-")
+		if full && op.Kind == vfs.OpOpen && first != last {
+			tries++
+			f.Err = errFull
+		}
+		return f
+	}))
+	change := func(n int) {
+		t.Helper()
+		for i := range n {
+			apply(t, x, set(key('k', i), "value"))
+		}
+	}
+	change(60)
+	if n := x.Tables(); tries == 0 || tries > 2 || n != 60 {
+		t.Errorf("%d tries at 60 tables, %d are left", tries, n)
+	}
+	full = false
+	most := 0
+	for range 20 {
+		change(1)
+		most = max(most, x.Tables())
+	}
+	if n := x.Tables(); n > 16 || most > 67 {
+		t.Errorf("%d tables are left of %d", n, most)
+	}
+}
+
+// TestOldVersionsGo writes the same keys again and again: all tables together stay within two and a half times what they hold.
+func TestOldVersionsGo(t *testing.T) {
+	mem := vfs.NewMem(folder)
+	x := openSmall(t, mem)
+	var ops []index.Op
+	for i := range historyKeys {
+		ops = append(ops, index.Op{Key: key('k', i), Value: make([]byte, 400)})
+	}
+	apply(t, x, ops...)
+	size := func() (sum int) {
+		for _, b := range readAll(t, mem) {
+			sum += len(b)
+		}
+		return sum
+	}
+	one, most := size(), 0
+	for i := range 200 {
+		at := 30 * (i % 10)
+		apply(t, x, ops[at:at+30]...)
+		most = max(most, size())
+	}
+	if 2*most > 5*one {
+		t.Errorf("%d bytes hold what takes %d", most, one)
 	}
 }
