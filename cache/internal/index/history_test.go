@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -409,7 +410,7 @@ func TestMergesWait(t *testing.T) {
 	full, tries := true, 0
 	mem := vfs.NewMem(folder)
 	x := openSmall(t, vfs.NewFaults(mem, func(op vfs.Op) (f vfs.Fault) {
-		first, last, _ := strings.Cut(strings.TrimSuffix(op.Path[strings.LastIndexByte(op.Path, '/')+1:], ".table"), "-")
+		first, last, _ := strings.Cut(strings.TrimSuffix(filepath.Base(op.Path), ".table"), "-")
 		if full && op.Kind == vfs.OpOpen && first != last {
 			tries++
 			f.Err = errFull
