@@ -103,7 +103,6 @@ func TestChangesOfWhatTheIndexLost(t *testing.T) {
 	}
 	s.upkeep.Store(true) // verbs leave the rebuild to it
 	faults.SetHook(vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpLstat && filepath.Base(o.Path) == "index" }, vfs.Fault{Err: errIO}))
-	s.forgetRecent()
 	s.distrust(errors.New("lost by the test"))
 	if err := errors.Join(putText(s, "other", "closes the damaged index"), putText(s, "held", "new"), putText(s, "file", "new"), s.Delete(t.Context(), nameKey("gone"))); err != nil {
 		t.Errorf("while the index cannot be replaced: %v", err)
@@ -146,7 +145,6 @@ func TestNoHitsFromADamagedIndex(t *testing.T) {
 				t.Fatal(err)
 			}
 			flushNow(t, s)
-			s.forgetRecent()
 			s.idx = older
 			s.upkeep.Store(upkeep)
 			s.distrust(index.ErrDamaged)
@@ -377,5 +375,52 @@ func TestReplacesWhatCompactionRemovesUnderARebuild(t *testing.T) {
 	}
 	if got, err := getText(s, "k"); got != "inline" || err != nil {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestCutInLife cuts the files of the log and the index below a running store, which may have them mapped.
+func TestCutInLife(t *testing.T) {
+	for name, folder := range map[string]string{"log": "log", "index": "index"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s, err := Open(t.Context(), dir, &Options{Reserve: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close(t.Context())
+			text := func(i int) string { return strings.Repeat(fmt.Sprint(i, " "), 50) }
+			const n = 500
+			for i := range n {
+				if err := putText(s, fmt.Sprint(i), text(i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			flushNow(t, s)
+			for i := range n { // all is mapped
+				if got, err := getText(s, fmt.Sprint(i)); got != text(i) || err != nil {
+					t.Fatalf("%.20q, %v", got, err)
+				}
+			}
+			files, err := filepath.Glob(filepath.Join(dir, folder, "*"))
+			if len(files) == 0 || err != nil {
+				t.Fatal(files, err)
+			}
+			for _, path := range files {
+				if err := os.Truncate(path, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := range n {
+				if got, err := getText(s, fmt.Sprint(i)); got != "" && got != text(i) || err != nil {
+					t.Fatalf("afterwards: %.20q, %v", got, err)
+				}
+			}
+			if err := putText(s, "new", "new"); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := getText(s, "new"); got != "new" || err != nil {
+				t.Errorf("%.20q, %v", got, err)
+			}
+		})
 	}
 }

@@ -12,9 +12,10 @@ import (
 // handles keeps a bounded number of files open. Files are opened below the lock: it happens
 // seldom, and two readers of one file must not open it twice.
 type handles struct {
-	fs  vfs.FS
-	dir string
-	max int
+	fs     vfs.FS
+	dir    string
+	max    int
+	mapped int64 // bytes of each file that are read from memory
 
 	mu      sync.Mutex
 	idle    sync.Cond // a part lost its last user
@@ -23,8 +24,8 @@ type handles struct {
 	tick    uint64
 }
 
-func newHandles(fs vfs.FS, dir string, n int) *handles {
-	h := &handles{fs: fs, dir: dir, max: n}
+func newHandles(fs vfs.FS, dir string, o *Options) *handles {
+	h := &handles{fs: fs, dir: dir, max: o.MaxOpen, mapped: o.SegmentBytes}
 	h.idle.L = &h.mu
 	return h
 }
@@ -54,7 +55,7 @@ func (h *handles) acquire(p *part) (vfs.File, error) {
 			return nil, err
 		}
 		h.shrink(h.max - 1)
-		p.f = f
+		p.f = vfs.Mapped(f, h.mapped)
 		h.open = append(h.open, p)
 	}
 	h.tick++
@@ -111,7 +112,7 @@ func (h *handles) pin(p *part, f vfs.File) {
 	defer h.mu.Unlock()
 	h.wait(p)
 	h.forget(p) // read only: closing loses nothing
-	p.f, p.pinned = f, true
+	p.f, p.pinned = vfs.Mapped(f, h.mapped), true
 	h.open = append(h.open, p)
 }
 

@@ -45,7 +45,7 @@ func Open(fsys vfs.FS, dir string, o *Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{fs: fsys, dir: dir, opt: opt, handles: newHandles(fsys, dir, opt.MaxOpen), removed: map[uint64]bool{}}
+	l := &Log{fs: fsys, dir: dir, opt: opt, handles: newHandles(fsys, dir, &opt), removed: map[uint64]bool{}}
 	if err := l.discover(); err != nil {
 		return nil, wrap("open", dir, err)
 	}

@@ -102,6 +102,7 @@ func openTable(fsys vfs.FS, dir string, first, last uint64) (*table, error) {
 }
 
 func (t *table) init() {
+	t.file = vfs.Mapped(t.file, int64(t.leaves)*pageSize)
 	t.pages = make([]atomic.Pointer[page], t.end-t.leaves)
 	t.refs.Store(1)
 }
