@@ -29,7 +29,7 @@ func (s *Store) ask(o *op) {
 	sh := s.shard(&o.key)
 	sh.mu.Lock()
 	v := sh.look(&o.key, &o.old)
-	o.epoch = sh.recent.epoch
+	o.epoch = sh.epoch
 	sh.mu.Unlock()
 	if v == unknown {
 		had, err := s.indexed(&o.key, &o.old)
@@ -42,7 +42,7 @@ func (s *Store) replaced(o *op) (bool, error) {
 	sh := s.shard(&o.key)
 	sh.mu.Lock()
 	_, changed := sh.pending(&o.key)
-	if o.asked && !changed && sh.recent.epoch == o.epoch {
+	if o.asked && !changed && sh.epoch == o.epoch {
 		sh.mu.Unlock()
 		return o.had, nil
 	}

@@ -16,13 +16,27 @@ import (
 func openMem(t *testing.T, o *Options) (*Store, *vfs.Mem) {
 	t.Helper()
 	mem := vfs.NewMem("/d")
-	s, err := open(t.Context(), crashRoot, mustDefaults(t, o), seams{fs: mem, segmentBytes: 4 << 10,
+	return openOn(t, mem, o), mem
+}
+
+func openOn(t *testing.T, fsys vfs.FS, o *Options) *Store {
+	t.Helper()
+	s, err := open(t.Context(), crashRoot, mustDefaults(t, o), seams{fs: fsys, segmentBytes: 4 << 10,
 		openIndex: func() (index.Index, error) { return index.NewMem(), nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close(t.Context()) })
-	return s, mem
+	return s
+}
+
+func flushNow(t *testing.T, s *Store) {
+	t.Helper()
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	if err := s.flush(false); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestGroupOrder commits changes of one key in one group: what depends on a version must not outlive a change that

@@ -74,14 +74,12 @@ func (s *Store) leaseRecord(key *Key) (*Artifact, error) {
 	sh := s.shard(key)
 	for {
 		a := &Artifact{s: s, key: *key}
-		l, v, epoch := sh.acquire(key, &a.rec)
+		l, v := sh.acquire(key, &a.rec)
 		a.lease = l
 		ok := v == present
 		var err error
 		if v == unknown {
-			if ok, err = s.indexed(key, &a.rec); ok {
-				sh.remember(key, &a.rec, epoch)
-			}
+			ok, err = s.indexed(key, &a.rec)
 		}
 		if ok {
 			l.rec.CompareAndSwap(nil, &a.rec) // unless compaction has told a newer place

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -19,7 +20,7 @@ func TestKnownContentMakesNoFile(t *testing.T) {
 		}
 		return vfs.Fault{}
 	})
-	s, _ := openCounting(t, faults, nil)
+	s := openOn(t, faults, nil)
 	for _, c := range []struct {
 		name       string
 		size       int
@@ -46,4 +47,86 @@ func TestKnownContentMakesNoFile(t *testing.T) {
 			t.Errorf("%s: got %d bytes, error %v", c.name, len(got), err)
 		}
 	}
+}
+
+// panicReader breaks the rules of its host.
+type panicReader struct{ n int }
+
+func (r *panicReader) Read(p []byte) (int, error) {
+	if r.n--; r.n < 0 {
+		panic("reader")
+	}
+	return len(p), nil
+}
+
+// TestPanickingReader leaves no file behind, and a draft that cannot be put.
+func TestPanickingReader(t *testing.T) {
+	s, mem := openMem(t, nil)
+	d := s.NewDraft()
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic did not come through")
+			}
+		}()
+		d.Add("out", 0o644, &panicReader{n: 3})
+	}()
+	if err := s.Put(t.Context(), nameKey("k"), d); !errors.Is(err, errAddEnded) {
+		t.Errorf("put: %v", err)
+	}
+	if left, err := mem.ReadDir(crashRoot + "/tmp/1"); len(left) > 0 || err != nil {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// TestDamagedStays puts content again whose damaged file could not be removed: the file must not be taken for sound.
+func TestDamagedStays(t *testing.T) {
+	faults := vfs.NewFaults(vfs.NewMem("/d"), nil)
+	s := openOn(t, faults, &Options{VerifyAfter: -1})
+	text := strings.Repeat("file ", 1000)
+	for _, name := range []string{"k", "shares the file"} {
+		if err := putText(s, name, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key, r := nameKey("k"), record{}
+	if _, err := s.current(&key, &r); err != nil {
+		t.Fatal(err)
+	}
+	d := r.digest
+	path := s.blobPath(&d)
+	harmInPlace(t, s, &d, path)
+	faults.SetHook(vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpRemove && o.Path == path }, vfs.Fault{Err: errors.New("busy")}))
+	if got, err := getText(s, "k"); got != "" || err != nil {
+		t.Fatalf("get of damaged content: %.20q, %v", got, err)
+	}
+	if err := putText(s, "again", text); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := getText(s, "again"); got != text || err != nil {
+		t.Errorf("get after it was put again: %.20q, %v", got, err)
+	}
+}
+
+// harmInPlace changes a byte of a payload file and the record of its time, so that only its bytes tell.
+func harmInPlace(t *testing.T, s *Store, d *Digest, path string) {
+	t.Helper()
+	f, err := s.fs.OpenFile(path, 2, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write([]byte("F")); err != nil {
+		t.Fatal(err)
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _, err := s.payload(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.identify(fi)
+	s.setPayload(d, &p)
 }

@@ -14,7 +14,7 @@ type shard struct {
 	mu       sync.Mutex
 	fresh    map[Key]*record // committed, not yet in the index
 	flushing map[Key]*record // being written to the index
-	recent   recent[record]  // in the index
+	epoch    uint64          // counts the changes of the index
 	leases   map[Key]*lease  // of the current version of each key
 	detached map[*lease]struct{}
 }
@@ -53,10 +53,6 @@ const (
 // look reads key's record without the index. The caller holds the lock.
 func (sh *shard) look(key *Key, r *record) version {
 	p, ok := sh.pending(key)
-	if !ok {
-		p = sh.recent.get((*[32]byte)(key))
-		ok = p != nil
-	}
 	switch {
 	case !ok:
 		return unknown
@@ -67,28 +63,18 @@ func (sh *shard) look(key *Key, r *record) version {
 	return present
 }
 
-// remember keeps what the index said of key, unless the index has changed since epoch. What the index
-// does not have yet hides it.
-func (sh *shard) remember(key *Key, r *record, epoch uint64) {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if sh.recent.epoch == epoch {
-		sh.recent.put((*[32]byte)(key), r)
-	}
-}
-
 // acquire takes a lease on key's current version, which may turn out to be absent, and reads its
-// record as look does. With epoch the caller may remember what the index says.
-func (sh *shard) acquire(key *Key, r *record) (l *lease, v version, epoch uint64) {
+// record as look does.
+func (sh *shard) acquire(key *Key, r *record) (*lease, version) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	l = sh.leases[*key]
+	l := sh.leases[*key]
 	if l == nil {
 		l = &lease{key: *key}
 		sh.leases[*key] = l
 	}
 	l.n++
-	return l, sh.look(key, r), sh.recent.epoch
+	return l, sh.look(key, r)
 }
 
 // release gives one hold back and returns the payloads that the last holder must unpin.

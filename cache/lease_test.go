@@ -327,7 +327,6 @@ func TestGetDuringReplacement(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.forgetRecent()
 			ix.meanwhile = func() {
 				if err := c.meanwhile(s); err != nil {
 					t.Error(err)

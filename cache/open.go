@@ -113,12 +113,10 @@ func newStore(dir string, opt Options, se seams) *Store {
 	s.unsyncedFiles.files = map[Digest]struct{}{}
 	s.pay = payloads{
 		fresh: map[Digest]*payload{}, flushing: map[Digest]*payload{}, pins: map[Digest]*pin{},
-		recent: recent[payload]{limit: recentPayloads, idle: recentPayloadsIdle},
 	}
 	for i := range s.shards {
 		s.shards[i] = shard{fresh: map[Key]*record{}, flushing: map[Key]*record{},
-			leases: map[Key]*lease{}, detached: map[*lease]struct{}{},
-			recent: recent[record]{limit: recentRecords, idle: recentRecordsIdle}}
+			leases: map[Key]*lease{}, detached: map[*lease]struct{}{}}
 	}
 	return s
 }

@@ -198,7 +198,6 @@ func TestOrphanPutMeanwhile(t *testing.T) {
 		"only to an index that is lost": func(t *testing.T, s *Store, _ *unreadable) { halfRebuilt(t, s, 0) },
 		"only to an index that cannot be read": func(t *testing.T, s *Store, ix *unreadable) {
 			flushNow(t, s)
-			s.forgetRecent()
 			ix.err = errIO
 		},
 	}

@@ -239,7 +239,6 @@ func (s *Store) forgetState() {
 	s.settle()
 	s.swap()
 	s.settle()
-	s.forgetRecent()
 	s.pendingOps = 0
 	clear(s.live)
 	clear(s.liveDirty)

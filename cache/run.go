@@ -223,7 +223,6 @@ func (s *Store) park() bool {
 		s.log().Warn("parked index does not close", "error", err)
 	}
 	s.idx = nil
-	s.forgetRecent()
 	debug.FreeOSMemory()
 	return true
 }

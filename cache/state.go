@@ -79,7 +79,6 @@ type payloads struct {
 	mu       sync.Mutex
 	fresh    map[Digest]*payload // nil: no record any more
 	flushing map[Digest]*payload
-	recent   recent[payload] // in the index
 	pins     map[Digest]*pin
 	frozen   bool // nothing is unlinked any more: the root may have another owner, or the log has failed
 }
@@ -109,22 +108,15 @@ type pin struct {
 func (s *Store) payload(d *Digest) (p payload, ok bool, err error) {
 	s.pay.mu.Lock()
 	r, known := s.pay.pending(d)
-	if !known {
-		r = s.pay.recent.get((*[32]byte)(d))
-		known = r != nil
-	}
 	if r != nil {
 		p = *r
 	}
-	epoch := s.pay.recent.epoch
 	s.pay.mu.Unlock()
 	if known {
 		return p, r != nil, nil
 	}
 	parse := func(k, v []byte) error { return parsePayload(k, v, &p) }
-	if ok, err = s.lookup(prefixPayload, (*[32]byte)(d), parse); ok {
-		s.pay.remember(d, &p, epoch)
-	}
+	ok, err = s.lookup(prefixPayload, (*[32]byte)(d), parse)
 	return p, ok, err
 }
 
@@ -134,15 +126,6 @@ func (p *payloads) pending(d *Digest) (r *payload, ok bool) {
 		r, ok = p.flushing[*d]
 	}
 	return r, ok
-}
-
-// remember keeps what the index said of d, unless the index has changed since epoch.
-func (p *payloads) remember(d *Digest, r *payload, epoch uint64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.recent.epoch == epoch {
-		p.recent.put((*[32]byte)(d), r)
-	}
 }
 
 func (s *Store) setPayload(d *Digest, p *payload) {

@@ -139,3 +139,20 @@ func TestRunLogsLastUse(t *testing.T) {
 		}
 	})
 }
+
+// TestParkLogsUses parks a store whose last uses wait to be logged.
+func TestParkLogsUses(t *testing.T) {
+	clock := newClock()
+	s, _ := openMem(t, &Options{Now: clock.now})
+	if err := putText(s, "k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	clock.add(7200)
+	entryNow(t, s, "k")
+	if !s.park() {
+		t.Fatal("not parked")
+	}
+	if e := entryNow(t, s, "k"); e.Uses != 1 || !e.LastUse.Equal(clock.now()) || len(s.touches) > 0 {
+		t.Errorf("%+v at %v, %d wait", e, clock.now(), len(s.touches))
+	}
+}

@@ -234,32 +234,12 @@ func (s *Store) settle() {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
-		for k, r := range sh.flushing {
-			sh.recent.settle((*[32]byte)(&k), r)
-		}
-		sh.recent.epoch++
+		sh.epoch++
 		clear(sh.flushing)
 		sh.mu.Unlock()
 	}
 	s.pay.mu.Lock()
-	for d, p := range s.pay.flushing {
-		s.pay.recent.settle((*[32]byte)(&d), p)
-	}
-	s.pay.recent.epoch++
 	clear(s.pay.flushing)
-	s.pay.mu.Unlock()
-}
-
-// forgetRecent gives up what is remembered of the index.
-func (s *Store) forgetRecent() {
-	for i := range s.shards {
-		sh := &s.shards[i]
-		sh.mu.Lock()
-		sh.recent.clear()
-		sh.mu.Unlock()
-	}
-	s.pay.mu.Lock()
-	s.pay.recent.clear()
 	s.pay.mu.Unlock()
 }
 
