@@ -276,9 +276,9 @@ func TestSpoiledShared(t *testing.T) {
 	}
 }
 
-// TestBytesOfLongerFile appends to files, of sizes around the one up to which a file is read at once.
+// TestBytesOfLongerFile appends to files, of sizes around those up to which a file is read at once, and hashed by who reads it.
 func TestBytesOfLongerFile(t *testing.T) {
-	for _, size := range []int{5000, 256<<10 - 1, 256 << 10, 256<<10 + 1, 512 << 10} {
+	for _, size := range []int{5000, 256 << 10, 256<<10 + 1, 1<<20 - 1, 1 << 20, 1<<20 + 1} {
 		k := newKitchen(t, nil)
 		k.put("k", strings.Repeat("x", size))
 		a := k.get("k")
