@@ -8,9 +8,10 @@ import (
 	"syscall"
 )
 
-// mapRead is the longest read that a mapping answers. Copying is most of longer ones, and a fault that waits for the disk
-// keeps a processor of Go's, which a call of the system does not.
-const mapRead = 64 << 10
+// mapRead is the longest read that a mapping answers. Of longer ones copying is most; they are often of what is read through
+// once, which would count as resident from then on; and a fault that waits for the disk keeps a processor of Go's, which
+// a call of the system does not.
+const mapRead = 16 << 10
 
 // Mapped returns f with short reads at an offset, those that end below size, answered from memory: 256 B take 0.2 us where a
 // call of the system takes 0.9. Where the file has no such page and where the disk does not give it, the system is asked

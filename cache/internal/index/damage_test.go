@@ -77,21 +77,27 @@ func with(t testing.TB, files map[string][]byte, name string, change func([]byte
 	return mem
 }
 
-// TestDamageIsExact changes a byte, 512, or the length of each file, in each page. What the index still
+// TestDamageIsExact changes a bit, some bytes, or the length of each file, in each page. What the index still
 // gives is right: of the newest state, or of an older one where the newest table was taken for one whose writer was killed.
 func TestDamageIsExact(t *testing.T) {
 	rng := testkit.Rand(t)
 	h, files := sound(t)
+	const some = index.PageSize / 8
 	noticed := 0
 	for name, b := range files {
-		for at := 0; at < len(b); at += index.PageSize / 8 {
+		for at := 0; at < len(b); at += some {
+			begin := at - at%index.PageSize
 			changes := map[string]func([]byte) []byte{
-				"bit":      func(b []byte) []byte { b[at+rng.IntN(512)] ^= 1 << rng.IntN(8); return b },
-				"zero":     func(b []byte) []byte { clear(b[at : at+512]); b[at] ^= 1; return b },
+				"bit":      func(b []byte) []byte { b[at+rng.IntN(some)] ^= 1 << rng.IntN(8); return b },
+				"zero":     func(b []byte) []byte { clear(b[at : at+some]); b[at] ^= 1; return b },
 				"truncate": func(b []byte) []byte { return b[:at] },
 				"extend":   func(b []byte) []byte { return append(b, testkit.Bytes(rng, 1+at)...) },
 				"repeat":   func(b []byte) []byte { return append(b, b[:at]...) },
-				"page":     func(b []byte) []byte { copy(b[at&^4095:], b[:4096]); b[at] ^= byte(at >> 12 & 1); return b },
+				"page": func(b []byte) []byte {
+					copy(b[begin:], b[:index.PageSize])
+					b[at] ^= byte(begin / index.PageSize & 1)
+					return b
+				},
 			}
 			for what, change := range changes {
 				x, err := index.OpenSmall(with(t, files, name, change), folder)

@@ -362,14 +362,14 @@ func TestMergeBeginsAgain(t *testing.T) {
 // TestNoMergeWithoutRoom does not begin a merge whose table the disk cannot take.
 func TestNoMergeWithoutRoom(t *testing.T) {
 	mem := vfs.NewMem(folder)
-	mem.SetSize(64 << 10)
+	mem.SetSize(32 << 10)
 	x := openSmall(t, vfs.NewFaults(mem, func(op vfs.Op) vfs.Fault {
 		if op.Kind == vfs.OpOpen && !strings.HasSuffix(op.Path, "0-0000000000000000.table") && strings.Contains(op.Path, "/0000000000000000-") {
-			t.Errorf("%v with %d bytes free", op, 64<<10)
+			t.Errorf("%v with %d bytes free", op, 32<<10)
 		}
 		return vfs.Fault{}
 	}))
-	for i := range 4 { // of 12 KiB each
+	for i := range 4 { // of 6 KiB each
 		apply(t, x, set(key('k', i), "value"))
 	}
 	if n := x.Tables(); n != 4 {

@@ -23,7 +23,7 @@ import (
 type page [pageSize]byte
 
 const (
-	pageSize   = 4096
+	pageSize   = 2048
 	pageHeader = 24
 
 	recordHeader = 3
@@ -93,14 +93,30 @@ func (p *page) search(key []byte) int {
 	low, high := 0, p.count()
 	for low < high {
 		mid := int(uint(low+high) / 2)
-		op, ok := p.record(mid)
-		if !ok || bytes.Compare(op.Key, key) > 0 {
+		if k := p.key(mid); k == nil || bytes.Compare(k, key) > 0 {
 			high = mid
 		} else {
 			low = mid + 1
 		}
 	}
 	return low
+}
+
+// key returns the key of record i, or nil where p is not one that builder has made.
+func (p *page) key(i int) []byte {
+	slot := pageSize - 2*(i+1)
+	if slot < pageHeader {
+		return nil
+	}
+	at := int(le.Uint16(p[slot:]))
+	if at >= slot {
+		return nil
+	}
+	end := at + recordHeader + int(p[at])
+	if end > slot {
+		return nil
+	}
+	return p[at+recordHeader : end]
 }
 
 // builder fills a page with records.
