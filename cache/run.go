@@ -223,6 +223,7 @@ func (s *Store) park() bool {
 		s.log().Warn("parked index does not close", "error", err)
 	}
 	s.idx = nil
+	s.flog.Rest()
 	debug.FreeOSMemory()
 	return true
 }

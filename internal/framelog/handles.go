@@ -163,6 +163,15 @@ func (h *handles) sync(p *part) error {
 	return err
 }
 
+// rest gives back the memory that reads have made resident.
+func (h *handles) rest() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range h.open {
+		vfs.Forget(p.f)
+	}
+}
+
 // hold keeps p from being dropped until release. The file is nil if p is not open for
 // writing.
 func (h *handles) hold(p *part) (f vfs.File, ok bool) {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"runtime/debug"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // mapRead is the longest read that a mapping answers. Of longer ones copying is most; they are often of what is read through
@@ -61,4 +63,11 @@ func (m *mappedFile) Close() error {
 		err = cerr
 	}
 	return err
+}
+
+// Forget gives back the memory that reads of a file from Mapped have made resident. Later reads go on as before.
+func Forget(f File) {
+	if m, ok := f.(*mappedFile); ok {
+		unix.Madvise(m.b, unix.MADV_DONTNEED) // an advice
+	}
 }
