@@ -85,7 +85,7 @@ func (s *Store) tmpPath() (string, error) {
 		}
 		s.tmpMade[i].Store(true)
 	}
-	return filepath.Join(dir, strconv.FormatUint(n, 36)), nil
+	return filepath.Join(dir, strconv.FormatUint(n, 10)), nil // with letters it would come to aux and con
 }
 
 // ingest streams head, which is shorter than a chunk, and then r into a payload file and returns what it is, pinned.

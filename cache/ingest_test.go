@@ -3,6 +3,7 @@ package cache
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -45,6 +46,21 @@ func TestKnownContentMakesNoFile(t *testing.T) {
 		}
 		if got, err := getText(s, c.name+"'"); got != text || err != nil {
 			t.Errorf("%s: got %d bytes, error %v", c.name, len(got), err)
+		}
+	}
+}
+
+// TestTmpNames names as many temporary files as a store needs for all names of three and four letters: Windows opens a device where a
+// name is that of one, in any folder.
+func TestTmpNames(t *testing.T) {
+	s, _ := openMem(t, nil)
+	for range 100_000 {
+		path, err := s.tmpPath()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name := filepath.Base(path); reservedOnWindows(name) {
+			t.Fatalf("%s is a device", name)
 		}
 	}
 }
