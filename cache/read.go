@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"unsafe"
 
@@ -199,19 +198,22 @@ func readHashed(r io.Reader, size int) (b []byte, sum uint64, err error) {
 	if size >= hashBeside {
 		write, wait = beside(write, size/chunk+1)
 	}
-	b = unzeroed(size + 1) // one read tells a longer file
-	for part := range slices.Chunk(b[:size], chunk) {
-		if _, err = io.ReadFull(r, part); err != nil {
-			break
+	b = unzeroed(size + 1)
+	for at := 0; at < size && err == nil; at += chunk {
+		n := min(chunk, size-at)
+		room := n
+		if at+n == size {
+			room++ // tells a longer file
 		}
-		write(part)
+		var got int
+		if got, err = io.ReadAtLeast(r, b[at:at+room], n); got > n {
+			err = errLonger
+		}
+		write(b[at : at+n])
 	}
 	wait()
 	if err != nil {
 		return nil, 0, err
-	}
-	if n, _ := r.Read(b[size:]); n > 0 {
-		return nil, 0, errLonger
 	}
 	return b[:size:size], x.Sum64(), nil
 }
