@@ -7,8 +7,7 @@
 // by a child process. Badger's get is measured on a database of its own, which has as many records, under the
 // same keys and of the size of ours. It is filled and opened anew before anything is measured, and read over
 // one transaction that is kept, which is the cheapest way Badger has; every block is verified when it is read.
-// Ours is asked through the store, which remembers records that it was asked for lately. All rounds ask for the
-// same keys, so most gets are of remembered ones.
+// Ours is asked through the store, lease included. All rounds ask for the same keys.
 //
 // # Values
 //
