@@ -187,7 +187,7 @@ func (m *merge) end(x *LSM) error {
 	if err != nil {
 		return err
 	}
-	durable := slices.ContainsFunc(m.tables, func(t *table) bool { return t.synced })
+	durable := slices.ContainsFunc(m.tables, func(t *table) bool { return t.synced || t.found })
 	if durable || t.end >= x.limits.sync {
 		if err := x.syncTables(t); err != nil {
 			return err

@@ -24,6 +24,7 @@ type table struct {
 	refs   atomic.Int32           // scans that read it, and one until it is dropped
 	doomed atomic.Bool            // its file goes with the last of refs
 
+	found   bool // at Open: an earlier life may have made it durable
 	synced  bool // guarded by LSM.writes
 	merging bool // guarded by LSM.writes
 }
@@ -86,7 +87,7 @@ var errTorn = fmt.Errorf("%w: no footer", ErrDamaged)
 
 // openTable opens the table in a file that is named as tableName says.
 func openTable(fsys vfs.FS, dir string, first, last uint64) (*table, error) {
-	t := &table{fs: fsys, path: filepath.Join(dir, tableName(first, last))}
+	t := &table{found: true, fs: fsys, path: filepath.Join(dir, tableName(first, last))}
 	var err error
 	if t.file, err = fsys.OpenFile(t.path, os.O_RDWR|vfs.NoAtime, 0); err != nil { // Windows syncs no other
 		return nil, damageOf(err)
