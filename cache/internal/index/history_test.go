@@ -231,6 +231,32 @@ func TestSyncIsDurable(t *testing.T) {
 	}
 }
 
+// TestSyncOutlivesItsLife syncs in one life and merges in the next: no power loss then leaves less than what was synced,
+// but for damage that is noticed.
+func TestSyncOutlivesItsLife(t *testing.T) {
+	rng := testkit.Rand(t)
+	h := newHistory(rng, 12)
+	const synced = 3
+	mem := vfs.NewMem(folder)
+	x := openSmall(t, mem)
+	for _, ops := range h.changes[:synced] {
+		apply(t, x, ops...)
+	}
+	if err := errors.Join(x.Sync(), x.Close()); err != nil {
+		t.Fatal(err)
+	}
+	x = openSmall(t, mem)
+	for n, ops := range h.changes[synced:] {
+		apply(t, x, ops...)
+		for range 40 {
+			tree := mem.Crash(vfs.Loss{Entries: vfs.Mixed, Rand: rng})
+			if err := h.goesOn(tree, synced, synced+n+1, rng); err != nil && !errors.Is(err, index.ErrDamaged) {
+				t.Fatalf("after change %d: %v\n%v", synced+n, err, tree)
+			}
+		}
+	}
+}
+
 // goesOn opens what is left and makes the changes that are missing.
 func (h *history) goesOn(tree *vfs.Mem, least, most int, rng *rand.Rand) error {
 	x, err := index.OpenSmall(tree, folder)
