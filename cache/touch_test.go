@@ -20,6 +20,19 @@ func entryNow(t *testing.T, s *Store, name string) Entry {
 	return a.Entry()
 }
 
+// usedLate opens a store in memory whose entry k has just been used, two hours after it was put.
+func usedLate(t *testing.T) (*Store, *clock) {
+	t.Helper()
+	clock := newClock()
+	s, _ := openMem(t, &Options{Now: clock.now})
+	if err := putText(s, "k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	clock.add(7200)
+	entryNow(t, s, "k")
+	return s, clock
+}
+
 // TestLastUse renews the last use once an hour, and counts the hours; both survive a reopening, and the loss of the
 // index.
 func TestLastUse(t *testing.T) {
@@ -98,13 +111,7 @@ func TestLastUseAtClose(t *testing.T) {
 
 // TestLastUseCompacted keeps the renewed last use of an entry whose frame was moved.
 func TestLastUseCompacted(t *testing.T) {
-	clock := newClock()
-	s, _ := openMem(t, &Options{Now: clock.now})
-	if err := putText(s, "k", "v"); err != nil {
-		t.Fatal(err)
-	}
-	clock.add(7200)
-	entryNow(t, s, "k")
+	s, _ := usedLate(t)
 	if err := s.logTouches(); err != nil {
 		t.Fatal(err)
 	}
@@ -142,13 +149,7 @@ func TestRunLogsLastUse(t *testing.T) {
 
 // TestParkLogsUses parks a store whose last uses wait to be logged.
 func TestParkLogsUses(t *testing.T) {
-	clock := newClock()
-	s, _ := openMem(t, &Options{Now: clock.now})
-	if err := putText(s, "k", "v"); err != nil {
-		t.Fatal(err)
-	}
-	clock.add(7200)
-	entryNow(t, s, "k")
+	s, clock := usedLate(t)
 	if !s.park() {
 		t.Fatal("not parked")
 	}
