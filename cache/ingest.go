@@ -181,13 +181,10 @@ func (s *Store) fill(f vfs.File, h *hasher, buf []byte, r io.Reader) error {
 // writeBeside hashes buf on a second goroutine, which has ended when it returns, while it writes
 // buf.
 func writeBeside(f vfs.File, h *hasher, buf []byte) error {
-	done := make(chan struct{})
-	go func() { // ends below
-		h.Write(buf)
-		close(done)
-	}()
+	write, wait := beside(func(b []byte) { h.Write(b) }, 1)
+	write(buf)
 	_, err := f.Write(buf)
-	<-done
+	wait()
 	return err
 }
 
