@@ -22,7 +22,7 @@ const mapRead = 16 << 10
 // ends the mapping. A file that is none of the system's, or cannot be mapped, is returned as it is.
 func Mapped(f File, size int64) File {
 	file, ok := f.(*os.File)
-	if !ok || size <= 0 {
+	if !ok {
 		return f
 	}
 	b, err := syscall.Mmap(int(file.Fd()), 0, int(size), syscall.PROT_READ, syscall.MAP_SHARED)
