@@ -105,7 +105,7 @@ func readReply(f *os.File) error {
 // awaitReady waits for the first news of a started process: nil if it is ready.
 func awaitReady(ctx context.Context, f *os.File, exited <-chan error) error {
 	reply := make(chan error, 1)
-	go func() { reply <- readReply(f) }() // ended by closing f, below, and waited for
+	go func() { reply <- readReply(f) }() // ended below, and waited for
 	var err error
 	select {
 	case err = <-reply:
@@ -127,8 +127,7 @@ func awaitReady(ctx context.Context, f *os.File, exited <-chan error) error {
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
-	f.Close()
-	if told := <-reply; told != errSilent {
+	if told := endRead(f, reply); told != errSilent {
 		return told // it told just before
 	}
 	return err

@@ -11,3 +11,8 @@ import (
 func (s *SpawnInfo) Inherit(*os.ProcAttr) string { return "" }
 
 func keepHere(uintptr) error { return errors.ErrUnsupported }
+
+func endRead(f *os.File, read <-chan error) error {
+	f.Close()
+	return <-read
+}

@@ -28,3 +28,9 @@ func keepHere(fd uintptr) error {
 	syscall.CloseOnExec(int(fd))
 	return nil
 }
+
+// endRead closes f, whose reader tells read of its end, and returns what that tells.
+func endRead(f *os.File, read <-chan error) error {
+	f.Close()
+	return <-read
+}

@@ -4,6 +4,9 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/windows"
 )
 
 // Inherit adds the readiness handle to what a process is started with and returns the text
@@ -22,4 +25,19 @@ func (s *SpawnInfo) Inherit(attr *os.ProcAttr) string {
 func keepHere(h uintptr) error {
 	err := syscall.SetHandleInformation(syscall.Handle(h), syscall.HANDLE_FLAG_INHERIT, 0)
 	return os.NewSyscallError("SetHandleInformation", err)
+}
+
+// endRead closes f, whose reader tells read of its end, and returns what that tells. Close alone would wait for a read that
+// begins just then: it is interrupted only once it blocks.
+func endRead(f *os.File, read <-chan error) error {
+	defer f.Close()
+	h := windows.Handle(f.Fd())
+	for {
+		windows.CancelIoEx(h, nil)
+		select {
+		case told := <-read:
+			return told
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
