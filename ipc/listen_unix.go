@@ -12,14 +12,14 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"time"
 )
 
 // system is what a listener has of this system.
 type system struct {
 	f       *os.File
 	own     fs.FileInfo // the socket's name as we made it; nil if somebody else did
-	refused atomic.Bool
+	take    func(fd int) (conn int, err error)
+	refused atomic.Bool // nobody comes any more: a queue that is empty from now on stays so
 	closed  atomic.Bool
 }
 
@@ -57,7 +57,7 @@ func listen(ep Endpoint, owned bool) (*Listener, error) {
 }
 
 func newListener(ep Endpoint, f *os.File, own fs.FileInfo) *Listener {
-	return &Listener{ep: ep, system: system{f: f, own: own}}
+	return &Listener{ep: ep, system: system{f: f, own: own, take: acceptSocket}}
 }
 
 // bind makes a listening socket. The permissions are there before it listens.
@@ -103,8 +103,9 @@ func (l *Listener) accept() (*os.File, error) {
 	fd := -1
 	var failed error
 	once := func(s uintptr) bool {
-		fd, failed = acceptSocket(int(s))
-		return failed != syscall.EAGAIN || l.refused.Load()
+		refused := l.refused.Load() // before the look
+		fd, failed = l.take(int(s))
+		return failed != syscall.EAGAIN || refused
 	}
 	err = raw.Read(once)
 	woken := l.refused.Load() && errors.Is(err, os.ErrDeadlineExceeded)
@@ -127,13 +128,13 @@ func (l *Listener) accept() (*os.File, error) {
 }
 
 // refuse leaves a socket that is not ours as it is: whoever waits there is for the process that
-// gets it next.
-func (l *Listener) refuse() error {
-	l.refused.Store(true)
-	if l.own == nil {
-		return l.f.SetReadDeadline(time.Unix(1, 0))
+// gets it next. Accept learns of it by the deadline, which it meets before or in its next wait.
+func (l *Listener) refuse() (err error) {
+	if l.own != nil {
+		err = l.refuseNew()
 	}
-	return l.refuseNew()
+	l.refused.Store(true)
+	return errors.Join(err, l.f.SetReadDeadline(longAgo))
 }
 
 func (l *Listener) end() error {

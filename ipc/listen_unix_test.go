@@ -263,3 +263,20 @@ func staysHere(t *testing.T, name string, f *os.File) {
 		}
 	})
 }
+
+// TestRefuseLosesNobody has a client connect, and the listener stop taking clients, just after Accept
+// has found nobody.
+func TestRefuseLosesNobody(t *testing.T) {
+	ep := newEndpoint(t, "a")
+	l := listen(t, ep)
+	ipc.OnceNobodyWaits(l, func() {
+		dial(t, ep)
+		if err := l.Refuse(); err != nil {
+			t.Error(err)
+		}
+	})
+	accept(t, l)
+	if _, err := l.Accept(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("accept with an empty queue: %v", err)
+	}
+}

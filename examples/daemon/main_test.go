@@ -119,7 +119,9 @@ func (s *site) clean() {
 	if s.t.Failed() {
 		log, _ := os.ReadFile(s.ep.Beside(".events"))
 		notes, _ := os.ReadFile(s.notes)
-		s.t.Logf("events:\n%s\nand in short: event, process, server:\n%s", log, notes)
+		printed, _ := os.ReadFile(s.ep.Beside(".log"))
+		s.t.Logf("events:\n%s\nand in short: event, process, server:\n%s\nprinted by servers:\n%s",
+			log, notes, printed)
 	}
 	os.RemoveAll(s.dir)
 }
