@@ -278,7 +278,4 @@ const frameOverhead = 24
 func frameCost(r *record) int64 { return int64(r.frameLen) + frameOverhead }
 
 // addLive keeps count of the bytes in a segment that compaction would have to move.
-func (s *Store) addLive(segment uint64, n int64) {
-	s.live[segment] += n
-	s.liveDirty[segment] = struct{}{}
-}
+func (s *Store) addLive(segment uint64, n int64) { s.live[segment] += n }

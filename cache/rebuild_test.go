@@ -333,6 +333,32 @@ func TestSegmentListIsVerified(t *testing.T) {
 	}
 }
 
+// TestSegmentListForgets has segments go that the index knows of.
+func TestSegmentListForgets(t *testing.T) {
+	s, _, _ := openFaults(t, nil)
+	for i := range 200 {
+		if err := putText(s, fmt.Sprint(i%10), fmt.Sprint(i, strings.Repeat("x", 900))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flushNow(t, s)
+	before := len(s.live)
+	if err := s.compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	flushNow(t, s)
+	listed := 0
+	for _, err := range s.idx.Scan([]byte{prefixSegment}, nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed++
+	}
+	if listed != len(s.live) || listed >= before {
+		t.Errorf("segments that are live: %d, before compaction %d; in the index: %d", len(s.live), before, listed)
+	}
+}
+
 // TestReplacesWhatCompactionRemovesUnderARebuild replaces an entry that a rebuild has read back from a segment which a
 // compaction, at its end when the rebuild began, then removes: nobody can tell its payload files, so the rebuild begins again.
 func TestReplacesWhatCompactionRemovesUnderARebuild(t *testing.T) {

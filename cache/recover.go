@@ -100,17 +100,22 @@ func (s *Store) restore(c *checkpoint) {
 	s.lastCheckpoint = *c
 }
 
-// readSegments reads the index's list of segments with their live bytes.
+// readSegments reads from the index how many bytes are live in each segment that it knows of.
 func (s *Store) readSegments() error {
-	for op, err := range s.idx.Scan([]byte{prefixSegment}, nil) {
-		if err != nil {
+	for _, seg := range s.flog.Segments() {
+		key := segmentKey(seg.ID)
+		v, ok, err := s.idx.Get(key, nil)
+		if err == nil && ok {
+			v, err = verified(key, v)
+		}
+		switch {
+		case err != nil:
 			return err
-		}
-		v, err := verified(op.Key, op.Value)
-		if err != nil || len(v) != 8 || len(op.Key) != 9 {
+		case ok && len(v) != 8:
 			return errRecord
+		case ok:
+			s.live[seg.ID] = int64(binary.LittleEndian.Uint64(v))
 		}
-		s.live[binary.BigEndian.Uint64(op.Key[1:])] = int64(binary.LittleEndian.Uint64(v))
 	}
 	return nil
 }
@@ -179,7 +184,7 @@ func (s *Store) knowsNewer(key *Key, pos framelog.Pos) (bool, error) {
 
 func (s *Store) forgetSegment(id uint64) {
 	delete(s.live, id)
-	s.liveDirty[id] = struct{}{}
+	s.gone = append(s.gone, id)
 }
 
 // forgetGone forgets the segments that went while the index did not learn of it.
@@ -241,7 +246,7 @@ func (s *Store) forgetState() {
 	s.settle()
 	s.pendingOps = 0
 	clear(s.live)
-	clear(s.liveDirty)
+	s.gone = s.gone[:0]
 	s.restore(&checkpoint{}) // payloads that come back from the log are not trusted
 }
 

@@ -167,8 +167,7 @@ func stateShapes() []shape {
 	return append(list, shape{name: "segment", is: "live bytes of a segment", key: key,
 		write: func() []byte {
 			var o opsBuf
-			o.segments(map[uint64]int64{0x0102030405060708: 0x1112131415161718},
-				map[uint64]struct{}{0x0102030405060708: {}})
+			o.segments(map[uint64]int64{0x0102030405060708: 0x1112131415161718}, nil)
 			return append([]byte(nil), o.list()[0].Value...)
 		},
 		rewrite: func(b []byte) ([]byte, error) {

@@ -55,7 +55,7 @@ type Store struct {
 	durable        framelog.Pos // what the index on disk has for certain: see compact
 	recovering     bool
 	live           map[uint64]int64
-	liveDirty      map[uint64]struct{}
+	gone           []uint64 // segments that left live; the index may list them
 	rebuild        *rebuild
 	lastRebuild    atomic.Pointer[rebuild] // begun by now, running or done
 	lastCheckpoint checkpoint

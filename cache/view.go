@@ -169,7 +169,7 @@ func (s *Store) writeIndex(clean bool) error {
 		s.opsBuf.artifacts(&s.shards[i])
 	}
 	s.opsBuf.payloads(s.pay.flushing)
-	s.opsBuf.segments(s.live, s.liveDirty)
+	s.opsBuf.segments(s.live, s.gone)
 	c := s.checkpoint(clean)
 	last := index.Op{Key: checkpointKey, Value: appendCheckpoint(nil, &c)}
 	err := s.withIndex(func(ix index.Index) error { return ix.Apply(s.opsBuf.list(), last) })
@@ -180,7 +180,7 @@ func (s *Store) writeIndex(clean bool) error {
 	s.lastCheckpoint = c
 	s.mergeDue.Store(true)
 	s.pendingOps = 0
-	clear(s.liveDirty)
+	s.gone = s.gone[:0]
 	s.settle()
 	return nil
 }
@@ -290,16 +290,14 @@ func (o *opsBuf) payloads(m map[Digest]*payload) {
 	}
 }
 
-// segments writes the live bytes of each segment that changed; a segment that is gone is removed.
-func (o *opsBuf) segments(live map[uint64]int64, dirty map[uint64]struct{}) {
-	for id := range dirty {
-		key := segmentKey(id)
-		n, ok := live[id]
-		if !ok {
-			o.add(key, nil)
-			continue
-		}
-		o.add(key, func(b, key []byte) []byte {
+// segments writes the live bytes of each segment, changed or not: who opens the index then finds all of them in what was
+// written last. A segment that is gone is removed.
+func (o *opsBuf) segments(live map[uint64]int64, gone []uint64) {
+	for _, id := range gone {
+		o.add(segmentKey(id), nil)
+	}
+	for id, n := range live {
+		o.add(segmentKey(id), func(b, key []byte) []byte {
 			start := len(b)
 			b = binary.LittleEndian.AppendUint64(b, uint64(n))
 			return binary.LittleEndian.AppendUint64(b, sum(key, b[start:]))
