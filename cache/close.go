@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/larderbuild/larder/cache/internal/index"
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
@@ -74,7 +75,9 @@ func (s *Store) shut() error {
 	s.commitMu.Lock()
 	dirty := s.pendingOps > 0 || !s.lastCheckpoint.clean || s.lastCheckpoint.applied != s.flog.End()
 	if dirty && !s.space.low(0) && !s.incomplete() && errors.Join(errs...) == nil {
-		errs = append(errs, s.flush(true))
+		if err := s.flush(true); !errors.Is(err, index.ErrDamaged) { // else it is rebuilt, as the log has everything
+			errs = append(errs, err)
+		}
 	}
 	s.dropUnput()
 	s.commitMu.Unlock()
