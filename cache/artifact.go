@@ -14,9 +14,11 @@ type Artifact struct {
 	key   Key
 	rec   record
 	lease *lease
+	first lease // what lease points to, if nobody else had one
 
 	mu       sync.Mutex
 	items    []item // once the table was read
+	lone     [1]item
 	area     []byte // the table's inline area
 	pinned   []Digest
 	released bool
@@ -128,7 +130,10 @@ func (a *Artifact) Release() {
 	}
 	a.released = true
 	pinned := a.pinned
-	a.pinned, a.items, a.area = nil, nil, nil
+	a.pinned, a.area = nil, nil
+	if a.rec.table() {
+		a.items = nil
+	}
 	a.mu.Unlock()
 	s := a.s
 	s.unpin(s.shard(&a.key).release(a.lease))
@@ -168,10 +173,7 @@ func (a *Artifact) table() ([]item, error) {
 		return nil, err
 	}
 	defer a.s.end()
-	a.mu.Lock()
-	items := a.items
-	a.mu.Unlock()
-	if items != nil {
+	if items := a.known(); items != nil {
 		return items, nil
 	}
 	items, area, err := a.readTable()
@@ -184,16 +186,23 @@ func (a *Artifact) table() ([]item, error) {
 	return items, nil
 }
 
-func (a *Artifact) readTable() ([]item, []byte, error) {
-	r := &a.rec
-	if !r.table() {
-		it := item{mode: r.mode, size: r.content, digest: r.digest, xxh: r.xxh, offset: noOffset,
+// known returns the items if the table was read or the record tells all.
+func (a *Artifact) known() []item {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if r := &a.rec; a.items == nil && !r.table() {
+		a.lone[0] = item{mode: r.mode, size: r.content, digest: r.digest, xxh: r.xxh, offset: noOffset,
 			name: string(r.name[:r.nameLen])}
 		if r.inline() {
-			it.offset = 0
+			a.lone[0].offset = 0
 		}
-		return []item{it}, nil, nil
+		a.items = a.lone[:]
 	}
+	return a.items
+}
+
+func (a *Artifact) readTable() ([]item, []byte, error) {
+	r := &a.rec
 	area, err := a.readArea()
 	if err != nil {
 		return nil, nil, err

@@ -74,9 +74,8 @@ func (s *Store) leaseRecord(key *Key) (*Artifact, error) {
 	sh := s.shard(key)
 	for {
 		a := &Artifact{s: s, key: *key}
-		l, v := sh.acquire(key, &a.rec)
-		a.lease = l
-		ok := v == present
+		v := sh.acquire(a)
+		l, ok := a.lease, v == present
 		var err error
 		if v == unknown {
 			ok, err = s.indexed(key, &a.rec)

@@ -63,18 +63,18 @@ func (sh *shard) look(key *Key, r *record) version {
 	return present
 }
 
-// acquire takes a lease on key's current version, which may turn out to be absent, and reads its
+// acquire gives a a lease on its key's current version, which may turn out to be absent, and reads its
 // record as look does.
-func (sh *shard) acquire(key *Key, r *record) (*lease, version) {
+func (sh *shard) acquire(a *Artifact) version {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	l := sh.leases[*key]
-	if l == nil {
-		l = &lease{key: *key}
-		sh.leases[*key] = l
+	if a.lease = sh.leases[a.key]; a.lease == nil {
+		a.lease = &a.first
+		a.first.key = a.key
+		sh.leases[a.key] = a.lease
 	}
-	l.n++
-	return l, sh.look(key, r)
+	a.lease.n++
+	return sh.look(&a.key, &a.rec)
 }
 
 // release gives one hold back and returns the payloads that the last holder must unpin.
