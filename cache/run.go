@@ -206,7 +206,7 @@ func (s *Store) park() bool {
 		return false
 	}
 	dirty := s.pendingOps > 0 || !s.lastCheckpoint.clean
-	if dirty && s.flush(true) != nil {
+	if dirty && (s.syncFiles() != nil || s.flush(true) != nil) { // who finds it clean takes all for durable
 		return false
 	}
 	s.gate.Lock()

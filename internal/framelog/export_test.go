@@ -39,3 +39,11 @@ func (l *Log) OpenFiles() int {
 	defer l.handles.mu.Unlock()
 	return len(l.handles.open)
 }
+
+// Leaving reports whether Remove has begun with a segment.
+func Leaving(l *Log, id uint64) bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	s, _ := l.find(id)
+	return s == nil || s.leaving
+}

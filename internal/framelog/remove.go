@@ -94,6 +94,11 @@ func (l *Log) unlinkParts(s *segment) (left []*part, err error) {
 		return s.parts, errors.Join(err, fmt.Errorf("%d files remain", len(s.covered)))
 	}
 	for i, p := range s.parts {
+		if s.generation > 0 { // a power loss must not take p and leave what it covers
+			if serr := l.fs.SyncDir(l.dir); serr != nil {
+				return s.parts[i:], errors.Join(err, l.fail(serr))
+			}
+		}
 		if rerr := l.fs.Remove(l.handles.path(p.name)); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
 			return s.parts[i:], errors.Join(err, rerr)
 		}

@@ -195,3 +195,33 @@ func TestRemoveAfterWhatWasMoved(t *testing.T) {
 		t.Errorf("%q, %v", b, err)
 	}
 }
+
+// A power loss may take the file that covers frames which do not count, and leave those frames, unless each removal is
+// durable before the next.
+func TestRemoveUncoversNothing(t *testing.T) {
+	l, mem, faults := faulty(t)
+	m := model{}
+	m.add(t, l, "before")
+	write := vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpWrite && op.Path == fileOf(1) },
+		vfs.Fault{Err: syscall.EIO, Partial: 1 << 20})
+	faults.SetHook(vfs.Chain(failKinds(syscall.EIO, vfs.OpTruncate), write))
+	if _, err := appendAll(l, "does", "not", "count"); err == nil {
+		t.Fatal("no error")
+	}
+	faults.SetHook(nil)
+	if err := l.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	m.add(t, l, "moved")
+	if err := errors.Join(l.Sync(), l.Remove(1)); err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(50) {
+		tree := mem.Crash(vfs.Torn(seed))
+		for p, body := range scan(open(t, tree, dir, small()), framelog.Pos{}).frames {
+			if m[p] != body {
+				t.Fatalf("seed %d: %q at %v, whose append has failed, is there\n%v", seed, body, p, tree)
+			}
+		}
+	}
+}

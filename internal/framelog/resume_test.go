@@ -1,6 +1,8 @@
 package framelog_test
 
 import (
+	"os"
+	"runtime"
 	"testing"
 
 	"github.com/larderbuild/larder/internal/framelog"
@@ -58,4 +60,30 @@ func TestResumeAfterScanOfTornTail(t *testing.T) {
 	}
 	m.add(t, l, "next")
 	m.intact(t, l)
+}
+
+// TestResumeBesideRemove removes the last segment while it is about to become the active one.
+func TestResumeBesideRemove(t *testing.T) {
+	fsys, m := vfs.NewMem(dir), model{}
+	l := open(t, fsys, dir, small())
+	m.fill(t, l, 10)
+	l.Close()
+	end := l.End()
+	removed := make(chan error, 1)
+	l = open(t, vfs.NewFaults(fsys, func(op vfs.Op) vfs.Fault {
+		if op.Kind == vfs.OpOpen && op.Path == fileOf(end.Segment) && op.Flag == os.O_RDWR { // by Resume
+			go func() { removed <- l.Remove(end.Segment) }()
+			for !framelog.Leaving(l, end.Segment) {
+				runtime.Gosched()
+			}
+		}
+		return vfs.Fault{}
+	}), dir, small())
+	if ok, err := l.Resume(end); ok || err != nil {
+		t.Errorf("resume: %v, %v", ok, err)
+	}
+	if err := <-removed; err != nil {
+		t.Error(err)
+	}
+	m.add(t, l, "after")
 }

@@ -95,7 +95,7 @@ func (l *Log) Rotate() error {
 }
 
 // Resume lets appending go on in the last segment, and reports whether it will. It is for a
-// log that was closed without an error, before the first Append; end is what [Log.End] told
+// log that was closed without an error, or was not written to after a Sync, before the first Append; end is what [Log.End] told
 // then, before or after Close. If the segment does not end just there, nothing happens, and
 // the first Append begins a new one.
 func (l *Log) Resume(end Pos) (bool, error) {
@@ -116,11 +116,22 @@ func (l *Log) Resume(end Pos) (bool, error) {
 	if fi, err := f.Stat(); err != nil || fi.Size() != p.at(src.end) {
 		return false, wrap("resume", l.dir, errors.Join(err, f.Close()))
 	}
+	if !l.activate(s) {
+		return false, wrap("resume", l.dir, f.Close())
+	}
 	l.handles.pin(p, f)
+	return true, nil
+}
+
+// activate makes s the active segment, which Remove refuses, unless Remove has it already.
+func (l *Log) activate(s *segment) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if s.leaving {
+		return false
+	}
 	s.first, s.exact, s.synced, l.active = headerSize, true, s.end, s
-	return true, nil
+	return true
 }
 
 // endsWith reports whether the owner's frames end at end, and with them, but for rosters, the

@@ -67,6 +67,7 @@ type scan struct {
 	roster  mates // the last one
 	tails   []tail
 	learned []tail
+	blind   bool   // see tail
 	mem     []byte // of the window, from segment to segment
 }
 
@@ -76,6 +77,7 @@ type tail struct {
 	end    int64   // behind the last frame that holds
 	bad    *Damage // what lies there, or nil
 	synced int64
+	blind  bool // the scan began behind the segment's header and met no frame: it cannot tell where they end
 }
 
 func newScan(l *Log, yield func(Frame, error) bool) *scan {
@@ -103,6 +105,7 @@ func (s *scan) segment(src source, from Pos) bool {
 	if from.Segment == src.id {
 		start = max(start, int64(from.Offset))
 	}
+	s.blind = start > headerSize
 	w := s.walker(src, start)
 	for i, p := range src.parts {
 		switch {
@@ -165,6 +168,7 @@ func (s *scan) walk(w *walker) (again int64, more bool) {
 
 // frame yields f, or learns from it if it is a roster.
 func (s *scan) frame(w *walker, f walked) bool {
+	s.blind = false
 	if f.kind == kindRoster {
 		s.roster = mates{}
 		s.roster.parse(f.body)
@@ -176,7 +180,7 @@ func (s *scan) frame(w *walker, f walked) bool {
 
 // end notes how the segment of w ended.
 func (s *scan) end(w *walker) {
-	t := tail{src: w.win.src, end: w.win.src.end, bad: w.bad}
+	t := tail{src: w.win.src, end: w.win.src.end, bad: w.bad, blind: s.blind}
 	if w.bad != nil {
 		t.end = w.bad.From
 		if b, err := w.win.at(w.bad.From, 1); len(b) == 0 && err == nil {
@@ -212,7 +216,7 @@ func (s *scan) judge(t tail) *Damage {
 	case t.bad != nil && t.bad.Err != nil && k < t.end:
 		return t.bad
 	}
-	if t.end >= headerSize {
+	if t.end >= headerSize && !t.blind {
 		s.learned = append(s.learned, tail{src: t.src, end: t.end, synced: k})
 	}
 	if t.bad == nil || k > 0 && k == t.end {

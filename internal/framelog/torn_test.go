@@ -102,3 +102,36 @@ func TestTruncatedAfterResume(t *testing.T) {
 		t.Errorf("damage %v", s.damage)
 	}
 }
+
+// A scan that begins behind where a power loss has cut the log cannot tell where the frames end.
+func TestScanFromBehindTheEnd(t *testing.T) {
+	for name, rest := range map[string][]byte{"cut in the last frame": nil, "and as long as before": make([]byte, 20)} {
+		t.Run(name, func(t *testing.T) {
+			fsys, m := vfs.NewMem(dir), model{}
+			l := open(t, fsys, dir, small())
+			last := m.fill(t, l, 5)[4]
+			end := l.End()
+			fsys = fsys.Kill()
+			b := readFile(t, fsys, fileOf(last.Segment))
+			b = append(b[:len(b)-20], rest...)
+			if rest != nil {
+				clear(b[last.Offset:])
+			}
+			writeFile(t, fsys, fileOf(last.Segment), b)
+			delete(m, last)
+			o := small()
+			o.MinSegment = end.Segment + 1 // of an index that is ahead
+			for life := range 2 {
+				l = open(t, fsys, dir, o)
+				for _, from := range []framelog.Pos{end, {}} {
+					if s := scan(l, from); len(s.lost()) > 0 {
+						t.Errorf("life %d: a torn tail is damage to a scan from %v: %v", life, from, s.lost())
+					}
+				}
+				m.fill(t, l, 20)
+				l.Close()
+			}
+			m.intact(t, open(t, fsys, dir, o))
+		})
+	}
+}

@@ -60,6 +60,9 @@ func discover(fsys vfs.FS, dir string) ([]*table, error) {
 		tables = append(tables, t)
 		next = s.last + 1
 	}
+	if len(left) > 0 && err == nil { // of durable tables, perhaps, that a kill let be merged and not yet synced
+		err = syncTables(fsys, dir, tables...)
+	}
 	for _, s := range left {
 		if err == nil {
 			err = fsys.Remove(filepath.Join(dir, tableName(s.first, s.last)))

@@ -489,3 +489,53 @@ func TestOldVersionsGo(t *testing.T) {
 		t.Errorf("%d bytes hold what takes %d", most, one)
 	}
 }
+
+// TestKillBeforeMergeSync kills a process between the end of a merged table and its sync, and has the power fail once the
+// index was opened again: what was durable before the merge still is.
+func TestKillBeforeMergeSync(t *testing.T) {
+	mem := vfs.NewMem(folder)
+	x := openSmall(t, vfs.NewFaults(mem, func(op vfs.Op) (f vfs.Fault) {
+		first, last, _ := strings.Cut(strings.TrimSuffix(filepath.Base(op.Path), ".table"), "-")
+		f.Crash = op.Kind == vfs.OpSync && first != last // of a merged table
+		return f
+	}))
+	for i := range 4 {
+		if err := x.Apply(nil, set([]byte("n"), fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := x.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Merge(); err == nil {
+		t.Fatal("nothing was merged")
+	}
+	killed := mem.Kill()
+	openSmall(t, killed)
+	y := openSmall(t, killed.Crash(vfs.Loss{Bytes: vfs.Lost, Entries: vfs.Kept}))
+	if v, ok, err := y.Get([]byte("n"), nil); !ok || err != nil || string(v) != "3" {
+		t.Errorf("after the power loss: %q, %v, %v", v, ok, err)
+	}
+}
+
+// TestCloseBesideScanThatApplies closes while the body of a scan writes.
+func TestCloseBesideScanThatApplies(t *testing.T) {
+	x := openSmall(t, vfs.NewMem(folder))
+	apply(t, x, set([]byte("k"), "v"))
+	closed := make(chan error)
+	for op, err := range x.Scan([]byte("k"), nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { closed <- x.Close() }()
+		for err == nil { // until Close has begun
+			_, _, err = x.Get(op.Key, nil)
+		}
+		if err := x.Apply(nil, set([]byte("k"), "w")); !errors.Is(err, index.ErrClosed) {
+			t.Errorf("apply while the index is closed: %v", err)
+		}
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}

@@ -30,6 +30,8 @@ type LSM struct {
 	log    *slog.Logger
 	limits limits
 
+	closing sync.Once
+
 	writes sync.Mutex // held by Apply, Merge and Sync; the fields after it are theirs
 	next   uint64     // number of the next change
 	merges []*merge
@@ -228,14 +230,14 @@ func (x *LSM) Sync() error {
 	if x.isClosed() {
 		return fmt.Errorf("index: sync: %w", ErrClosed)
 	}
-	if err := x.syncTables(x.tables...); err != nil {
+	if err := syncTables(x.fs, x.dir, x.tables...); err != nil {
 		return fmt.Errorf("index: sync: %w", err)
 	}
 	return nil
 }
 
 // syncTables makes tables and their names durable.
-func (x *LSM) syncTables(tables ...*table) error {
+func syncTables(fsys vfs.FS, dir string, tables ...*table) error {
 	dirty := false
 	for _, t := range tables {
 		dirty = dirty || !t.synced
@@ -246,32 +248,34 @@ func (x *LSM) syncTables(tables ...*table) error {
 	if !dirty {
 		return nil
 	}
-	if err := x.fs.SyncDir(x.dir); err != nil {
-		return damagedf("%s: %w", x.dir, err)
+	if err := fsys.SyncDir(dir); err != nil {
+		return damagedf("%s: %w", dir, err)
 	}
 	return nil
 }
 
 // Close implements [Index]. It waits for running scans, so the body of one must not call it. It makes nothing durable:
 // see Sync.
-func (x *LSM) Close() error {
+func (x *LSM) Close() (err error) {
+	x.closing.Do(func() { err = x.close() })
+	if err != nil {
+		return fmt.Errorf("index: close: %w", err)
+	}
+	return nil
+}
+
+func (x *LSM) close() error {
 	x.writes.Lock()
-	defer x.writes.Unlock()
 	x.mu.Lock()
-	was, tables := x.closed, x.tables
+	tables := x.tables
 	x.closed, x.tables = true, nil
 	x.mu.Unlock()
-	if was {
-		return nil
-	}
-	x.scans.Wait()
 	var errs []error
 	for _, m := range x.merges {
 		errs = append(errs, m.out.discard()) // a Merge leaves none that has not begun
 	}
 	x.merges = nil
-	if err := errors.Join(append(errs, releaseAll(tables))...); err != nil {
-		return fmt.Errorf("index: close: %w", err)
-	}
-	return nil
+	x.writes.Unlock() // the body of a scan may want it
+	x.scans.Wait()
+	return errors.Join(append(errs, releaseAll(tables))...)
 }

@@ -189,7 +189,7 @@ func (m *merge) end(x *LSM) error {
 	}
 	durable := slices.ContainsFunc(m.tables, func(t *table) bool { return t.synced || t.found })
 	if durable || t.end >= x.limits.sync {
-		if err := x.syncTables(t); err != nil {
+		if err := syncTables(x.fs, x.dir, t); err != nil {
 			return err
 		}
 	}
