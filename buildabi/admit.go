@@ -40,9 +40,17 @@ func (h *handler) knowsHost(host string) bool {
 	})
 }
 
-// knowsOrigin lets requests pass that have no origin: only a browser's must have one.
+// knowsOrigin lets requests pass that have no origin, unless a browser says that something in another page asks: an image,
+// say, which would start a compilation. Who follows a link there may come.
 func (h *handler) knowsOrigin(r *http.Request) bool {
-	for _, origin := range r.Header.Values("Origin") {
+	origins := r.Header.Values("Origin")
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site":
+		if len(origins) == 0 && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+			return false
+		}
+	}
+	for _, origin := range origins {
 		u, err := url.Parse(origin)
 		own := err == nil && strings.EqualFold(u.Host, r.Host)
 		if !own && !slices.Contains(h.Origins, origin) {

@@ -386,6 +386,12 @@ func TestAdmission(t *testing.T) {
 		{"hidden origin", []string{"Origin", "null"}, 403},
 		{"broken origin", []string{"Origin", "http://local host"}, 403},
 		{"empty origin", []string{"Origin", ""}, 403},
+		{"own page", []string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "no-cors"}, 200},
+		{"address typed in", []string{"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate"}, 200},
+		{"link in another page", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, 200},
+		{"image in another page", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, 403},
+		{"image in a page of another port", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors"}, 403},
+		{"given origin, other site", []string{"Origin", "https://ci.example", "Sec-Fetch-Site", "cross-site"}, 200},
 	} {
 		if w := get(h, "GET", "/", c.header...); w.Code != c.code {
 			t.Errorf("%s: %d, want %d", c.name, w.Code, c.code)

@@ -305,6 +305,7 @@ func TestSlowResponses(t *testing.T) {
 				time.Sleep(time.Minute)
 				io.WriteString(log, "x")
 			}
+			time.Sleep(time.Minute)
 			log.Close()
 		}()
 		p, stop := serveBubble(t, h, nil)
@@ -456,4 +457,26 @@ func TestConnectionLimit(t *testing.T) {
 			(<-more).Close()
 		})
 	}
+}
+
+// TestQuietLog shows that a log may end without a byte, long after it was asked for.
+func TestQuietLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := buildabi.NewBoard(nil)
+		b.StartBuild("a")
+		slowly, log := io.Pipe()
+		p, stop := serveBubble(t, buildabi.NewHandler(b, &buildabi.HandlerOptions{
+			StepLog: func(int) (io.ReadCloser, error) { return slowly, nil },
+		}), nil)
+		time.AfterFunc(5*time.Minute, func() { log.Close() })
+		conn := p.dial()
+		go io.WriteString(conn, "GET /steps/0/log HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		must(t, err)
+		if got, err := io.ReadAll(response.Body); len(got) > 0 || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		conn.Close()
+		stop()
+	})
 }

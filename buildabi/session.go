@@ -58,7 +58,7 @@ func (e *CloseError) Error() string {
 
 // Serve shows the board to one client until that fails or ctx ends, and says why: a
 // [*CloseError] where the client is to be told a code. It takes the client's clicks, and pings it
-// if c is a [Pinger]; a client that does not answer, or that takes nothing for 5 s, is dropped. The
+// if c is a [Pinger]; a client that does not answer, or does not take all that is new within 5 s, is dropped. The
 // connection is not closed, but no longer used: Serve waits for the goroutines that it starts.
 func (b *Board) Serve(ctx context.Context, c Conn) error {
 	ctx, end := context.WithCancelCause(ctx)

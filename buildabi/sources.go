@@ -41,6 +41,7 @@ func (h *handler) sources(w http.ResponseWriter, r *http.Request) {
 	if err := out.Flush(); err != nil {
 		h.Log.Warn("sources not served", "error", err)
 	}
+	allowTime(http.NewResponseController(w)) // for the end of the response, which the server writes
 }
 
 // sourceIndex returns that of the current fuzz session, nil if there is none.
@@ -133,6 +134,7 @@ func (h *handler) stepLog(w http.ResponseWriter, r *http.Request, number string)
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodHead {
 		_, err = io.Copy(stream(w), log)
+		allowTime(http.NewResponseController(w)) // for the end of the response, which the server writes
 	}
 	if stop() { // else it is closed, or about to be, and nobody is there to be told
 		if cause := errors.Join(err, log.Close()); cause != nil {

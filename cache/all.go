@@ -26,7 +26,11 @@ func (s *Store) All(ctx context.Context) iter.Seq2[Entry, error] {
 			}
 		}
 		if err := s.each(ctx, func(key *Key, r *record) bool {
-			return yield(entryOf(*key, r, s.shard(key).leased(key)), nil)
+			e := entryOf(*key, r, s.shard(key).leased(key))
+			if at := s.touched(key); at.After(e.LastUse) {
+				e.LastUse = at
+			}
+			return yield(e, nil)
 		}); err != nil {
 			yield(Entry{}, s.wrap("list", err))
 		}

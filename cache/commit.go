@@ -19,6 +19,8 @@ type op struct {
 	area  []byte
 	// only makes the change depend on key's record still standing at this position.
 	only framelog.Pos
+	// idle makes a delete depend on nobody holding key, or having used it since.
+	idle time.Time
 
 	old   record // what the change replaces
 	had   bool
@@ -157,6 +159,9 @@ func (s *Store) prepare(o *op, low bool) {
 	if o.kind != framePut || !o.only.IsZero() {
 		had, err := s.current(&o.key, &o.old)
 		switch {
+		case !o.idle.IsZero() && s.usedSince(&o.key, &o.old, o.idle):
+			o.err = ErrInUse
+			return
 		case o.kind == frameDelete && s.incomplete(): // the log may have it
 		case err != nil:
 			o.err = err

@@ -3,6 +3,8 @@ package cache
 import (
 	"context"
 	"fmt"
+	"maps"
+	"time"
 )
 
 // touchAfter is how old a recorded last use must be before a get renews it, in seconds.
@@ -94,8 +96,7 @@ func (s *Store) leaseRecord(key *Key) (*Artifact, error) {
 	}
 }
 
-// used renews the last use of an entry, at most hourly: it is logged with the next commit or
-// upkeep.
+// used renews the last use of an entry, at most hourly: it is logged by Run, within a minute, or by Close.
 func (s *Store) used(a *Artifact) {
 	now := unixSeconds(s.now())
 	s.traceRecord("hit", &a.key, &a.rec)
@@ -109,26 +110,49 @@ func (s *Store) used(a *Artifact) {
 	}
 }
 
-// maxTouches bounds the renewals that wait; beyond it a last use may stay older than it was.
-const maxTouches = 1 << 14
+// touched is when the last use of key was, as far as that is not logged yet; else it is long ago.
+func (s *Store) touched(key *Key) time.Time {
+	s.touchMu.Lock()
+	defer s.touchMu.Unlock()
+	return time.Unix(int64(s.touches[*key]), 0)
+}
 
-// logTouches writes the renewals that wait.
+// usedSince reports whether key, whose record is r, is held or has been used after a time.
+func (s *Store) usedSince(key *Key, r *record, since time.Time) bool {
+	return s.shard(key).leased(key) || s.touched(key).After(since) || time.Unix(int64(r.lastUse), 0).After(since)
+}
+
+// maxTouches bounds the renewals that wait; beyond it a last use may stay older than it was.
+const maxTouches = 1 << 16
+
+// logTouches writes the renewals that wait. Each waits until it is written.
 func (s *Store) logTouches() error {
 	s.touchMu.Lock()
-	touches := s.touches
-	s.touches = map[Key]uint32{}
+	touches := maps.Clone(s.touches)
 	s.touchMu.Unlock()
 	for key, at := range touches {
-		var r record
-		had, err := s.current(&key, &r)
-		if err != nil || !had {
-			continue
-		}
-		o := newOp(frameTouch, &key)
-		o.rec.lastUse, o.rec.uses = at, r.uses+1
-		if err := s.commit(o); err != nil && err != ErrNotFound { // dropped since
+		if err := s.logTouch(&key, at); err != nil {
 			return err
 		}
+		s.touchMu.Lock()
+		if s.touches[key] == at {
+			delete(s.touches, key)
+		}
+		s.touchMu.Unlock()
+	}
+	return nil
+}
+
+func (s *Store) logTouch(key *Key, at uint32) error {
+	var r record
+	had, err := s.current(key, &r)
+	if err != nil || !had {
+		return nil
+	}
+	o := newOp(frameTouch, key)
+	o.rec.lastUse, o.rec.uses = at, r.uses+1
+	if err := s.commit(o); err != nil && err != ErrNotFound { // dropped since
+		return err
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Put stores d under key and consumes d, whatever it returns. What stood under the key before is
@@ -73,6 +74,17 @@ func (s *Store) doomUnreferenced(list []Digest) {
 // the same. On a full disk a delete takes place in memory and on disk, and is logged when there is
 // room again, by the next change, Run, Sync or Close. Until then Sync and Close return [ErrNoSpace].
 func (s *Store) Delete(ctx context.Context, key Key) error {
+	return s.delete(ctx, key, time.Time{})
+}
+
+// DeleteIdle is [Store.Delete] for an entry that nobody holds a lease on and nobody has used since a time, as eviction has
+// found it a while ago. Any other stays, with an [ErrInUse]. A lease that is taken at the very moment keeps what it holds, as
+// always.
+func (s *Store) DeleteIdle(ctx context.Context, key Key, since time.Time) error {
+	return s.delete(ctx, key, since)
+}
+
+func (s *Store) delete(ctx context.Context, key Key, idle time.Time) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
@@ -82,7 +94,9 @@ func (s *Store) Delete(ctx context.Context, key Key) error {
 			return s.wrap("delete", err)
 		}
 	}
-	err := s.commit(newOp(frameDelete, &key))
+	o := newOp(frameDelete, &key)
+	o.idle = idle
+	err := s.commit(o)
 	if err != nil {
 		return fmt.Errorf("cache: delete %v: %w", key, err)
 	}

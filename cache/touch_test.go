@@ -4,9 +4,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // entryNow gets a key and says what is known of it.
@@ -155,5 +158,65 @@ func TestParkLogsUses(t *testing.T) {
 	}
 	if e := entryNow(t, s, "k"); e.Uses != 1 || !e.LastUse.Equal(clock.now()) || len(s.touches) > 0 {
 		t.Errorf("%+v at %v, %d wait", e, clock.now(), len(s.touches))
+	}
+}
+
+// TestDeleteIdle deletes what is idle and nothing else, whoever listed it before.
+func TestDeleteIdle(t *testing.T) {
+	for name, c := range map[string]struct {
+		use  func(t *testing.T, s *Store)
+		want error
+	}{
+		"idle":                     {func(*testing.T, *Store) {}, nil},
+		"held":                     {func(t *testing.T, s *Store) { hold(t, s, "k") }, ErrInUse},
+		"used and not yet logged":  {func(t *testing.T, s *Store) { entryNow(t, s, "k") }, ErrInUse},
+		"used, and that is logged": {func(t *testing.T, s *Store) { entryNow(t, s, "k"); s.logTouches() }, ErrInUse},
+		"absent":                   {func(t *testing.T, s *Store) { s.Delete(t.Context(), nameKey("k")) }, ErrNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := newClock()
+			s, _ := openMem(t, &Options{Now: clock.now})
+			if err := putText(s, "k", "v"); err != nil {
+				t.Fatal(err)
+			}
+			clock.add(100_000)
+			c.use(t, s)
+			err := s.DeleteIdle(t.Context(), nameKey("k"), clock.now().Add(-24*time.Hour))
+			if c.want == nil && err != nil || !errors.Is(err, c.want) {
+				t.Errorf("%v, want %v", err, c.want)
+			}
+			if got, err := getText(s, "k"); err != nil || (got == "v") != (c.want == ErrInUse) {
+				t.Errorf("afterwards: %q, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestListedLastUse lists an entry whose last use is not logged yet.
+func TestListedLastUse(t *testing.T) {
+	s, clock := usedLate(t)
+	for e, err := range s.All(t.Context()) {
+		if err != nil || !e.LastUse.Equal(clock.now().Truncate(time.Second)) {
+			t.Errorf("last use: %v, %v; now: %v", e.LastUse, err, clock.now())
+		}
+	}
+}
+
+// TestTouchesOutliveAFullLog keeps the renewals that could not be logged.
+func TestTouchesOutliveAFullLog(t *testing.T) {
+	clock := newClock()
+	s, faults, _ := openFaults(t, &Options{Now: clock.now})
+	if err := putText(s, "k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	clock.add(7200)
+	entryNow(t, s, "k")
+	faults.SetHook(vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpWrite }, vfs.Fault{Err: syscall.ENOSPC}))
+	if err := s.logTouches(); err == nil {
+		t.Fatal("logged on a full disk")
+	}
+	faults.SetHook(nil)
+	if at := s.touched(new(nameKey("k"))); !at.Equal(clock.now().Truncate(time.Second)) {
+		t.Errorf("the renewal that waits: %v", at)
 	}
 }

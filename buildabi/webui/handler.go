@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/larderbuild/larder/buildabi"
@@ -56,7 +57,7 @@ func (h *connector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ws.SetReadLimit(buildabi.MaxRequest)
 	err = h.board.Serve(r.Context(), c)
 	if closed, ok := errors.AsType[*buildabi.CloseError](err); ok {
-		ws.Close(websocket.StatusCode(closed.Code), closed.Reason)
+		c.close(websocket.StatusCode(closed.Code), closed.Reason)
 	}
 	ws.CloseNow()
 	h.log.Debug("session over", "error", err)
@@ -76,7 +77,7 @@ func (c *conn) Read(ctx context.Context) ([]byte, error) {
 	stop := context.AfterFunc(ctx, func() {
 		defer close(closed)
 		if c.serving.Err() != nil {
-			c.ws.Close(websocket.StatusGoingAway, "server ends")
+			c.close(websocket.StatusGoingAway, "server ends")
 		}
 		c.ws.CloseNow()
 	})
@@ -90,6 +91,16 @@ func (c *conn) Read(ctx context.Context) ([]byte, error) {
 	}
 	return b, err
 }
+
+// close says goodbye. While it waits for the client's, the WebSocket drops what else comes, without a limit of time for
+// the payload of a frame: the connection has one.
+func (c *conn) close(code websocket.StatusCode, reason string) {
+	c.out.conn.SetReadDeadline(time.Now().Add(goodbye))
+	c.ws.Close(code, reason)
+}
+
+// goodbye is how long a client has for its own.
+const goodbye = 5 * time.Second
 
 // Write sends the messages of a pass: a frame each, and all of them in one call.
 func (c *conn) Write(ctx context.Context, msgs [][]byte) error { return c.out.write(ctx, msgs) }

@@ -3,6 +3,7 @@ package webui_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -373,4 +374,41 @@ func TestLimit(t *testing.T) {
 		t.Errorf("took %v", m)
 	}
 	c.Close()
+}
+
+// TestGoodbyeEnds has clients that are told why their session ends answer with the head of a frame that never comes.
+func TestGoodbyeEnds(t *testing.T) {
+	for name, say := range map[string]func(c *raw, stop func()) int{
+		"text":       func(c *raw, stop func()) int { c.send(0x81, "text"); return buildabi.CloseUnsupported },
+		"server end": func(c *raw, stop func()) int { stop(); return 1001 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ours, theirs := net.Pipe()
+				l := &oneConn{make(chan net.Conn, 1), make(chan struct{})}
+				l.conns <- theirs
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan error)
+				board := buildabi.NewBoard(nil)
+				board.StartBuild("a")
+				go func() { done <- buildabi.Serve(ctx, l, webui.Handler(board, nil), nil) }()
+				c := handshake(t, ours, upgrade)
+				c.frame() // Hello
+				want := say(c, stop)
+				if code := c.closed(); code != want {
+					t.Errorf("closed with %d", code)
+				}
+				start := time.Now()
+				head := binary.BigEndian.AppendUint64([]byte{0x82, 0x80 | 127}, 1<<40)
+				_, err := ours.Write(append(head, 0, 0, 0, 0))
+				must(t, err)
+				stop()
+				<-done
+				if d := time.Since(start); d > 10*time.Second {
+					t.Errorf("ended after %v", d)
+				}
+				ours.Close()
+			})
+		})
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"time"
 
 	"github.com/larderbuild/larder/cache"
 )
@@ -52,12 +51,13 @@ func (a *artifacts) Put(ctx context.Context, action, output ID, body io.Reader) 
 	if err := d.Add(outputName, 0o444, body); err != nil {
 		return Object{}, err
 	}
-	old, err := a.store.Get(ctx, cache.Key(action))
-	if err == nil {
-		defer old.Release()
-	}
-	if err := a.store.Put(ctx, cache.Key(action), d); err != nil {
+	old, err := a.replace(ctx, action, d)
+	if err != nil {
 		return Object{}, err
+	}
+	if old != nil {
+		defer old.Release()
+		a.keepReplaced(ctx, old, output)
 	}
 	o, err := a.Get(ctx, action)
 	if err != nil {
@@ -66,21 +66,37 @@ func (a *artifacts) Put(ctx context.Context, action, output ID, body io.Reader) 
 	if o.Output != output {
 		return Object{}, errReplaced
 	}
-	if old != nil {
-		a.keepReplaced(ctx, old, output)
-	}
 	return o, nil
+}
+
+// turns let replace see what its put replaces, and no other put in between; actions share them.
+var turns [64]sync.Mutex
+
+// replace puts d and returns what it takes the place of, if anything.
+func (a *artifacts) replace(ctx context.Context, action ID, d *cache.Draft) (*cache.Artifact, error) {
+	turn := &turns[int(action[0])%len(turns)]
+	turn.Lock()
+	defer turn.Unlock()
+	old, err := a.store.Get(ctx, cache.Key(action))
+	if err != nil {
+		old = nil
+	}
+	err = a.store.Put(ctx, cache.Key(action), d)
+	if err != nil && old != nil {
+		old.Release()
+		old = nil
+	}
+	return old, err
 }
 
 // errReplaced is a put that another one of the same action has overtaken with another body.
 var errReplaced = errors.New("another put of the same action was faster")
 
-// keepReplaced stores what old holds once more if a path to it may still be in use. That
+// keepReplaced stores what old holds once more: somebody may have got a path to it a moment ago. That
 // is a courtesy to whoever has the path: a failure is none of the put's.
 func (a *artifacts) keepReplaced(ctx context.Context, old *cache.Artifact, by ID) {
-	const touched = time.Hour // how exact a last use is
 	o, err := describe(old)
-	if err != nil || o.Output == by || time.Since(old.Entry().LastUse) > keepFor+touched {
+	if err != nil || o.Output == by {
 		return
 	}
 	d := a.store.NewDraft()

@@ -1,10 +1,15 @@
 package gocacheprog_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/larderbuild/larder/cache"
 	"github.com/larderbuild/larder/cache/gocacheprog"
@@ -137,5 +142,82 @@ func TestReplacedOutputStays(t *testing.T) {
 	got, err := os.ReadFile(first)
 	if err != nil || len(got) != 5000 {
 		t.Errorf("the first path has %d bytes, %v", len(got), err)
+	}
+}
+
+// TestReplacedOldOutput puts another body for an action whose output, put long ago, one go command has just been told of.
+func TestReplacedOldOutput(t *testing.T) {
+	dir, clock := t.TempDir(), time.Now().Add(-100*time.Hour)
+	open := func() *cache.Store {
+		s, err := cache.Open(t.Context(), dir, &cache.Options{Now: func() time.Time { return clock }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close(context.Background()) })
+		return s
+	}
+	put := func(s *cache.Store, text string) {
+		session := gocacheprog.Over(s)
+		defer session.Release()
+		body := []byte(text)
+		if _, err := session.Put(t.Context(), gocacheprog.ID{1}, sha256.Sum256(body), bytes.NewReader(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open()
+	put(s, "old")
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	clock = time.Now()
+	s = open()
+	session := gocacheprog.Over(s)
+	o, err := session.Get(t.Context(), gocacheprog.ID{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session.Release()
+	put(s, "new")
+	if _, err := os.Stat(o.Path); err != nil {
+		t.Errorf("told a moment ago: %v", err)
+	}
+}
+
+// TestReplacedAtOnce has two go commands put different outputs of one action at once: all paths that were told stay.
+func TestReplacedAtOnce(t *testing.T) {
+	store, err := cache.Open(t.Context(), t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close(t.Context())
+	var told []string
+	for i := range 300 {
+		action := sha256.Sum256(fmt.Append(nil, i))
+		put := func(text string) string {
+			session := gocacheprog.Over(store)
+			defer session.Release()
+			body := []byte(text)
+			o, err := session.Put(t.Context(), action, sha256.Sum256(body), bytes.NewReader(body))
+			if err != nil {
+				return "" // another put was faster
+			}
+			return o.Path
+		}
+		told = append(told, put(fmt.Sprint("old", i)))
+		var paths [2]string
+		var both sync.WaitGroup
+		for j := range paths {
+			both.Go(func() { paths[j] = put(fmt.Sprint(j, " of ", i)) })
+		}
+		both.Wait()
+		told = append(told, paths[:]...)
+	}
+	for _, path := range told {
+		if path == "" {
+			continue
+		}
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("told: %v", err)
+		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A sweep looks at no more names than this in one folder; a later one goes on.
-const maxSwept = 4096
+// sweptAtOnce is how many names of a folder a sweep reads at a time.
+const sweptAtOnce = 4096
 
 // sweep removes session folders below parent that have not been touched for [keepFor].
 // It removes only what a shelf makes: a folder with the name of one, and in it regular
@@ -26,16 +26,23 @@ func sweep(ctx context.Context, parent string, now time.Time) error {
 		return err
 	}
 	defer root.Close()
-	entries, err := list(root)
+	f, err := root.Open(".")
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if ctx.Err() != nil {
+	defer f.Close()
+	for ctx.Err() == nil {
+		entries, end := f.ReadDir(sweptAtOnce)
+		for _, e := range entries {
+			if digits, ok := strings.CutPrefix(e.Name(), sessionPrefix); ok && isDigits(digits) && ctx.Err() == nil {
+				err = errors.Join(err, sweepSession(ctx, root, e.Name(), now))
+			}
+		}
+		if end == io.EOF {
 			break
 		}
-		if digits, ok := strings.CutPrefix(e.Name(), sessionPrefix); ok && isDigits(digits) {
-			err = errors.Join(err, sweepSession(ctx, root, e.Name(), now))
+		if end != nil {
+			return errors.Join(err, end)
 		}
 	}
 	return err
@@ -88,7 +95,7 @@ func list(root *os.Root) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	defer f.Close()
-	entries, err := f.ReadDir(maxSwept)
+	entries, err := f.ReadDir(sweptAtOnce)
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}

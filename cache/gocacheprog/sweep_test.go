@@ -2,6 +2,7 @@ package gocacheprog_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -123,5 +124,27 @@ func TestSweepEndsWithItsContext(t *testing.T) {
 	cancel()
 	if err := gocacheprog.Sweep(ctx, parent, later()); err != nil || !exists(name) {
 		t.Errorf("exists %v, %v", exists(name), err)
+	}
+}
+
+// TestSweepAmongMany has session folders in one with more names than are read at a time.
+func TestSweepAmongMany(t *testing.T) {
+	parent := t.TempDir()
+	for i := range 2 * 4096 {
+		if err := os.WriteFile(filepath.Join(parent, fmt.Sprint("other", i)), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 20 {
+		if err := os.Mkdir(filepath.Join(parent, fmt.Sprint(gocacheprog.SessionPrefix, i)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := gocacheprog.Sweep(t.Context(), parent, later()); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(parent)
+	if err != nil || len(entries) != 2*4096 {
+		t.Errorf("%d names are left, %v", len(entries), err)
 	}
 }

@@ -125,7 +125,8 @@ func (g *guide) append(ctx context.Context, b []byte, action gocacheprog.ID) ([]
 type ahead struct {
 	mu      sync.Mutex
 	objects map[gocacheprog.ID]gocacheprog.Object
-	last    gocacheprog.ID // that the go command asked for
+	own     map[gocacheprog.ID]bool // that the go command has put: what is sent may be older
+	last    gocacheprog.ID          // that the go command asked for
 }
 
 // take returns what was sent for action, and what was asked for before it.
@@ -141,10 +142,24 @@ func (a *ahead) take(action gocacheprog.ID) (o gocacheprog.Object, ok bool, befo
 func (a *ahead) add(action gocacheprog.ID, o gocacheprog.Object) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.own[action] {
+		return
+	}
 	if a.objects == nil {
 		a.objects = map[gocacheprog.ID]gocacheprog.Object{}
 	}
 	a.objects[action] = o
+}
+
+// drop forgets what was sent for an action, and what will be.
+func (a *ahead) drop(action gocacheprog.ID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.own == nil {
+		a.own = map[gocacheprog.ID]bool{}
+	}
+	a.own[action] = true
+	delete(a.objects, action)
 }
 
 // read takes what comes over the session's stream, until that ends.

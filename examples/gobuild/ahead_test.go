@@ -114,3 +114,20 @@ func TestOrderIsBounded(t *testing.T) {
 		t.Errorf("%d actions are remembered", len(o.next))
 	}
 }
+
+// TestAheadOfOwnPut puts an action anew that was sent ahead: what the go command has put itself is what it gets.
+func TestAheadOfOwnPut(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "store")
+	a, b := joinBroker(t, root), joinBroker(t, root)
+	defer a.Release()
+	defer b.Release()
+	buildAll(t, a, "get one", "get two", "put one", "put two")
+	wantBody(t, b, "one", []byte("one"))
+	for start := time.Now(); !b.ahead.has(actionOf("two")); runtime.Gosched() {
+		if time.Since(start) > 30*time.Second {
+			t.Fatal("nothing was sent")
+		}
+	}
+	putBody(t, b, "two", []byte("two, again"))
+	wantBody(t, b, "two", []byte("two, again"))
+}

@@ -388,3 +388,19 @@ func TestStatusOfNothing(t *testing.T) {
 }
 
 var _ ipc.Source = (*closing)(nil)
+
+// TestSessionsOfTwoBrokers has two go commands go on with the broker after theirs: each begins a session of its own.
+func TestSessionsOfTwoBrokers(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "store")
+	one, two := joinBroker(t, root), joinBroker(t, root)
+	defer one.Release()
+	defer two.Release()
+	putBody(t, one, "x", []byte("x"))
+	wantBody(t, two, "x", []byte("x"))
+	stopBroker(t, root)
+	wantBody(t, two, "x", []byte("x")) // its session is the new broker's first, as that of one was the old one's
+	wantBody(t, one, "x", []byte("x"))
+	if one.id == two.id {
+		t.Errorf("both go commands use session %d", one.id)
+	}
+}

@@ -61,6 +61,7 @@ func (b *brokered) ask(ctx context.Context, action, before gocacheprog.ID) (o go
 func (b *brokered) Put(
 	ctx context.Context, action, output gocacheprog.ID, body io.Reader,
 ) (o gocacheprog.Object, err error) {
+	b.ahead.drop(action)
 	if o, err := b.ask(ctx, action, action); err == nil && o.Output == output {
 		_, err := io.Copy(io.Discard, body)
 		return o, err

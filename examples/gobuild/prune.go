@@ -54,14 +54,17 @@ func prune(ctx context.Context, s *cache.Store, limit int64, now time.Time) (don
 		if held(s) <= limit {
 			break
 		}
-		if err = s.Delete(ctx, e.key); err != nil && !errors.Is(err, cache.ErrNotFound) {
-			break
+		err = s.DeleteIdle(ctx, e.key, now.Add(-keepFor))
+		switch {
+		case err == nil:
+			done.deleted++
+		case !errors.Is(err, cache.ErrNotFound) && !errors.Is(err, cache.ErrInUse): // else meanwhile
+			done.freed = before - held(s)
+			return done, err
 		}
-		err = nil
-		done.deleted++
 	}
 	done.freed = before - held(s)
-	return done, err
+	return done, nil
 }
 
 // candidate is an entry that may go.

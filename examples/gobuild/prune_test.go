@@ -145,3 +145,26 @@ func damage(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 }
+
+// TestPruneKeepsWhatWasUsed prunes just after a go command has got an old output: the store has not logged its last use yet.
+func TestPruneKeepsWhatWasUsed(t *testing.T) {
+	now, dir := time.Now(), t.TempDir()
+	fillStore(t, dir, now, 400, 300)
+	s, err := cache.Open(t.Context(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(context.Background())
+	art, err := s.Get(t.Context(), key(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	art.Release()
+	done, err := prune(t.Context(), s, 0, now)
+	if err != nil || done.deleted != 1 {
+		t.Errorf("deleted: %+v, %v", done, err)
+	}
+	if got := left(t, s); !bytes.Equal(got, []byte{0}) {
+		t.Errorf("left: %v", got)
+	}
+}

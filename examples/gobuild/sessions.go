@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"sync"
 
 	"github.com/larderbuild/larder/cache"
@@ -39,6 +40,7 @@ type leased struct {
 
 func (s *sessions) init(store *cache.Store) {
 	s.store, s.over, s.list = store, make(chan struct{}), map[uint64]*leased{}
+	s.last = rand.Uint64() >> 1 // not the numbers of the broker before
 }
 
 // end lets every session go.

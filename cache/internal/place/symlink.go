@@ -11,11 +11,12 @@ import (
 // where the link stands, else the error is a [*TargetError]. On Windows the link is one to a
 // folder only when the folder is there already.
 func (d *Delivery) Symlink(name, target string) error {
-	if reason := leavesRoot(name, target); reason != "" {
+	slashed := filepath.ToSlash(target) // Windows takes both separators
+	if reason := leavesRoot(name, slashed); reason != "" {
 		return &TargetError{Name: name, Target: target, Reason: reason}
 	}
 	return d.stage(name, func(into *folder, temp string) (staged, error) {
-		return staged{}, d.symlink(name, target, into, temp)
+		return staged{}, d.symlink(name, slashed, into, temp)
 	})
 }
 
