@@ -55,7 +55,8 @@ func (s *Store) held() (list []Lease) {
 // tearDown ends a closing store once nothing runs and nobody holds anything: whoever is last does
 // it.
 func (s *Store) tearDown() {
-	if !s.life.closing.Load() || s.life.active.Load() != 0 || s.upkeep.Load() || len(s.held()) > 0 {
+	busy := func() bool { return s.life.active.Load() != 0 }
+	if !s.life.closing.Load() || busy() || s.upkeep.Load() || len(s.held()) > 0 || busy() { // by who held one until just now
 		return
 	}
 	if s.life.torn.Swap(true) {

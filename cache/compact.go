@@ -116,6 +116,9 @@ func (s *Store) moveDelete(fr framelog.Frame, f *frame, oldest bool) error {
 		return errRebuilding
 	}
 	had, err := s.current(&f.key, &r)
+	if s.incomplete() { // the look-up has met damage: nobody knows what the key holds
+		return errRebuilding
+	}
 	if had || err != nil || oldest && fr.Pos.Compare(s.durable) < 0 {
 		return err
 	}

@@ -198,5 +198,8 @@ func (s *Store) markLinked(d *Digest) {
 		p.linked = true
 		s.setPayload(d, &p)
 		s.pendingOps++
+		if s.lastCheckpoint.clean { // the log does not tell of this: a killed process must not look like a closed one
+			s.writeIndex(false)
+		}
 	}
 }

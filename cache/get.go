@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -45,7 +46,7 @@ func (s *Store) get(ctx context.Context, key Key, counted bool) (*Artifact, erro
 // find leases key's version and reads its record. What an index says that is damaged, and what was read back so far of one
 // that is being rebuilt, may have been replaced since: it is a miss, and if nobody runs the upkeep, the rest is read first.
 func (s *Store) find(ctx context.Context, key *Key) (*Artifact, error) {
-	for {
+	for tries := 0; ; tries++ {
 		r := s.lastRebuild.Load()
 		running := r.running()
 		a, err := s.leaseRecord(key)
@@ -58,17 +59,23 @@ func (s *Store) find(ctx context.Context, key *Key) (*Artifact, error) {
 				continue // all is read by now
 			}
 		}
-		if !s.incomplete() || s.upkeep.Load() {
+		if !s.incomplete() || s.upkeep.Load() || tries >= maxRebuilds {
 			if s.incomplete() {
 				err = nil // being rebuilt: a miss
 			}
 			return nil, err
 		}
-		if err := s.finishRebuild(ctx); err != nil {
+		if err := s.finishRebuild(ctx); errors.Is(err, ErrNoSpace) {
+			return nil, nil
+		} else if err != nil {
 			return nil, err
 		}
 	}
 }
+
+// maxRebuilds is how many rebuilds in a row somebody waits for when the index is damaged again after each, as on a disk that
+// reads nothing.
+const maxRebuilds = 3
 
 // leaseRecord returns key's version with a lease on it, or nil. Each try has an artifact of its own: what a lease
 // knows of its version is that of the first.

@@ -345,10 +345,19 @@ func (s *Store) renameIn(tmp, final string) error {
 	if !isNotExist(err) {
 		return err
 	}
-	dir := filepath.Dir(final)
+	if err := s.makeBlobs(filepath.Dir(final)); err != nil {
+		return err
+	}
+	return s.fs.Rename(tmp, final)
+}
+
+// makeBlobs makes a folder of payload files. Who finds it and syncs what is in it must see that its name is not durable.
+func (s *Store) makeBlobs(dir string) error {
+	s.blobsMu.Lock()
+	defer s.blobsMu.Unlock()
+	s.blobsChanged = true
 	if err := s.fs.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	s.blobsChanged.Store(true)
-	return s.fs.Rename(tmp, final)
+	return nil
 }

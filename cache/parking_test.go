@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -229,5 +230,56 @@ func TestParkedIsDurable(t *testing.T) {
 		if got, err := getText(after, name); err != nil || got != text {
 			t.Errorf("%s after a power loss: %.20q, %v", name, got, err)
 		}
+	}
+}
+
+// TestDiscardMeetsParkedDamage gives a draft up after the index was damaged while it was parked: what else has its content
+// stays.
+func TestDiscardMeetsParkedDamage(t *testing.T) {
+	dir := t.TempDir()
+	s := uncleanStore(t, dir, nil)
+	defer s.Close(t.Context())
+	big := strings.Repeat("shared ", 999)
+	if err := putText(s, "k", big); err != nil {
+		t.Fatal(err)
+	}
+	d := s.NewDraft()
+	if err := d.Add("out", 0o644, strings.NewReader(big)); err != nil {
+		t.Fatal(err)
+	}
+	if !s.park() {
+		t.Fatal("not parked")
+	}
+	ruin(t, filepath.Join(dir, "index"))
+	d.Discard()
+	if got, err := getText(s, "k"); err != nil || got != big {
+		t.Errorf("k: %.20q, %v", got, err)
+	}
+}
+
+// TestCompactMeetsParkedDamage compacts a delete, whose key was put again, after the index was damaged while it was parked.
+func TestCompactMeetsParkedDamage(t *testing.T) {
+	dir := t.TempDir()
+	s, err := open(t.Context(), dir, mustDefaults(t, nil), osSeams(4<<10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	err = errors.Join(putText(s, "k", "old"), s.flog.Rotate(), s.Delete(t.Context(), nameKey("k")))
+	for i := range 20 {
+		err = errors.Join(err, putText(s, fmt.Sprint("f", i%2), fmt.Sprint(i, strings.Repeat("x", 900))))
+	}
+	if err := errors.Join(err, putText(s, "k", "new")); err != nil {
+		t.Fatal(err)
+	}
+	if !s.park() {
+		t.Fatal("not parked")
+	}
+	ruin(t, filepath.Join(dir, "index"))
+	if err := s.compactSegment(t.Context(), s.flog.Segments()[1].ID); err == nil { // the one that begins with the delete
+		t.Error("compacted with a damaged index")
+	}
+	if got, err := getText(s, "k"); err != nil || got != "new" {
+		t.Errorf("k: %.20q, %v", got, err)
 	}
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -59,8 +60,8 @@ func (s *Store) put(key Key, d *Draft) error {
 func (s *Store) doomUnreferenced(list []Digest) {
 	for i := range list {
 		s.commitMu.Lock()
-		if !s.pay.isFrozen() && !s.incomplete() {
-			if _, ok, err := s.payload(&list[i]); !ok && err == nil {
+		if !s.pay.isFrozen() {
+			if _, ok, err := s.payload(&list[i]); !ok && err == nil && !s.incomplete() { // that may have met damage
 				s.doom(&list[i])
 			}
 		}
@@ -90,7 +91,7 @@ func (s *Store) delete(ctx context.Context, key Key, idle time.Time) error {
 	}
 	defer s.end()
 	if s.incomplete() && !s.upkeep.Load() {
-		if err := s.finishRebuild(ctx); err != nil {
+		if err := s.finishRebuild(ctx); err != nil && !errors.Is(err, ErrNoSpace) {
 			return s.wrap("delete", err)
 		}
 	}

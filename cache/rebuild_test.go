@@ -483,3 +483,74 @@ func TestCutInLife(t *testing.T) {
 		})
 	}
 }
+
+// TestHeldDeleteOutlivesRebuild rebuilds the index while a delete waits that a full disk kept out of the log.
+func TestHeldDeleteOutlivesRebuild(t *testing.T) {
+	s, faults, _ := openFaults(t, nil)
+	if err := errors.Join(putText(s, "k", "text"), putText(s, "other", "text")); err != nil {
+		t.Fatal(err)
+	}
+	faults.SetHook(noSpace("log"))
+	if err := s.Delete(t.Context(), nameKey("k")); err != nil {
+		t.Fatal("delete:", err)
+	}
+	faults.SetHook(nil)
+	s.distrust(errors.New("lost by the test"))
+	if got, err := getText(s, "k"); got != "" || err != nil {
+		t.Errorf("deleted, and got %q, %v", got, err)
+	}
+	if err := s.Sync(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got, err := getText(s, "k"); got != "" || err != nil {
+		t.Errorf("deleted, logged, and got %q, %v", got, err)
+	}
+}
+
+// TestUnreadableIndex gets from a store whose index can be written and never read: that ends.
+func TestUnreadableIndex(t *testing.T) {
+	faults := vfs.NewFaults(vfs.NewMem("/d"), nil)
+	s := openTree(t, faults, nil, 0)
+	if err := putText(s, "k", "text"); err != nil {
+		t.Fatal(err)
+	}
+	flushNow(t, s)
+	faults.SetHook(vfs.When(func(op vfs.Op) bool {
+		return op.Kind == vfs.OpRead && strings.Contains(op.Path, "/index/")
+	}, vfs.Fault{Err: errIO}))
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if a, err := s.Get(ctx, nameKey("k")); a != nil || ctx.Err() != nil {
+		t.Errorf("get: %v, %v", a, err)
+	}
+	for range s.All(ctx) {
+	}
+	if ctx.Err() != nil {
+		t.Error("a list does not end")
+	}
+}
+
+// TestDamageBelowReserve gets and deletes while a damaged index cannot be replaced for lack of room.
+func TestDamageBelowReserve(t *testing.T) {
+	s, _ := openMem(t, &Options{Reserve: 1})
+	if err := errors.Join(putText(s, "k", "text"), putText(s, "d", "text")); err != nil {
+		t.Fatal(err)
+	}
+	s.space.reserve = 1 << 60
+	s.space.full()
+	s.distrust(errors.New("lost by the test"))
+	if _, err := getText(s, "k"); err != nil {
+		t.Errorf("get: %v", err)
+	}
+	if err := s.Delete(t.Context(), nameKey("d")); err != nil {
+		t.Errorf("delete: %v", err)
+	}
+	s.space.reserve = 1
+	s.space.full()
+	if got, err := getText(s, "d"); got != "" || err != nil {
+		t.Errorf("deleted: %q, %v", got, err)
+	}
+	if got, err := getText(s, "k"); got != "text" || err != nil {
+		t.Errorf("k: %q, %v", got, err)
+	}
+}

@@ -66,6 +66,7 @@ func (s *Store) recover(ctx context.Context, id [16]byte) error {
 func (s *Store) recoverUnclean(ctx context.Context, c *checkpoint, usable bool) error {
 	empty := len(s.flog.Segments()) == 0
 	if !empty {
+		s.blobsChanged = true // for what an earlier life has made
 		s.distrustBefore.Store(s.now().Unix())
 	}
 	if usable || empty && s.idx != nil && c.applied.IsZero() {
@@ -132,6 +133,7 @@ func (s *Store) replay(ctx context.Context, from framelog.Pos) error {
 			s.report(Corruption{Path: "log", Reason: err.Error(), Time: s.now()})
 			return err
 		}
+		s.replayed = fr.Pos
 		if err := s.redo(fr); err != nil {
 			return err
 		}
@@ -164,8 +166,12 @@ func (s *Store) redo(fr framelog.Frame) error {
 		o.rec.lastUse, o.rec.uses = f.lastUse, f.uses
 	}
 	s.apply(o, fr.Pos)
-	if s.pendingOps >= s.flushAfter {
-		o.err = errors.Join(o.err, s.flush(false))
+	if s.pendingOps >= s.flushDue {
+		s.flushDue = s.flushAfter
+		if err := s.flush(false); err != nil { // the log has everything
+			s.flushDue = s.pendingOps + s.flushAfter
+			s.log().Warn("index cannot be written yet", "error", err)
+		}
 	}
 	return o.err
 }
@@ -231,6 +237,9 @@ func (s *Store) startRebuild() error {
 	}
 	s.idx = ix
 	s.rebuild = &rebuild{end: s.flog.End(), deleted: map[Key]struct{}{}}
+	for _, key := range s.heldDeletes { // the log does not tell of them yet
+		s.rebuild.deleted[key] = struct{}{}
+	}
 	s.lastRebuild.Store(s.rebuild) // first, so that who leases an entry meanwhile does not keep it
 	s.detachLeases()
 	s.forgetState()
@@ -295,9 +304,12 @@ func (s *Store) finishRebuild(ctx context.Context) error {
 	defer s.tell()
 	s.rebuildMu.Lock()
 	defer s.rebuildMu.Unlock()
-	for s.incomplete() {
+	for tries := 0; s.incomplete(); tries++ {
 		if err := context.Cause(ctx); err != nil {
 			return err
+		}
+		if tries == maxRebuilds {
+			return fmt.Errorf("the index is damaged again after each of %d rebuilds", tries)
 		}
 		if err := s.rebuildOnce(ctx); err != nil {
 			return err
@@ -373,5 +385,8 @@ func (s *Store) endRebuild(r *rebuild) error {
 	r.done.Store(true)
 	s.rebuild = nil
 	s.log().Info("index rebuilt from the log", "entries", s.stats.entries.Load())
-	return s.flush(false)
+	if err := s.flush(false); err != nil {
+		s.log().Warn("index cannot be written yet", "error", err)
+	}
+	return nil
 }

@@ -52,8 +52,10 @@ type Store struct {
 	owesDeletes    atomic.Bool // heldDeletes is not empty
 	opsBuf         opsBuf
 	pendingOps     int
+	flushDue       int          // pendingOps from which on recovery writes the index
 	durable        framelog.Pos // what the index on disk has for certain: see compact
 	recovering     bool
+	replayed       framelog.Pos // while the log is replayed: the frame that is applied
 	live           map[uint64]int64
 	gone           []uint64 // segments that left live; the index may list them
 	rebuild        *rebuild
@@ -67,7 +69,8 @@ type Store struct {
 	rebuildMu     sync.Mutex
 	syncMu        sync.Mutex
 	unsyncedFiles unsyncedFiles
-	blobsChanged  atomic.Bool
+	blobsMu       sync.Mutex // guards blobsChanged and the making of folders; taken after syncMu
+	blobsChanged  bool
 
 	untoldMu sync.Mutex
 	untold   []Corruption // reported under a lock, for OnCorrupt

@@ -84,10 +84,8 @@ func (s *Store) syncPayloads() error {
 			err = nil // somebody removed the folder: its entries are misses
 		}
 	}
-	if err == nil && s.blobsChanged.Swap(false) {
-		if err = s.fs.SyncDir(filepath.Join(s.dir, "blobs")); err != nil {
-			s.blobsChanged.Store(true)
-		}
+	if err == nil {
+		err = s.syncBlobs()
 	}
 	if err != nil {
 		s.unsyncedFiles.putBack(files, dirs)
@@ -118,7 +116,8 @@ func (s *Store) syncPayload(d *Digest) error {
 }
 
 // Sync makes every acknowledged change durable: when it has returned nil, a power loss loses none
-// of them. Cancelling ctx returns early only before the work has begun.
+// of them. Of what a killed process left it covers the log, and those payload files that the index does not have yet.
+// Cancelling ctx returns early only before the work has begun.
 func (s *Store) Sync(ctx context.Context) error {
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -134,5 +133,17 @@ func (s *Store) syncAll() error {
 		s.unsyncedSince.CompareAndSwap(0, since)
 	}
 	s.tell()
+	return err
+}
+
+// syncBlobs makes the names of new folders of payload files durable.
+func (s *Store) syncBlobs() error {
+	s.blobsMu.Lock()
+	defer s.blobsMu.Unlock()
+	if !s.blobsChanged {
+		return nil
+	}
+	err := s.fs.SyncDir(filepath.Join(s.dir, "blobs"))
+	s.blobsChanged = err != nil
 	return err
 }

@@ -1,10 +1,14 @@
 package cache
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/larderbuild/larder/cache/internal/index"
 	"github.com/larderbuild/larder/internal/framelog"
@@ -244,5 +248,60 @@ func TestFailedPutLetsGo(t *testing.T) {
 	}
 	if len(s.pay.pins) > 0 {
 		t.Errorf("%d files are pinned for ever", len(s.pay.pins))
+	}
+}
+
+// slowMkdir keeps who has made a folder of payload files from going on.
+type slowMkdir struct {
+	vfs.FS
+	made, goOn chan struct{}
+}
+
+func (m slowMkdir) Mkdir(name string, perm fs.FileMode) error {
+	err := m.FS.Mkdir(name, perm)
+	if err == nil && filepath.Base(filepath.Dir(name)) == "blobs" {
+		close(m.made)
+		<-m.goOn
+	}
+	return err
+}
+
+// TestNewFolderIsDurable puts into a folder that another put has just made and not yet told of: the name of the folder is
+// durable before the put is acknowledged.
+func TestNewFolderIsDurable(t *testing.T) {
+	mem := vfs.NewMem("/d")
+	slow := slowMkdir{mem, make(chan struct{}), make(chan struct{})}
+	s := openTree(t, slow, &Options{Durability: Always}, 0)
+	first := strings.Repeat("y", 2000)
+	second := first
+	for i := 0; second == first || sha256.Sum256([]byte(second))[0] != sha256.Sum256([]byte(first))[0]; i++ {
+		second = fmt.Sprint(i, first)
+	}
+	acked := make(chan error, 2)
+	go func() { acked <- putText(s, "a", first) }()
+	<-slow.made
+	go func() { acked <- putText(s, "b", second) }()
+	var left *vfs.Mem
+	select {
+	case err := <-acked:
+		if err != nil {
+			t.Fatal(err)
+		}
+		left = mem.Crash(vfs.Loss{})
+		close(slow.goOn)
+	case <-time.After(50 * time.Millisecond): // it waits for the other, rightly
+		close(slow.goOn)
+		if err := <-acked; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-acked; err != nil {
+		t.Fatal(err)
+	}
+	if left == nil {
+		left = mem.Crash(vfs.Loss{})
+	}
+	if got, err := getText(openTree(t, left, nil, 0), "b"); err != nil || got != second {
+		t.Errorf("acknowledged, and lost: %.20q, %v", got, err)
 	}
 }

@@ -162,3 +162,37 @@ func TestPathHashedOnceAfterUncleanStart(t *testing.T) {
 		t.Errorf("hashed again: %v", err)
 	}
 }
+
+// TestLinkedOverAKill kills a process that has handed a link out and logged nothing: the next one knows that the file may
+// have been changed through it.
+func TestLinkedOverAKill(t *testing.T) {
+	dir, out := t.TempDir(), t.TempDir()
+	s := uncleanStore(t, dir, nil)
+	d := s.NewDraft()
+	err := d.Add("out", 0o444, strings.NewReader(strings.Repeat("0123456789", 500)))
+	if err = errors.Join(err, s.Put(t.Context(), nameKey("k"), d), s.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	s = uncleanStore(t, dir, nil)
+	a := hold(t, s, "k")
+	root, err := os.OpenRoot(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if _, err := a.Deliver(t.Context(), root, &DeliverOptions{Mode: Link}); err != nil {
+		t.Fatal(err)
+	}
+	a.Release()
+	abandonStore(t, s)
+	link := filepath.Join(out, "out")
+	zeroSilently(t, link)
+	if err := os.Remove(link); err != nil {
+		t.Fatal(err)
+	}
+	s = uncleanStore(t, dir, nil)
+	defer s.Close(t.Context())
+	if _, text, err := pathText(t, s, "k"); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("path of wrong bytes %.20q: %v", text, err)
+	}
+}

@@ -204,9 +204,13 @@ func (s *Store) mayFlush() bool {
 }
 
 func (s *Store) checkpoint(clean bool) checkpoint {
+	applied := s.flog.End()
+	if s.recovering && s.rebuild == nil { // what follows is still to be read; this one may be applied twice
+		applied = s.replayed
+	}
 	return checkpoint{
 		clean:    clean,
-		applied:  s.flog.End(),
+		applied:  applied,
 		rebuilt:  s.rebuild == nil,
 		entries:  s.stats.entries.Load(),
 		payloads: s.stats.payloads.Load(),
