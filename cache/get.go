@@ -73,7 +73,7 @@ func (s *Store) find(ctx context.Context, key *Key) (*Artifact, error) {
 	}
 }
 
-// maxRebuilds is how many rebuilds in a row somebody waits for when the index is damaged again after each, as on a disk that
+// maxRebuilds is how many rebuilds in a row a get waits for when the index is damaged again after each, as on a disk that
 // reads nothing.
 const maxRebuilds = 3
 

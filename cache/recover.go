@@ -308,8 +308,8 @@ func (s *Store) finishRebuild(ctx context.Context) error {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		if tries == maxRebuilds {
-			return fmt.Errorf("the index is damaged again after each of %d rebuilds", tries)
+		if damage := s.indexDamage.Load(); tries >= maxRestarts && damage != nil {
+			return fmt.Errorf("damaged again in each of %d rebuilds: %w", tries, *damage)
 		}
 		if err := s.rebuildOnce(ctx); err != nil {
 			return err
@@ -317,6 +317,10 @@ func (s *Store) finishRebuild(ctx context.Context) error {
 	}
 	return nil
 }
+
+// maxRestarts is how often a rebuild begins again before somebody who waits for it gives up: commits beside it and
+// compaction let it begin again a few times, and a disk that reads nothing would for ever.
+const maxRestarts = 100
 
 // rebuildOnce runs one rebuild to its end, or to where new damage makes it start again.
 func (s *Store) rebuildOnce(ctx context.Context) error {
