@@ -12,16 +12,21 @@ import (
 	"github.com/larderbuild/larder/ipc/lifecycle"
 )
 
-// starve leaves this process no descriptor until feed is called.
-func starve(t *testing.T) (feed func()) {
+// starve leaves this process few descriptors, or none, until feed is called.
+func starve(t *testing.T, left uintptr) (feed func()) {
 	t.Helper()
 	var before syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
 		t.Fatal(err)
 	}
-	none := before
-	none.Cur = 0
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+	next, err := os.Open(os.DevNull) // takes the lowest that is free
+	if err != nil {
+		t.Fatal(err)
+	}
+	few := before
+	set(&few.Cur, next.Fd()+left)
+	next.Close()
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few); err != nil {
 		t.Fatal(err)
 	}
 	return func() {
@@ -31,13 +36,16 @@ func starve(t *testing.T) (feed func()) {
 	}
 }
 
+// set sets a number whose type differs from system to system.
+func set[T int64 | uint64](to *T, n uintptr) { *to = T(n) }
+
 // TestEnsureShort has a client without a free descriptor: it learns nothing about the server, and
 // leaves it alone.
 func TestEnsureShort(t *testing.T) {
 	h := newHost(t, "1")
 	h.serve(nil)
 	o := h.options()
-	feed := starve(t)
+	feed := starve(t, 0)
 	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
 	feed()
 	if !errors.Is(err, syscall.EMFILE) || len(h.noted(lifecycle.EventUnanswered)) > 0 {
@@ -58,4 +66,17 @@ func TestSpawnShort(t *testing.T) {
 		t.Errorf("without a descriptor: %v", err)
 	}
 	h.ensure(h.options())
+}
+
+// TestStopShort has one descriptor, which the lock takes that keeps others from starting a server:
+// that nobody runs is not what Stop makes of it.
+func TestStopShort(t *testing.T) {
+	h := newHost(t, "1")
+	h.serve(nil)
+	feed := starve(t, 1)
+	outcome, err := lifecycle.Stop(t.Context(), h.ep, nil)
+	feed()
+	if outcome == lifecycle.NotRunning {
+		t.Errorf("stop of a server that runs, without a descriptor: %v, %v", outcome, err)
+	}
 }

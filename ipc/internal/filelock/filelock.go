@@ -6,6 +6,7 @@ package filelock
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 )
 
@@ -16,12 +17,13 @@ var ErrHeld = errors.New("held by somebody else")
 // [Held] in another process may make it fail for a moment.
 func Try(f *os.File) error { return try(f, true) }
 
-// Held reports whether somebody holds the lock of the file. A file that cannot be opened is not
-// held.
+// Held reports whether somebody holds the lock of the file. One that is not there, or that this
+// user may not open, is not held; one that cannot be opened otherwise, such as for lack of
+// descriptors, may well be.
 func Held(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
-		return false
+		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission)
 	}
 	defer f.Close()
 	return errors.Is(try(f, false), ErrHeld)
