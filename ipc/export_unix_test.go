@@ -18,3 +18,8 @@ func OnceNobodyWaits(l *Listener, fn func()) {
 		return conn, err
 	}
 }
+
+// RunShort has a listener, before it accepts, fail as without a free descriptor.
+func RunShort(l *Listener) {
+	l.take = func(int) (int, error) { return -1, syscall.EMFILE }
+}

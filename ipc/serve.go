@@ -54,9 +54,11 @@ func (s *Server) addListener(l *Listener) bool {
 	return true
 }
 
-// accept serves connections until the listener refuses new ones and those that wait are taken.
+// accept serves connections until the listener refuses new ones and those that wait are taken, or
+// cannot be for as long as a drain may take.
 func (s *Server) accept(l *Listener, all *sync.WaitGroup) {
 	pause := time.Duration(0)
+	var late time.Time // zero before a drain
 	for {
 		f, err := l.Accept()
 		switch {
@@ -71,6 +73,12 @@ func (s *Server) accept(l *Listener, all *sync.WaitGroup) {
 		default:
 			if pause == 0 {
 				s.event(Event{Kind: EventAccept, Err: err})
+			}
+			if s.draining.Load() && late.IsZero() {
+				late = time.Now().Add(s.o.DrainTimeout)
+			}
+			if !late.IsZero() && time.Now().After(late) {
+				return // clients that wait see the end of their connection
 			}
 			pause = min(max(2*pause, acceptPauseMin), acceptPauseMax)
 			s.wait(pause)

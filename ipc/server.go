@@ -35,7 +35,8 @@ type ServerOptions struct {
 	Starting bool
 	// IdleAfter drains the server when it had no call, stream or lease for so long. 0 is never.
 	IdleAfter time.Duration
-	// DrainTimeout bounds the wait for calls that run. 0 is 30 s.
+	// DrainTimeout bounds the wait for calls that run, and before it that for descriptors, if
+	// there are none for clients that wait to be taken. 0 is 30 s.
 	DrainTimeout time.Duration
 	// Limits are on by default.
 	Limits Limits

@@ -173,3 +173,32 @@ func TestDrainTakesTheQueue(t *testing.T) {
 		}
 	}
 }
+
+// TestDrainOutOfDescriptors begins to drain while no descriptor is free for a client that waits: it ends nevertheless,
+// and with it that client's call.
+func TestDrainOutOfDescriptors(t *testing.T) {
+	s := newServer(t, &ipc.ServerOptions{DrainTimeout: 20 * time.Millisecond})
+	l := listen(t, ipctest.Endpoint(t))
+	ipc.RunShort(l)
+	c, err := ipc.DialConn(t.Context(), l.Endpoint(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	call := later(c, opEcho, "x")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ended, l) }()
+	select {
+	case err := <-served:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the drain does not end")
+	}
+	if err := <-call; err == nil {
+		t.Error("the call of a client that was never taken has an answer")
+	}
+}
