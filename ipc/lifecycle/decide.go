@@ -6,7 +6,7 @@ import "github.com/larderbuild/larder/ipc"
 type Decision uint8
 
 const (
-	UseIt     Decision = 1 + iota // talk to it
+	UseIt     Decision = 1 + iota // talk to it, once it answers
 	WaitForIt                     // look again in a moment: it is about to come or to go
 	ReplaceIt                     // stop it and start another
 	RefuseIt                      // leave it alone and give up, with a [RefusedError]

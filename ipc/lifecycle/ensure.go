@@ -140,6 +140,9 @@ func (e *effort) decide(s ServerInfo) Decision {
 	default:
 		d = e.o.Decide(s)
 	}
+	if d == UseIt && s.Err != nil {
+		return WaitForIt // there is no connection to use
+	}
 	if d == ReplaceIt && (e.o.Spawn == nil || e.started >= maxStarts) {
 		return RefuseIt // nothing would take its place, or nothing that is ever wanted
 	}

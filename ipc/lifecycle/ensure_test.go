@@ -147,3 +147,27 @@ func TestRedialTooLate(t *testing.T) {
 		t.Errorf("%d servers started", h.spawns())
 	}
 }
+
+// TestEnsureUseSilent has a host that is content with any server meet one that does not listen yet: it is waited for.
+func TestEnsureUseSilent(t *testing.T) {
+	h := newHost(t, "1")
+	claim := claim(t, h.ep)
+	o, silent := h.impatient()
+	o.Decide = func(lifecycle.ServerInfo) lifecycle.Decision { return lifecycle.UseIt }
+	ensured := make(chan *ipc.Client, 1)
+	go func() {
+		c, err := lifecycle.Ensure(t.Context(), h.ep, o)
+		if err != nil {
+			t.Error(err)
+		}
+		ensured <- c
+	}()
+	<-silent
+	h.serveClaim(claim)
+	c := <-ensured
+	if c == nil {
+		t.Fatal("no client")
+	}
+	defer c.Close()
+	h.echo(c)
+}
