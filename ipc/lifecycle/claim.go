@@ -212,10 +212,12 @@ func tryLock(path string) (*os.File, error) {
 // Info returns what the claim says of this process.
 func (h *Held) Info() Info { return h.record.Info }
 
-// Listen begins to listen at the endpoint. A server calls it; call it once.
+// Listen begins to listen at the endpoint. A server calls it; call it once. When it fails, the claim
+// has ended.
 func (h *Held) Listen() (*ipc.Listener, error) {
 	l, err := h.listen()
 	if err != nil {
+		h.Close() // first: whoever hears of the failure would take the claim for another server's
 		h.opts.Starter.Fail(err)
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/larderbuild/larder/internal/testkit"
+	"github.com/larderbuild/larder/ipc"
 	"github.com/larderbuild/larder/ipc/lifecycle"
 )
 
@@ -187,5 +188,40 @@ func TestStarterHears(t *testing.T) {
 				says(t, heard, c.want)
 			}
 		})
+	}
+}
+
+// TestStarterHearsLast has a server that cannot listen give up its claim, and only then tell its
+// starter, which otherwise would take the claim for that of a server that was faster.
+func TestStarterHearsLast(t *testing.T) {
+	null, err := os.Open(os.DevNull) // which nobody can connect to
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ep, _ := newEndpoint(t)
+	h, err := lifecycle.Claim(t.Context(), ep, &lifecycle.ClaimOptions{
+		Inherited: null, Starter: lifecycle.NewSpawnInfo(w).Starter(),
+		Events: func(e ipc.Event) {
+			if e.Kind == lifecycle.EventReleased {
+				w.WriteString("released\n")
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if _, err := h.Listen(); err == nil {
+		t.Error("listens")
+	}
+	told, err := io.ReadAll(r) // the telling closes the other end
+	if err != nil || !strings.HasPrefix(string(told), "released\nfailed: ") {
+		t.Errorf("told %q, %v", told, err)
 	}
 }
