@@ -41,7 +41,7 @@ func Replace(ctx context.Context, ep ipc.Endpoint, o *Options) (*ipc.Client, err
 const (
 	lookAgainMin = time.Millisecond
 	lookAgainMax = 50 * time.Millisecond
-	maxStarts    = 3 // by one call: servers may be stopped as soon as they run
+	maxStarts    = 3 // by one call: servers may be stopped, or end, as soon as they run
 )
 
 // effort is one call of Ensure.
@@ -51,9 +51,10 @@ type effort struct {
 	forced  bool // replace whichever server is found first
 	first   identity
 	last    trouble
-	probes  int // looks that ended in this trouble
-	started int
-	alone   bool // this process holds the start lock
+	probes  int   // looks that ended in this trouble
+	started int   // servers, whatever became of them
+	logged  int64 // size of the log before the last one
+	alone   bool  // this process holds the start lock
 }
 
 func newEffort(ep ipc.Endpoint, o *Options) (*effort, error) {

@@ -110,6 +110,35 @@ func TestEnsureLog(t *testing.T) {
 	}
 }
 
+// TestEnsureGone starts servers that get ready and end at once: it gives up, quotes the last one and
+// has the next caller wait.
+func TestEnsureGone(t *testing.T) {
+	h := newHost(t, "1")
+	o := h.options()
+	o.Timeout, o.Log = 2*time.Second, h.ep.Beside(".log")
+	starts := 0
+	o.Spawn = func(ctx context.Context, info lifecycle.SpawnInfo) (<-chan error, error) {
+		starts++
+		c, err := lifecycle.Claim(ctx, h.ep, &lifecycle.ClaimOptions{Starter: info.Starter()})
+		if err != nil {
+			return nil, err
+		}
+		_, err = c.Listen()
+		f, err2 := os.OpenFile(o.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		fmt.Fprintln(f, "fault", starts)
+		return nil, errors.Join(err, err2, f.Close(), c.Close())
+	}
+	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+	failed, ok := errors.AsType[*lifecycle.StartError](err)
+	if !ok || failed.Log != "fault 3" || starts != 3 {
+		t.Errorf("after %d servers: %v", starts, err)
+	}
+	path := h.ep.Beside(lifecycle.FailureSuffix)
+	if count, cause, _ := lifecycle.Failures(path, time.Now()); count != 1 || !strings.Contains(cause, "has stayed") {
+		t.Errorf("%d failures are remembered, because of %q", count, cause)
+	}
+}
+
 func TestEnsureSaysWhyNot(t *testing.T) {
 	h := newHost(t, "1")
 	o := h.options()

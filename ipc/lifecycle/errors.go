@@ -7,7 +7,8 @@ import (
 	"github.com/larderbuild/larder/ipc"
 )
 
-// StartError says that a server was started and did not get ready.
+// StartError says that a server was started and did not get ready, or that several did and none
+// has stayed.
 type StartError struct {
 	Endpoint ipc.Endpoint
 	Err      error  // the error of Spawn, of the exit, or what the server said

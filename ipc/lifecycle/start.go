@@ -102,17 +102,22 @@ func (e *effort) replaced(s ServerInfo) (Info, string) {
 	return Info{s.Process, s.Instance, s.Version}, ReasonReplace
 }
 
+var errGone = errors.New("no server that was started has stayed")
+
 // spawn starts a server and waits until it is ready. The caller holds the start lock.
 func (e *effort) spawn(ctx context.Context, info SpawnInfo) error {
 	remembered, err := e.failures()
 	if err != nil {
 		return err
 	}
-	began, logged := time.Now(), sizeOf(e.o.Log)
+	if e.started == maxStarts {
+		return e.failed(info, remembered, errGone)
+	}
+	began := time.Now()
+	e.started, e.logged = e.started+1, sizeOf(e.o.Log)
 	err = e.launch(ctx, info)
 	switch {
 	case err == nil:
-		e.started++
 		e.ready(info, time.Since(began))
 		return clearFailures(e.ep.Beside(failureSuffix))
 	case occupied(e.ep):
@@ -125,7 +130,12 @@ func (e *effort) spawn(ctx context.Context, info SpawnInfo) error {
 	case short(err):
 		return err // nor here
 	}
-	err = &StartError{e.ep, err, tailOf(e.o.Log, logged)}
+	return e.failed(info, remembered, err)
+}
+
+// failed remembers one more failure, and quotes what the last server has written.
+func (e *effort) failed(info SpawnInfo, remembered failures, cause error) error {
+	err := &StartError{e.ep, cause, tailOf(e.o.Log, e.logged)}
 	e.report(ipc.Event{Kind: EventSpawnFailed, Reason: info.Reason, Err: err,
 		Count: int64(remembered.count) + 1})
 	return errors.Join(err, remembered.add(time.Now(), err).write(e.ep.Beside(failureSuffix)))
