@@ -123,6 +123,7 @@ func awaitReady(ctx context.Context, f *os.File, exited <-chan error) error {
 		case told := <-reply:
 			reply <- told
 		case <-time.After(lookTime): // another process has got the handle
+		case <-ctx.Done():
 		}
 	case <-ctx.Done():
 		err = context.Cause(ctx)

@@ -111,6 +111,29 @@ func TestReadinessAndExit(t *testing.T) {
 	says(t, exit(""), "exit status 3")
 }
 
+// TestReadinessExitGivenUp has the time run out just after the news of an exit, while some other process has the handle:
+// nobody waits for that any longer.
+func TestReadinessExitGivenUp(t *testing.T) {
+	began := time.Now()
+	for range 5 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		exited := make(chan error)
+		go func() { // ends when the news is taken
+			exited <- errors.New("exit status 3")
+			cancel()
+		}()
+		says(t, lifecycle.AwaitReady(ctx, r, exited), "exit status 3")
+		w.Close()
+	}
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("that took %v", took)
+	}
+}
+
 // TestReadinessLimits has a server with much to say, and one that says something else.
 func TestReadinessLimits(t *testing.T) {
 	for name, c := range map[string]struct{ told, want string }{
