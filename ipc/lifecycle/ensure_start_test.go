@@ -90,6 +90,7 @@ func TestEnsureLog(t *testing.T) {
 		{"made", "", "new\n", "new"},
 		{"unchanged", "old\n", "old\n", ""},
 		{"rotated", "old and long\n", "new\n", "new"},
+		{"rotated and long", strings.Repeat("old\n", 5000), long, long[len(long)-2048:]},
 		{"long", "old\n", "old\n" + long, long[len(long)-2048:]},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -112,6 +112,26 @@ func TestEnsureStopped(t *testing.T) {
 	h.ensure(h.options())
 }
 
+// TestEnsureAlonePanics has a host that panics while it is alone: others may start a server.
+func TestEnsureAlonePanics(t *testing.T) {
+	ep, _ := newEndpoint(t)
+	o := (&host{}).options()
+	o.Alone = func() { panic("no log to rotate") }
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		lifecycle.Ensure(t.Context(), ep, o)
+	}()
+	unlock, err := lifecycle.HoldStart(t.Context(), ep, ipc.Process{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+}
+
 // TestClientComesBack stops the server under a client: its next call starts another.
 func TestClientComesBack(t *testing.T) {
 	h := newHost(t, "1")

@@ -27,14 +27,22 @@ func (e *effort) lockStart(ctx context.Context) (unlock func(), err error) {
 		return nil, err
 	}
 	e.alone = true
-	if e.o.Alone != nil {
-		e.o.Alone()
-	}
-	return func() {
+	unlock = func() {
 		e.alone = false
 		f.Truncate(0) // a record that stays is of no holder, and so of no consequence
 		f.Close()
-	}, nil
+	}
+	if e.o.Alone != nil {
+		returned := false
+		defer func() {
+			if !returned { // it panics
+				unlock()
+			}
+		}()
+		e.o.Alone()
+		returned = true
+	}
+	return unlock, nil
 }
 
 // occupied reports whether a server owns the endpoint or listens there.
@@ -203,11 +211,11 @@ func tailOf(path string, after int64) string {
 		return ""
 	}
 	defer f.Close()
-	if size := sizeOf(path); size < after {
+	size := sizeOf(path)
+	if size < after {
 		after = 0 // it was rotated
-	} else {
-		after = max(after, size-maxTail)
 	}
+	after = max(after, size-maxTail)
 	b, err := io.ReadAll(io.NewSectionReader(f, after, maxTail))
 	if err != nil {
 		return ""
