@@ -54,6 +54,9 @@ func (e *effort) ask(ctx context.Context) (*ipc.Client, ipc.Status, error) {
 		o = *e.o.Client
 	}
 	o.Redial = e.redial
+	if err := e.awaitListener(ctx); err != nil {
+		return nil, ipc.Status{}, err
+	}
 	c, err := ipc.Dial(ctx, e.ep, &o)
 	if err != nil {
 		return nil, ipc.Status{}, err
@@ -64,6 +67,24 @@ func (e *effort) ask(ctx context.Context) (*ipc.Client, ipc.Status, error) {
 		return nil, status, err
 	}
 	return c, status, nil
+}
+
+// awaitListener waits until somebody listens or nobody is about to. A dial would take the start lock
+// that this process has for a server on its way, and wait for that.
+func (e *effort) awaitListener(ctx context.Context) error {
+	for e.alone && !e.ep.Listening() {
+		if !filelock.Held(e.ep.Beside(claimSuffix)) {
+			return e.notRunning()
+		}
+		if sleep(ctx, lookPauseMax) != nil {
+			break // the dial says so
+		}
+	}
+	return nil
+}
+
+func (e *effort) notRunning() error {
+	return &fs.PathError{Op: "lifecycle: find server", Path: e.ep.String(), Err: ipc.ErrNotRunning}
 }
 
 // fault reports whether trying again cannot help, or the trouble is this process's own: one that

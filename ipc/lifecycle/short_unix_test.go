@@ -8,6 +8,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/larderbuild/larder/ipc/lifecycle"
 )
@@ -74,7 +75,7 @@ func TestStopShort(t *testing.T) {
 	h := newHost(t, "1")
 	h.serve(nil)
 	feed := starve(t, 1)
-	outcome, err := lifecycle.Stop(t.Context(), h.ep, nil)
+	outcome, err := lifecycle.Stop(t.Context(), h.ep, &lifecycle.StopOptions{ProbeTimeout: 20 * time.Millisecond})
 	feed()
 	if outcome == lifecycle.NotRunning {
 		t.Errorf("stop of a server that runs, without a descriptor: %v, %v", outcome, err)

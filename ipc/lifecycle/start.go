@@ -53,7 +53,7 @@ func occupied(ep ipc.Endpoint) bool {
 // start starts a server unless another process is faster.
 func (e *effort) start(ctx context.Context, info SpawnInfo) error {
 	if e.o.Spawn == nil {
-		return &os.PathError{Op: "lifecycle: find server", Path: e.ep.String(), Err: ipc.ErrNotRunning}
+		return e.notRunning()
 	}
 	unlock, err := e.lockStart(ctx)
 	if err != nil {

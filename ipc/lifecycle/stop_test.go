@@ -250,6 +250,26 @@ func TestStopDraining(t *testing.T) {
 	}
 }
 
+// TestStopGoesByItself has a server give up its claim while Stop waits for it to listen: Stop sees that at once, and does
+// not take its own start lock for a server on its way.
+func TestStopGoesByItself(t *testing.T) {
+	h := newHost(t, "1")
+	claim := claim(t, h.ep)
+	stopped := make(chan error, 1)
+	go func() {
+		_, err := lifecycle.Stop(t.Context(), h.ep, &lifecycle.StopOptions{ProbeTimeout: 5 * time.Second, Events: h.note})
+		stopped <- err
+	}()
+	for lock := []byte(nil); len(lock) == 0; {
+		lock, _ = os.ReadFile(h.ep.Beside(lifecycle.StartSuffix))
+	}
+	<-time.After(20 * time.Millisecond) // it looks; if not, it has less to see
+	claim.Close()
+	if err := <-stopped; err != nil || len(h.noted(lifecycle.EventUnanswered)) > 0 {
+		t.Errorf("stop: %v, events %+v", err, h.events)
+	}
+}
+
 // TestStopNobodyElse finds the record of a process that does not hold the claim, as in a copied
 // folder, and a server that does not answer: no process is ended for another.
 func TestStopNobodyElse(t *testing.T) {
