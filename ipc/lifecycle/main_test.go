@@ -16,6 +16,7 @@ import (
 func TestMain(m *testing.M) {
 	roles := map[string]testkit.Role{
 		"holder": playHolder, "sleeper": playSleeper, "telling": playTelling, "finder": playFinder,
+		"released": playReleased,
 	}
 	maps.Copy(roles, systemRoles)
 	os.Exit(testkit.Main(m, &testkit.Options{Roles: roles}))
@@ -56,6 +57,29 @@ func playHolder(args []string) int {
 	playSleeper(nil)
 	srv.Close()
 	<-ended
+	return 0
+}
+
+// playReleased claims the endpoint in a folder, gives the claim up when it is told to, says so, and
+// goes on until its input ends.
+func playReleased(args []string) int {
+	ep, err := ipc.NewEndpointIn(args[0], "test")
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	claim, err := lifecycle.Claim(context.Background(), ep, nil)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	playSleeper(nil)
+	if err := claim.Close(); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	fmt.Println("released")
+	os.Stdin.Read(make([]byte, 1))
 	return 0
 }
 

@@ -72,9 +72,17 @@ func Stop(ctx context.Context, ep ipc.Endpoint, o *StopOptions) (Outcome, error)
 		return 0, err
 	}
 	defer unlock()
+	var seen Info // who has had the claim
 	for began := time.Now(); ; {
-		if !occupied(ep) {
+		if holder := holderOf(ep.Beside(claimSuffix)).Info; holder != (Info{}) {
+			seen = holder
+		}
+		switch {
+		case occupied(ep):
+		case seen == (Info{}):
 			return NotRunning, nil
+		default:
+			return e.stopper(o.Reason).stop(ctx, nil, seen, nil) // it ends by itself
 		}
 		s, c, err := e.look(ctx)
 		if err != nil {

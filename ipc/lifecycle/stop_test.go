@@ -3,10 +3,12 @@ package lifecycle_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"testing"
 	"time"
 
+	"github.com/larderbuild/larder/internal/testkit"
 	"github.com/larderbuild/larder/ipc"
 	"github.com/larderbuild/larder/ipc/lifecycle"
 )
@@ -246,6 +248,44 @@ func TestStopDraining(t *testing.T) {
 	}
 	finish <- true
 	if err := errors.Join(<-called, <-stopped); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStopReleased has a server give up its claim while Stop waits for it to listen, and live on: as in TestStopLingers,
+// it may still write.
+func TestStopReleased(t *testing.T) {
+	ep, dir := newEndpoint(t)
+	c := testkit.Start(t, "released", dir)
+	if line, err := c.Out.ReadString('\n'); line != "up\n" {
+		t.Fatal(line, err)
+	}
+	released, stopped := make(chan bool, 1), make(chan error, 1)
+	told := false
+	go func() {
+		outcome, err := lifecycle.Stop(t.Context(), ep, &lifecycle.StopOptions{
+			ProbeTimeout: 20 * time.Millisecond, Events: func(e ipc.Event) {
+				if e.Kind == lifecycle.EventUnanswered && !told {
+					told = true
+					io.WriteString(c.In, "x")
+					c.Out.ReadString('\n')
+					released <- true
+				}
+			},
+		})
+		if outcome != lifecycle.Drained {
+			t.Errorf("stop: %v", outcome)
+		}
+		stopped <- err
+	}()
+	<-released
+	select {
+	case err := <-stopped:
+		t.Fatalf("stopped while the process lives: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	c.Wait()
+	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
 }
