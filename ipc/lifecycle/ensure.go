@@ -133,6 +133,7 @@ func (e *effort) decide(s ServerInfo) Decision {
 	var d Decision
 	switch {
 	case errors.Is(s.Err, ipc.ErrNotRunning):
+		e.forced = false // what comes now is younger than the call
 		return start
 	case e.forced && e.started == 0 && e.first == e.last.identity:
 		d = forced(s)

@@ -113,9 +113,11 @@ func (e *effort) stateOf(holder record) ipc.State {
 
 // count counts the looks that ended alike.
 func (e *effort) count(s *ServerInfo) {
-	now := trouble{identity{s.Instance, s.Process}, s.State, s.Err == nil}
-	if s.Err != nil {
-		now.identity = identity{s.Holder.Instance, s.Holder.Process}
+	// The claim says the same before the server answers and after. The server itself may say
+	// another instance.
+	now := trouble{identity{s.Holder.Instance, s.Holder.Process}, s.State, s.Err == nil}
+	if s.Err == nil && s.Holder == (Info{}) {
+		now.identity = identity{s.Instance, s.Process}
 	}
 	if now != e.last {
 		e.last, e.probes = now, 0

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,7 +44,8 @@ func TestReplaceWedged(t *testing.T) {
 	}
 }
 
-// TestReplaceStarting meets a server that owns the endpoint and does not listen yet.
+// TestReplaceStarting meets a server that owns the endpoint and does not listen yet: it is replaced as soon as it answers,
+// by an instance that the claim does not know.
 func TestReplaceStarting(t *testing.T) {
 	h := newHost(t, "1")
 	claim := claim(t, h.ep)
@@ -60,8 +62,8 @@ func TestReplaceStarting(t *testing.T) {
 		<-silent
 	}
 	h.serveClaim(claim)
-	if err := <-replaced; err != nil || len(h.noted(lifecycle.EventKill)) > 0 {
-		t.Errorf("replace: %v, %d killed", err, len(h.noted(lifecycle.EventKill)))
+	if err := <-replaced; err != nil || h.spawns() != 1 || len(h.noted(lifecycle.EventKill)) > 0 {
+		t.Errorf("replace: %v, %d servers started, %d killed", err, h.spawns(), len(h.noted(lifecycle.EventKill)))
 	}
 }
 
@@ -77,6 +79,22 @@ func TestReplaceReplaced(t *testing.T) {
 		}
 		h.serve(nil)
 	}
+	c, err := lifecycle.Replace(t.Context(), h.ep, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	h.echo(c)
+	if asked := h.noted(lifecycle.EventStopAsked); h.spawns() > 0 || len(asked) > 0 {
+		t.Errorf("%d servers started, %d asked to stop", h.spawns(), len(asked))
+	}
+}
+
+// TestReplaceNone finds nobody, and another process starts a server meanwhile: that is younger than the call, and stays.
+func TestReplaceNone(t *testing.T) {
+	h := newHost(t, "1")
+	o := h.options()
+	o.Alone = sync.OnceFunc(func() { h.serve(nil) })
 	c, err := lifecycle.Replace(t.Context(), h.ep, o)
 	if err != nil {
 		t.Fatal(err)
