@@ -31,6 +31,9 @@ func PollGone(ctx context.Context, p ipc.Process) error { return pollGone(ctx, p
 // FormatRecord is the contents of a file whose holder is info.
 func FormatRecord(info Info) []byte { return record{info, listening}.append(nil) }
 
+// WriteRecord makes info the holder of a file.
+func WriteRecord(f *os.File, info Info) error { return record{info, listening}.write(f) }
+
 // ParseRecord returns the holder and its stage.
 func ParseRecord(b []byte) (Info, string, error) {
 	r, err := parseRecord(b)

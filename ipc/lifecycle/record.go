@@ -93,19 +93,12 @@ func (r *record) set(name, value string, _ bool) bool {
 }
 
 // write replaces what the file says. Readers see the old, the new, or nothing that they take
-// for a record.
+// for a record: if the new were written over the old, they could see a mixture that is one.
 func (r record) write(f *os.File) error {
-	b := r.append(make([]byte, 0, 256))
-	info, err := f.Stat()
-	if err != nil {
+	if err := f.Truncate(0); err != nil {
 		return err
 	}
-	if len(b) < int(info.Size()) {
-		if err := f.Truncate(0); err != nil {
-			return err
-		}
-	}
-	_, err = f.WriteAt(b, 0)
+	_, err := f.WriteAt(r.append(make([]byte, 0, 256)), 0)
 	return err
 }
 
