@@ -118,7 +118,7 @@ func claim(ctx context.Context, ep ipc.Endpoint, o *ClaimOptions) (*Held, error)
 		return nil, &HeldError{ep, askHolder(ctx, ep)}
 	}
 	h := &Held{ep: ep, opts: *o, file: f}
-	h.record.Process, _ = ipc.ProcessOf(os.Getpid())
+	h.record.Process = thisProcess()
 	h.record.Version = o.Version
 	if h.record.Instance = o.Instance; o.Instance == "" {
 		h.record.Instance = newInstance()

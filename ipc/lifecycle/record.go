@@ -57,6 +57,13 @@ func (r record) append(b []byte) []byte {
 	return b
 }
 
+// thisProcess is what a server says of its process as well: at least the number.
+func thisProcess() ipc.Process {
+	p, _ := ipc.ProcessOf(os.Getpid())
+	p.PID = os.Getpid()
+	return p
+}
+
 var errRecord = errors.New("no record of a holder")
 
 func parseRecord(b []byte) (record, error) {

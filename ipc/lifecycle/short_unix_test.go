@@ -81,3 +81,17 @@ func TestStopShort(t *testing.T) {
 		t.Errorf("stop of a server that runs, without a descriptor: %v, %v", outcome, err)
 	}
 }
+
+// TestClaimShort claims with its last descriptor, so that on some systems it cannot find out when this process began: the
+// claim says at least which one it is.
+func TestClaimShort(t *testing.T) {
+	ep, _ := newEndpoint(t)
+	feed := starve(t, 1)
+	h, err := lifecycle.Claim(t.Context(), ep, nil)
+	feed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	wantHeld(t, ep, os.Getpid(), "")
+}

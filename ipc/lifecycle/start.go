@@ -20,7 +20,7 @@ func (e *effort) lockStart(ctx context.Context) (unlock func(), err error) {
 		return nil, err
 	}
 	var r record
-	r.Process, _ = ipc.ProcessOf(os.Getpid())
+	r.Process = thisProcess()
 	r.Version = e.o.Version
 	if err := r.write(f); err != nil {
 		f.Close()
