@@ -49,7 +49,7 @@ func (d *deadline) err() error {
 	switch {
 	case d.cancelled():
 		return context.Canceled
-	case d.passed():
+	case d.passed(), d.ctx != nil && d.ctx.Err() != nil: // its clock may be ahead of ours
 		return ErrTimeout
 	}
 	return nil

@@ -150,6 +150,51 @@ func occupy(t *testing.T, c *ipc.Client, what string) {
 	}
 }
 
+// hooked is a context that tells when somebody begins to wait for its end, and when they no longer do.
+type hooked struct {
+	context.Context
+	done       chan struct{}
+	begin, end func()
+}
+
+func newHooked(ctx context.Context) *hooked {
+	return &hooked{ctx, make(chan struct{}), func() {}, func() {}}
+}
+
+func (h *hooked) Done() <-chan struct{} { return h.done }
+
+// AfterFunc is what package context calls; f is never called.
+func (h *hooked) AfterFunc(func()) (stop func() bool) {
+	h.begin()
+	return func() bool { h.end(); return true }
+}
+
+// early is a context that has ended before the deadline that it tells.
+type early struct{ context.Context }
+
+func (early) Deadline() (time.Time, bool) { return time.Now().Add(time.Hour), true }
+
+// TestContextEndsEarly has a context that ends before its deadline has come by our clock, while the call waits for
+// the turn to write: it ends without having it.
+func TestContextEndsEarly(t *testing.T) {
+	c := against(t, nil, untilClosed)
+	release := ipc.TakeTurn(c)
+	ended, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	called := make(chan error, 1)
+	go func() { // ends with the call, or with the client
+		_, err := c.Call(early{ended}, 1, make([]byte, 64<<10))
+		called <- err
+	}()
+	select {
+	case err := <-called:
+		checkCall(t, err, ipc.ErrTimeout, ipc.PhaseWrite, ipc.NotProcessed)
+	case <-time.After(10 * time.Second):
+		t.Fatal("the call writes while another has the turn")
+	}
+	release()
+}
+
 // TestBudgetTravels holds that the handler's deadline is the caller's, and that its context ends then.
 func TestBudgetTravels(t *testing.T) {
 	s := newServer(t, nil)

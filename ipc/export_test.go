@@ -34,10 +34,15 @@ func (f RawFrame) Append(b []byte) []byte {
 	return append(f.AppendHeader(b, uint32(len(f.Payload))), f.Payload...)
 }
 
+func (f RawFrame) header() header {
+	return header{uint32(len(f.Payload)), frameKind(f.Kind), frameFlags(f.Flags), f.Op, callID{f.Slot, f.Gen}, f.Extra}
+}
+
 // AppendHeader appends the header, with any length.
 func (f RawFrame) AppendHeader(b []byte, length uint32) []byte {
-	return appendHeader(b, header{length, frameKind(f.Kind), frameFlags(f.Flags), f.Op,
-		callID{f.Slot, f.Gen}, f.Extra})
+	h := f.header()
+	h.length = length
+	return appendHeader(b, h)
 }
 
 // ReadRawFrame reads one frame.
@@ -129,6 +134,19 @@ func Usable(c *Client) bool { return c.current.Load().usable() }
 
 // Writing reports whether somebody has the turn to write.
 func Writing(c *Client) bool { return len(c.current.Load().out.turn) > 0 }
+
+// TakeTurn takes the turn to write from the callers of c. The function that it returns gives it back.
+func TakeTurn(c *Client) (release func()) {
+	o := &c.current.Load().out
+	o.turn <- struct{}{}
+	return o.release
+}
+
+// WantTurn returns the callers of c that wait for the turn.
+func WantTurn(c *Client) int { return int(c.current.Load().out.waiting.Load()) }
+
+// AddRaw lets a frame wait for whoever writes.
+func AddRaw(c *Client, f RawFrame) { c.current.Load().out.add(f.header(), f.Payload) }
 
 // Held returns the calls whose answer is not yet written, and the bytes of their requests.
 func Held(s *Server) (calls, memory int64) { return s.held.Load(), s.memory.Load() }

@@ -3,6 +3,7 @@
 package ipc
 
 import (
+	"os"
 	"sync"
 	"syscall"
 )
@@ -22,4 +23,21 @@ func OnceNobodyWaits(l *Listener, fn func()) {
 // RunShort has a listener, before it accepts, fail as without a free descriptor.
 func RunShort(l *Listener) {
 	l.take = func(int) (int, error) { return -1, syscall.EMFILE }
+}
+
+// SendRawFile writes a frame with the descriptor of other beside it, as a server does that answers c.
+func SendRawFile(c *Client, f RawFrame, other *os.File) error {
+	return c.current.Load().out.sendFile(f.header(), f.Payload, other, &deadline{})
+}
+
+// ReadRights reads once, and returns how many descriptors came beside the bytes.
+func ReadRights(f *os.File, p []byte) (n, files int, err error) {
+	var w wire
+	if err := w.open(f, true); err != nil {
+		return 0, 0, err
+	}
+	n, err = w.read(p)
+	files = len(w.files)
+	w.closeFiles()
+	return n, files, err
 }

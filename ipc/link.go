@@ -145,9 +145,7 @@ func (l *link) follow(w *waiter, d *deadline) (err error) {
 		select {
 		case <-w.wake:
 		case <-d.done():
-			if err = d.err(); err == nil {
-				err = ErrTimeout // the context's timer was first
-			}
+			err = d.err()
 		}
 	}
 	if err == nil && w.rung.Load() {

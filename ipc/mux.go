@@ -111,10 +111,7 @@ func (m *mux) queue(d *deadline) (*call, error) {
 	case <-timeout:
 		return nil, ErrTimeout
 	case <-d.done():
-		if err := d.err(); err != nil {
-			return nil, err
-		}
-		return nil, ErrTimeout
+		return nil, d.err()
 	}
 }
 

@@ -40,6 +40,7 @@ type outbox struct {
 	err     error  // the connection is dead: nothing more is written
 	added   int64  // bytes of the connection that were added
 	written int64  // of these, that have left
+	leaving int64  // up to where they may leave with the write that goes on
 
 	// With the turn:
 	rest  []byte // of what a write has left unfinished; goes out before all else
@@ -113,14 +114,7 @@ func (o *outbox) send(h header, payload []byte, d *deadline, crowd bool) (at int
 		}
 		return at, o.flush(d)
 	}
-	if err := o.take(d); err != nil {
-		return notSent, err
-	}
-	if at, err = o.add(h, payload); err != nil {
-		o.release()
-		return notSent, err
-	}
-	return at, o.flush(d)
+	return o.sendLarge(h, payload, d) // with the turn it is written at once, however much waits before it
 }
 
 // gather lets others add frames behind end, so that one write takes them all. A goroutine that
@@ -152,25 +146,39 @@ func (o *outbox) sendLarge(h header, payload []byte, d *deadline) (at int64, err
 func (o *outbox) left(at int64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return at != notSent && at < o.written
+	return at != notSent && at < max(o.written, o.leaving)
 }
 
-// sendFile writes a frame with the descriptor of f beside it.
+// sendFile writes a frame with the descriptor of f beside it. d must have no end.
 func (o *outbox) sendFile(h header, payload []byte, f *os.File, d *deadline) error {
 	if err := o.take(d); err != nil {
 		return err
 	}
-	_, err := o.write(d, nil, nil) // the descriptor must travel with this frame's first byte
-	if err == nil {
-		if err = o.wire.attach(f); err == nil {
-			_, err = o.write(d, appendHeader(nil, h), payload)
-		}
-	}
-	if err != nil {
+	if err := o.writeBeside(d, append(appendHeader(nil, h), payload...), f); err != nil {
 		o.settle(err)
 		return err
 	}
 	return o.flush(d)
+}
+
+// writeBeside writes what waits and then a frame, with whose first byte the descriptor of f travels. What others add
+// meanwhile comes behind the frame: a descriptor is taken by whoever reads the bytes that it came with.
+func (o *outbox) writeBeside(d *deadline, frame []byte, f *os.File) error {
+	batch, _, err := o.batch(len(frame))
+	if err != nil {
+		return err
+	}
+	n, err := o.writeAll(d, batch, nil, nil)
+	if err == nil {
+		err = o.wire.attach(f)
+	}
+	if err == nil {
+		var m int
+		m, err = o.writeAll(d, frame, nil, nil)
+		n += m
+	}
+	o.wrote(n, err)
+	return err // nothing is kept of what has not left: without an end of d, an error is that of the connection
 }
 
 // take waits for the turn.
@@ -273,15 +281,23 @@ func (o *outbox) write(d *deadline, head, payload []byte) (at int64, err error) 
 		return notSent, err
 	}
 	n, err := o.writeAll(d, batch, head, payload)
-	o.mu.Lock()
-	o.written += int64(n)
-	o.mu.Unlock()
+	o.wrote(n, err)
 	if n < len(batch)+len(head)+len(payload) {
 		o.keep(n, batch, head, payload)
 	} else if len(batch) > 0 && cap(batch) <= keptOutbox {
 		o.spare = batch[:0] // an empty batch was not taken: it is still the buffer
 	}
 	return at, err
+}
+
+// wrote counts what has left with a write that is over.
+func (o *outbox) wrote(n int, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.written += int64(n)
+	if err == nil || tellsSent {
+		o.leaving = 0
+	}
 }
 
 // batch takes what waits, with the rest of the last write before it, and adds n bytes that
@@ -294,6 +310,7 @@ func (o *outbox) batch(n int) (batch []byte, at int64, err error) {
 	}
 	batch, at = o.buf, o.added
 	o.added += int64(n)
+	o.leaving = o.added // who has read them may answer, or die, before the write returns
 	if len(o.rest) > 0 {
 		batch = append(o.rest, batch...)
 		o.rest, o.buf = nil, o.buf[:0]

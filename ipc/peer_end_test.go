@@ -537,3 +537,19 @@ func TestUnfinishedWriteGoesOn(t *testing.T) {
 		t.Errorf("the next call says %q, %v", b, err)
 	}
 }
+
+// TestSmallFrameBehindMany has more wait to be written than may be added without the turn: a frame that waits for it
+// is written all the same.
+func TestSmallFrameBehindMany(t *testing.T) {
+	c := against(t, nil, func(f *os.File) {
+		for got := next(f); got.Kind != 0; got = next(f) {
+			if got.Kind == ipc.KindRequest {
+				f.Write(frame(answer(got, "x")))
+			}
+		}
+	})
+	ipc.AddRaw(c, ipc.RawFrame{Kind: ipc.KindChunk, Payload: make([]byte, 4<<20)})
+	if err := <-later(c, 1, "x"); err != nil {
+		t.Error(err)
+	}
+}

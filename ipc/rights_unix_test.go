@@ -4,11 +4,14 @@ package ipc_test
 
 import (
 	"errors"
+	"io"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 
 	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/ipctest"
 )
 
 // TestUnwantedDescriptors has servers that send descriptors nobody asked for; the leak check at the
@@ -107,4 +110,43 @@ func TestUnwantedDescriptors(t *testing.T) {
 			t.Errorf("the call says %v", err)
 		}
 	})
+}
+
+// TestDescriptorComesWithItsFrame adds a frame while those before an answer with a descriptor are written: it does not
+// come between the two.
+func TestDescriptorComesWithItsFrame(t *testing.T) {
+	client, server := ipctest.Pair(t)
+	defer server.Close()
+	c, err := ipc.NewClient(client, &ipc.ClientOptions{PingEvery: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	other, err := os.Open(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	ipc.AddRaw(c, ipc.RawFrame{Kind: ipc.KindResponse, Payload: make([]byte, 1<<20)}) // more than a socket takes
+	before, sent := ipc.Queued(c), make(chan error, 1)
+	go func() { // ends when all is read
+		sent <- ipc.SendRawFile(c, ipc.RawFrame{Kind: ipc.KindResponse, Flags: ipc.FlagFile}, other)
+	}()
+	for ipc.Queued(c) > 0 {
+		runtime.Gosched()
+	}
+	ipc.AddRaw(c, ipc.RawFrame{Kind: ipc.KindResponse})
+	if _, err := io.CopyN(io.Discard, server, int64(before)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		var head [ipc.HeaderSize]byte
+		n, files, err := ipc.ReadRights(server, head[:])
+		if err != nil || n < len(head) || (files > 0) != (head[5]&ipc.FlagFile != 0) {
+			t.Errorf("%d descriptors come with %x, %v", files, head[:n], err)
+		}
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
 }

@@ -4,6 +4,10 @@ package ipc
 
 import "os"
 
+// tellsSent says that a write which is ended or fails tells how much of it has left. That to a pipe does not: what the
+// other end has read of it counts as not written.
+const tellsSent = false
+
 // joinSize is the most that is copied to make one write of several buffers.
 const joinSize = 64 << 10
 
