@@ -210,8 +210,12 @@ func (l *link) nudge(w *waiter) {
 }
 
 func (l *link) read(w *waiter, d *deadline) error {
-	if !l.ringsBy(d.at) {
+	armed := !l.ringsBy(d.at) // else the read may end at a time that another has set, which may be long past
+	if armed {
 		l.arm(d.at, d.now)
+		if l.toldNews(w) {
+			return nil // who told it may have interrupted the read before it was armed
+		}
 	}
 	quiet := d.now // since when nothing has come
 	for {
@@ -234,11 +238,12 @@ func (l *link) read(w *waiter, d *deadline) error {
 			if err := d.err(); err != nil {
 				return err
 			}
-			if err := l.ping(); err != nil {
+			if err := l.ping(armed); err != nil {
 				l.fail(err)
 				return err
 			}
 			l.arm(d.at, quiet)
+			armed = true
 			news = l.toldNews(w) // who told it may have interrupted the read
 		default:
 			l.fail(err)
@@ -291,12 +296,12 @@ func (l *link) nextPing(now, quiet time.Time) time.Time {
 }
 
 // ping asks the peer for a sign of life if it was silent for long, and gives it up after two
-// that it did not answer.
-func (l *link) ping() error {
+// that it did not answer. Unless the read was armed by who leads, nobody has listened until now.
+func (l *link) ping(armed bool) error {
 	if l.out.death() == ErrWedged {
 		return ErrWedged
 	}
-	if l.pingEvery <= 0 || l.pumps != l.pumpsSeen || time.Now().Before(l.pingAt) {
+	if !armed || l.pingEvery <= 0 || l.pumps != l.pumpsSeen || time.Now().Before(l.pingAt) {
 		return nil
 	}
 	if l.missed == 2 {

@@ -389,6 +389,39 @@ func TestWedged(t *testing.T) {
 	}
 }
 
+// TestRecoveredIsNotWedged has a server that answers nothing, not even pings, until a call has timed out, and everything
+// after that: what the first call has not heard is not held against it by one that comes much later.
+func TestRecoveredIsNotWedged(t *testing.T) {
+	const every = 200 * time.Millisecond
+	client, server := ipctest.Pair(t)
+	c, err := ipc.NewClient(client, &ipc.ClientOptions{PingEvery: every})
+	if err != nil {
+		t.Fatal(err)
+	}
+	recovered, ended := make(chan struct{}), make(chan struct{})
+	defer func() { <-ended }()
+	defer c.Close()
+	go func() { // ends with the client
+		defer close(ended)
+		defer server.Close()
+		<-recovered
+		ipc.ReadRawHello(server)
+		server.Write(ipc.RawAck(1, 256))
+		for got := next(server); got.Kind != 0; got = next(server) {
+			if got.Kind == ipc.KindRequest {
+				server.Write(frame(answer(got, "")))
+			}
+		}
+	}()
+	_, err = c.CallAppend(nil, 1, nil, 2*every-every/4) // after the second ping
+	checkCall(t, err, ipc.ErrTimeout, ipc.PhaseWait, ipc.MaybeProcessed)
+	close(recovered)
+	<-time.After(every/4 + every + every/4) // when the server would have been given up, and more than a ping later
+	if _, err := c.CallAppend(nil, 1, nil, 20*time.Second); err != nil {
+		t.Errorf("the server answers at once, and the call says %v", err)
+	}
+}
+
 // TestSlowIsNotWedged has a handler that runs much longer than pings take.
 func TestSlowIsNotWedged(t *testing.T) {
 	s := newServer(t, nil)

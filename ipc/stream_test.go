@@ -417,6 +417,38 @@ func TestCloseWakes(t *testing.T) {
 	}
 }
 
+// TestCloseWhileReadBegins closes a stream when its reader is about to read the connection, and has not yet said until
+// when.
+func TestCloseWhileReadBegins(t *testing.T) {
+	c := ipctest.Client(t, streamServer(t, nil), &ipc.ClientOptions{PingEvery: -1})
+	hours, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
+	defer cancel()
+	if err := c.Ping(hours); err != nil { // nothing else will come by itself
+		t.Fatal(err)
+	}
+	hour, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	ctx := newHooked(hour)
+	st, err := c.Open(ctx, opStuck, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx.begin = func() { st.Close() }
+	ended := make(chan error, 1)
+	go func() { // ends with the stream, or with the client
+		_, err := st.Read(make([]byte, 1))
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, ipc.ErrClosed) {
+			t.Errorf("it says %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it reads on")
+	}
+}
+
 // TestStreamLetsSmallCallsThrough moves a large amount on one connection while small calls are made.
 func TestStreamLetsSmallCallsThrough(t *testing.T) {
 	total := int64(64 << 20)
