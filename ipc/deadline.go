@@ -44,6 +44,9 @@ func (d *deadline) cancelled() bool {
 
 func (d *deadline) passed() bool { return !d.at.IsZero() && !now().Before(d.at) }
 
+// endless reports whether nothing ever ends the wait.
+func (d *deadline) endless() bool { return d.at.IsZero() && d.ctx == nil }
+
 // err returns why the wait must end, nil if it need not.
 func (d *deadline) err() error {
 	switch {

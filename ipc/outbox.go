@@ -136,8 +136,7 @@ func (o *outbox) sendLarge(h header, payload []byte, d *deadline) (at int64, err
 	}
 	at, err = o.write(d, appendHeader(o.head[:0], h), payload)
 	if err != nil {
-		o.settle(err)
-		return at, err
+		return at, o.leaveTo(d, err)
 	}
 	return at, o.flush(d)
 }
@@ -177,7 +176,7 @@ func (o *outbox) writeBeside(d *deadline, frame []byte, f *os.File) error {
 		m, err = o.writeAll(d, frame, nil, nil)
 		n += m
 	}
-	o.wrote(n, err)
+	o.wrote(n)
 	return err // nothing is kept of what has not left: without an end of d, an error is that of the connection
 }
 
@@ -219,8 +218,7 @@ func (o *outbox) release() { <-o.turn }
 func (o *outbox) flush(d *deadline) error {
 	for range maxRounds {
 		if _, err := o.write(d, nil, nil); err != nil {
-			o.settle(err)
-			return err
+			return o.leaveTo(d, err)
 		}
 		if o.leave() {
 			return nil
@@ -253,24 +251,55 @@ func (o *outbox) push() {
 	}
 }
 
+// leaveTo settles a write that was to be done by d, and returns why its caller must not go on. Where a write that is
+// ended does not tell what has left, none is ended: another goroutine does it, and the caller waits for that until d.
+func (o *outbox) leaveTo(d *deadline, err error) error {
+	if err != ErrTimeout || tellsSent {
+		o.settle(err)
+		return err
+	}
+	done := o.settle(err)
+	var timeout <-chan time.Time
+	if !d.at.IsZero() {
+		timer := time.NewTimer(time.Until(d.at))
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	select {
+	case <-done:
+		return o.death()
+	case <-timeout:
+		return ErrTimeout
+	case <-d.done():
+		return d.err()
+	}
+}
+
 // settle gives the turn to a goroutine that writes the rest. Other errors end the writing for good:
-// what the peer has sent before can still be read.
-func (o *outbox) settle(err error) {
+// what the peer has sent before can still be read. done is closed when that goroutine has ended, or there is none.
+func (o *outbox) settle(err error) (done chan struct{}) {
+	done = make(chan struct{})
 	if err != ErrTimeout && err != context.Canceled {
 		o.close(err)
 		o.release()
 		if err == ErrWedged {
 			o.wire.f.SetReadDeadline(longAgo) // who reads learns it now
 		}
-		return
+		close(done)
+		return done
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err != nil {
 		o.release()
-		return
+		close(done)
+		return done
 	}
-	o.background.Go(func() { o.flush(&deadline{}) })
+	o.background.Go(func() {
+		defer close(done)
+		o.flush(&deadline{})
+	})
+	return done
 }
 
 // write writes what waits and then head and payload. A nil deadline does not wait at all.
@@ -281,7 +310,7 @@ func (o *outbox) write(d *deadline, head, payload []byte) (at int64, err error) 
 		return notSent, err
 	}
 	n, err := o.writeAll(d, batch, head, payload)
-	o.wrote(n, err)
+	o.wrote(n)
 	if n < len(batch)+len(head)+len(payload) {
 		o.keep(n, batch, head, payload)
 	} else if len(batch) > 0 && cap(batch) <= keptOutbox {
@@ -291,13 +320,11 @@ func (o *outbox) write(d *deadline, head, payload []byte) (at int64, err error) 
 }
 
 // wrote counts what has left with a write that is over.
-func (o *outbox) wrote(n int, err error) {
+func (o *outbox) wrote(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.written += int64(n)
-	if err == nil || tellsSent {
-		o.leaving = 0
-	}
+	o.leaving = 0
 }
 
 // batch takes what waits, with the rest of the last write before it, and adds n bytes that
@@ -338,7 +365,7 @@ func (o *outbox) writeAll(d *deadline, a, b, c []byte) (n int, err error) {
 	if err != nil || n == len(a)+len(b)+len(c) {
 		return n, err
 	}
-	if d == nil {
+	if d == nil || !tellsSent && !d.endless() {
 		return n, ErrTimeout
 	}
 	m, err := o.writeSlowly(d, skip(n, a), skip(n-len(a), b), skip(n-len(a)-len(b), c))

@@ -23,6 +23,12 @@ type script func(f *os.File)
 func against(t *testing.T, o *ipc.ClientOptions, play script) *ipc.Client {
 	t.Helper()
 	client, server := ipctest.Pair(t)
+	return againstOn(t, client, server, o, play)
+}
+
+// againstOn is against on a connection that is given.
+func againstOn(t *testing.T, client, server *os.File, o *ipc.ClientOptions, play script) *ipc.Client {
+	t.Helper()
 	c, err := ipc.NewClient(client, o)
 	if err != nil {
 		t.Fatal(err)
@@ -585,4 +591,49 @@ func TestSmallFrameBehindMany(t *testing.T) {
 	if err := <-later(c, 1, "x"); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestGivenUpWhileItIsRead has a server that has read a part of a request when its caller gives up: the frames that come
+// are whole.
+func TestGivenUpWhileItIsRead(t *testing.T) {
+	client, server := ipctest.Pair(t)
+	giveUpWhileItIsRead(t, client, server)
+}
+
+func giveUpWhileItIsRead(t *testing.T, client, server *os.File) {
+	t.Helper()
+	payload := bytes.Repeat([]byte("0123456789abcde\n"), 250<<10/16) // in one frame
+	for i := range payload {
+		payload[i] ^= byte(i >> 10)
+	}
+	began, over, read := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	c := againstOn(t, client, server, &ipc.ClientOptions{PingEvery: -1}, func(f *os.File) {
+		defer close(read)
+		part := make([]byte, 100<<10)
+		io.ReadFull(f, part)
+		close(began)
+		<-over
+		rest := io.MultiReader(bytes.NewReader(part), f)
+		if got, err := ipc.ReadRawFrame(rest); err != nil || !bytes.Equal(got.Payload, payload) {
+			t.Errorf("the request comes as another one of %d bytes, %v", len(got.Payload), err)
+		}
+		f.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if got, err := ipc.ReadRawFrame(rest); err != nil || got.Kind != ipc.KindCancel {
+			t.Errorf("after the request comes %+v, %v", got, err)
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	called := make(chan error, 1)
+	go func() { // ends when it is given up
+		_, err := c.Call(ctx, 1, payload)
+		called <- err
+	}()
+	<-began
+	cancel()
+	if err := <-called; !errors.Is(err, context.Canceled) || ipc.OutcomeOf(err) != ipc.MaybeProcessed {
+		t.Errorf("the call says %v, outcome %v", err, ipc.OutcomeOf(err))
+	}
+	close(over)
+	<-read
 }

@@ -10,7 +10,7 @@ import (
 // passesFiles says that descriptors can travel over a connection.
 const passesFiles = true
 
-// tellsSent says that a write which is ended or fails tells how much of it has left.
+// tellsSent says that a write which a deadline ends tells how much of it has left.
 const tellsSent = true
 
 // maxRights bounds the descriptors that have come and that no frame has claimed yet.

@@ -151,6 +151,20 @@ func TestRequestPeer(t *testing.T) {
 	}
 }
 
+// TestTurnedAway holds that a client which may not speak to the server learns it.
+func TestTurnedAway(t *testing.T) {
+	ep := ipctest.Server(t, newServer(t, &ipc.ServerOptions{Allow: func(ipc.Peer) bool { return false }}))
+	c, err := ipc.Dial(t.Context(), ep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = c.Call(t.Context(), opEcho, nil)
+	if !errors.Is(err, ipc.ErrRefused) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+		t.Errorf("the call says %v, outcome %v", err, ipc.OutcomeOf(err))
+	}
+}
+
 // rawClient returns a connection to s whose hello of a role was sent and answered.
 func rawClient(t *testing.T, s *ipc.Server, role byte) *os.File {
 	t.Helper()

@@ -81,12 +81,13 @@ func (s *Server) delist(ses *session) {
 	s.serving.Done()
 }
 
-// turnAway tells a client, as far as it can without waiting, that it is not served.
+// turnAway tells a client that it is not served.
 func (s *Server) turnAway(f *os.File, e *RemoteError) {
 	s.refused.Add(1)
 	var w wire
 	if w.open(f, false) == nil {
-		w.write(false, appendRefusal(nil, e), nil, nil)
+		f.SetWriteDeadline(time.Now().Add(flushGrace)) // it takes no time: the connection has room for so little
+		w.write(true, appendRefusal(nil, e), nil, nil)
 	}
 	f.Close()
 }

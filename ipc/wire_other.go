@@ -4,8 +4,8 @@ package ipc
 
 import "os"
 
-// tellsSent says that a write which is ended or fails tells how much of it has left. That to a pipe does not: what the
-// other end has read of it counts as not written.
+// tellsSent says that a write which a deadline ends tells how much of it has left. That to a pipe does not: what the other
+// end has read of it counts as not written.
 const tellsSent = false
 
 // joinSize is the most that is copied to make one write of several buffers.
@@ -26,8 +26,8 @@ func (w *wire) open(f *os.File, takeFiles bool) error {
 // read reads at least one byte into p.
 func (w *wire) read(p []byte) (int, error) { return w.f.Read(p) }
 
-// write writes a, b and c, each may be empty. Unless wait is set it writes only what the system
-// takes at once, which is nothing: pipes have no such call.
+// write writes a, b and c, each may be empty, or their beginning. Unless wait is set it writes only
+// what the system takes at once, which is nothing: pipes have no such call.
 func (w *wire) write(wait bool, a, b, c []byte) (sent int, err error) {
 	if !wait {
 		return 0, nil
@@ -37,15 +37,11 @@ func (w *wire) write(wait bool, a, b, c []byte) (sent int, err error) {
 		w.join = append(append(append(w.join[:0], a...), b...), c...)
 		return w.f.Write(w.join)
 	}
+	// One write at a time, and not a large one: how much of one has left is known when it is over.
 	for _, p := range [...][]byte{a, b, c} {
-		if len(p) == 0 {
-			continue
-		}
-		n, err := w.f.Write(p)
-		sent += n
-		if err != nil {
-			return sent, err
+		if len(p) > 0 {
+			return w.f.Write(p[:min(len(p), joinSize)])
 		}
 	}
-	return sent, nil
+	return 0, nil
 }
