@@ -329,6 +329,23 @@ func TestStalledClient(t *testing.T) {
 	settled(t, s)
 }
 
+// TestHeadersInParts has a client that never stops to send, and each of whose headers comes in two reads: none takes
+// long.
+func TestHeadersInParts(t *testing.T) {
+	const limit = 400 * time.Millisecond
+	s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{Header: limit}})
+	client, whole := rawClient(t, s, 1), frame(request(0, "x"))
+	client.Write(whole[:20])
+	for start := time.Now(); time.Since(start) < limit+limit/4; {
+		client.Write(append(bytes.Clone(whole[20:]), whole[:20]...))
+		if f, err := ipc.ReadRawFrame(client); err != nil || string(f.Payload) != "x" {
+			t.Fatalf("after %v comes %+v, %v", time.Since(start), f, err)
+		}
+	}
+	client.Write(whole[20:])
+	next(client)
+}
+
 // TestSlowHeader begins a header and does not go on.
 func TestSlowHeader(t *testing.T) {
 	const limit = 300 * time.Millisecond // much more than a busy machine takes between two writes

@@ -168,7 +168,7 @@ func (s *Server) finish() error {
 	for s.held.Load() > 0 {
 		select {
 		case <-s.calm:
-		case <-s.done:
+		case <-s.ended:
 		case <-late.C:
 			return s.shut(ErrTimeout)
 		}
@@ -188,8 +188,10 @@ func (s *Server) shut(err error) error {
 	}
 	for _, ses := range sessions {
 		ses.farewell(refusal)
+	}
+	d := deadline{at: time.Now().Add(flushGrace)} // for all: what a client takes at once needs no time
+	for _, ses := range sessions {
 		if err == nil {
-			d := deadline{at: time.Now().Add(flushGrace)}
 			ses.out.drain(&d)
 		}
 		ses.fail(ErrClosed)

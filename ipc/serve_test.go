@@ -1,7 +1,10 @@
 package ipc_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -35,4 +38,44 @@ func TestListenerClosed(t *testing.T) {
 	if err := errors.Join(<-call, <-served); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestServeSleeps closes a server whose handler ignores that: until it returns Serve waits for it, and does not ask again
+// and again.
+func TestServeSleeps(t *testing.T) {
+	s, began, release := newServer(t, nil), make(chan struct{}), make(chan struct{})
+	s.Handle(opHold, func(context.Context, *ipc.Request) (*ipc.Response, error) {
+		close(began)
+		<-release
+		return nil, nil
+	})
+	ep, _, served := serving(t, s)
+	c, err := ipc.Dial(t.Context(), ep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	call, closed := later(c, opHold, ""), make(chan error, 1)
+	<-began
+	go func() { closed <- s.Close() }()                       // waits a second at most
+	if err := s.Drain(context.Background(), ""); err != nil { // returns when the connections have ended
+		t.Error(err)
+	}
+	stacks := make([]byte, 1<<20)
+	for start := time.Now(); ; runtime.Gosched() {
+		all := stacks[:runtime.Stack(stacks, true)]
+		head := all[:max(0, bytes.Index(all, []byte("(*Server).finish(")))]
+		if head = head[bytes.LastIndex(head, []byte("goroutine "))+1:]; bytes.Contains(head, []byte(" [select]")) {
+			break
+		}
+		if time.Since(start) > 5*time.Second {
+			t.Errorf("Serve does not sleep: %s", head)
+			break
+		}
+	}
+	close(release)
+	if err := errors.Join(<-closed, <-served); err != nil {
+		t.Error(err)
+	}
+	<-call
 }

@@ -165,6 +165,67 @@ func TestTurnedAway(t *testing.T) {
 	}
 }
 
+// TestManyReadNothing drains a server with clients that do not read their answers: they have one second, all together.
+func TestManyReadNothing(t *testing.T) {
+	const clients, calls = 5, 100 // with answers of more bytes than a connection takes
+	s := newServer(t, nil)
+	for range clients {
+		f := rawClient(t, s, 2)
+		for i := range uint32(calls) {
+			f.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Op: opFast, Slot: i, Payload: make([]byte, 16<<10)}))
+		}
+	}
+	for st := s.Status(); st.Calls < clients*calls || st.Running > 0; st = s.Status() {
+		<-time.After(time.Millisecond)
+	}
+	start := time.Now()
+	if err := s.Drain(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > clients*time.Second-time.Second/2 {
+		t.Errorf("the drain took %v", took)
+	}
+}
+
+// TestEndWhileCallsReturn ends a connection whose calls return while the server goes through them, and become those of
+// another connection: the race detector tells if it still looks at them.
+func TestEndWhileCallsReturn(t *testing.T) {
+	const calls = 2000
+	s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{CallsPerConnection: calls}})
+	requests := func(op uint16) (b []byte) {
+		for i := range uint32(calls) {
+			b = ipc.RawFrame{Kind: ipc.KindRequest, Op: op, Slot: i}.Append(b)
+		}
+		return b
+	}
+	began, release := make(chan struct{}, calls), make(chan struct{})
+	s.Handle(opHold, func(context.Context, *ipc.Request) (*ipc.Response, error) {
+		began <- struct{}{}
+		<-release
+		return nil, nil
+	})
+	for range 10 {
+		other, client := rawClient(t, s, 2), rawClient(t, s, 2)
+		client.Write(requests(opHold))
+		for range calls {
+			<-began
+		}
+		go func() { // ends with the calls
+			for range calls {
+				release <- struct{}{}
+			}
+		}()
+		go other.Write(requests(opEcho)) // ends when they are read
+		client.Close()
+		for range calls {
+			if f, err := ipc.ReadRawFrame(other); err != nil || f.Kind != ipc.KindResponse {
+				t.Fatalf("an answer is %+v, %v", f, err)
+			}
+		}
+	}
+	settled(t, s)
+}
+
 // rawClient returns a connection to s whose hello of a role was sent and answered.
 func rawClient(t *testing.T, s *ipc.Server, role byte) *os.File {
 	t.Helper()
@@ -254,7 +315,7 @@ func TestDrain(t *testing.T) {
 
 // TestShutdownIsAnswered asks servers that have nothing else to do: the answer comes before the end.
 func TestShutdownIsAnswered(t *testing.T) {
-	for range 50 {
+	for range 1000 {
 		s := newServer(t, nil)
 		ep, _, served := serving(t, s)
 		c, err := ipc.DialConn(t.Context(), ep, nil)
@@ -414,7 +475,7 @@ func TestUpgradeLosesNoCall(t *testing.T) {
 			}
 		})
 	}
-	for range 50 {
+	for range 1000 {
 		for n := calls.Load(); calls.Load() < n+20 && !t.Failed(); {
 			<-time.After(100 * time.Microsecond)
 		}

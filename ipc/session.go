@@ -19,6 +19,7 @@ type session struct {
 	ask    []byte      // payload of a control operation
 	added  bool        // frames were added that must be pushed
 	timed  bool        // a deadline for the header is set
+	header int64       // where that header begins
 	now    time.Time   // when the last bytes were read; zero until it matters
 
 	// Guarded by mu:
@@ -157,10 +158,10 @@ func (ses *session) why() error {
 func (ses *session) limitHeader() {
 	in := &ses.in
 	partial := in.rest == 0 && in.r < in.w
-	if partial == ses.timed {
+	if partial == ses.timed && (!partial || ses.header == in.passed) {
 		return
 	}
-	ses.timed = partial
+	ses.timed, ses.header = partial, in.passed
 	at := time.Time{}
 	if partial {
 		at = time.Now().Add(ses.server.o.Limits.Header)
@@ -171,11 +172,10 @@ func (ses *session) limitHeader() {
 // abandon cancels all calls of a connection that is gone.
 func (ses *session) abandon() {
 	ses.mu.Lock()
-	calls := append([]*serverCall(nil), ses.calls...)
-	ses.mu.Unlock()
-	for _, c := range calls {
+	defer ses.mu.Unlock()
+	for _, c := range ses.calls {
 		if c != nil {
-			ses.cancel(c.id)
+			ses.drop(c)
 		}
 	}
 }
