@@ -201,8 +201,10 @@ func (c *Client) bound(d *deadline) (context.Context, context.CancelFunc) {
 	if d.ctx != nil {
 		ctx = d.ctx
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	if !d.at.IsZero() {
+	var cancel context.CancelFunc
+	if d.at.IsZero() {
+		ctx, cancel = context.WithCancel(ctx)
+	} else {
 		ctx, cancel = context.WithDeadline(ctx, d.at)
 	}
 	stop := context.AfterFunc(c.life, cancel)

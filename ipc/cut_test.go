@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -105,7 +106,7 @@ func (c *cuts) dial(context.Context) (*os.File, error) {
 // pump copies until either end is closed or as many bytes are through as chance has it, and closes both.
 func (c *cuts) pump(to, from *os.File) {
 	rng := c.rand()
-	left := []int{1 + rng.IntN(200), 1 + rng.IntN(100<<10), 1 + rng.IntN(20<<20), 1 << 40}[rng.IntN(4)]
+	left := []int{1 + rng.IntN(200), 1 + rng.IntN(100<<10), 1 + rng.IntN(20<<20), math.MaxInt}[rng.IntN(4)]
 	piece := []int{1 + rng.IntN(50), 64 << 10}[rng.IntN(2)]
 	defer to.Close()
 	defer from.Close()

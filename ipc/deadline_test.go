@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -173,6 +174,29 @@ func (h *hooked) AfterFunc(func()) (stop func() bool) {
 type early struct{ context.Context }
 
 func (early) Deadline() (time.Time, bool) { return time.Now().Add(time.Hour), true }
+
+// TestNothingWaitsOn makes calls that connect again to nobody: whatever waited for the end of their context no longer does.
+func TestNothingWaitsOn(t *testing.T) {
+	client, server := ipctest.Pair(t)
+	c, err := ipc.NewClient(client, &ipc.ClientOptions{
+		Redial: func(context.Context) (*os.File, error) { return nil, ipc.ErrNotRunning }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	server.Close()
+	var begun, ended atomic.Int64
+	ctx := newHooked(t.Context())
+	ctx.begin, ctx.end = func() { begun.Add(1) }, func() { ended.Add(1) }
+	for range 3 {
+		if _, err := c.Call(ctx, 1, nil); !errors.Is(err, ipc.ErrNotRunning) {
+			t.Errorf("the call says %v", err)
+		}
+	}
+	if begun.Load() == 0 || begun.Load() != ended.Load() {
+		t.Errorf("%d began to wait, %d no longer do", begun.Load(), ended.Load())
+	}
+}
 
 // TestContextEndsEarly has a context that ends before its deadline has come by our clock, while the call waits for
 // the turn to write: it ends without having it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,32 @@ func TestLimitsBeforeTheAcknowledgement(t *testing.T) {
 	for _, w := range waiting {
 		if err := <-w; !errors.Is(err, ipc.ErrClosed) {
 			t.Errorf("a call that has a slot says %v", err)
+		}
+	}
+}
+
+// TestLimitsBeyondTheProcessor has a server that takes messages of more bytes than an int of 32 bits counts.
+func TestLimitsBeyondTheProcessor(t *testing.T) {
+	client, server := ipctest.Pair(t)
+	c, err := ipc.NewClient(client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	defer func() { <-ended }()
+	defer c.Close()
+	go func() { // ends with the client
+		defer close(ended)
+		defer server.Close()
+		ipc.ReadRawHello(server)
+		server.Write(ipc.RawWholeAck(ipc.ServerInfo{Instance: strings.Repeat("0", 32)}, 1, 0, 3<<30, 256))
+		for got := next(server); got.Kind != 0; got = next(server) {
+			server.Write(frame(answer(got, "x")))
+		}
+	}()
+	for range 2 { // the second one knows the limit
+		if err := <-later(c, 1, "x"); err != nil {
+			t.Error(err)
 		}
 	}
 }

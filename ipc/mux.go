@@ -2,7 +2,9 @@ package ipc
 
 import (
 	"io"
+	"math"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -30,6 +32,7 @@ type mux struct {
 	running    int
 	info       ServerInfo
 	acked      bool
+	unacked    []*waiter // calls that wait for that
 	maxMessage int
 	maxCalls   int
 	retired    bool  // closed with its last call
@@ -76,6 +79,12 @@ func (m *mux) acquire(d *deadline) (*call, error) {
 		m.calls = append(m.calls, k)
 		return k, nil
 	}
+	if !m.acked && m.role == roleMultiplexed { // it may allow more, and perhaps nobody reads
+		if err := m.awaitAck(d); err != nil {
+			return nil, err
+		}
+		return m.acquire(d)
+	}
 	if m.given == nil {
 		m.given = make(chan *call, mostSlots)
 	}
@@ -92,6 +101,21 @@ func (m *mux) acquire(d *deadline) (*call, error) {
 		m.giveBack(<-m.given)
 	}
 	return nil, err
+}
+
+// awaitAck waits for the acknowledgement. It is called and returns with mu held.
+func (m *mux) awaitAck(d *deadline) error {
+	w := newWaiter()
+	m.unacked = append(m.unacked, &w)
+	m.mu.Unlock()
+	err := m.await(&w, d)
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	d.now = now()
+	m.mu.Lock()
+	m.unacked = slices.DeleteFunc(m.unacked, func(u *waiter) bool { return u == &w })
+	return err
 }
 
 // queue waits for a slot that another call gives back.
@@ -234,10 +258,13 @@ func (m *mux) greet(p []byte) (int, error) {
 		return 0, nil
 	}
 	m.acked, m.info.Protocol = true, int(head.version)
+	for _, w := range m.unacked {
+		m.tell(w)
+	}
 	err = eachField(p[ackHeadSize:n], func(tag byte, contents []byte) {
 		switch tag {
 		case tagMaxMessage:
-			m.maxMessage = int(min(uint64Of(contents), 1<<32-1))
+			m.maxMessage = int(min(uint64Of(contents), 1<<32-1, math.MaxInt))
 		case tagMaxCalls:
 			if m.role == roleMultiplexed {
 				m.maxCalls = int(min(max(uint64Of(contents), 1), mostSlots))

@@ -417,6 +417,22 @@ func TestCloseWakes(t *testing.T) {
 	}
 }
 
+// TestOpenBeyondTheFirstLimit opens more streams than a client may before it knows the server's limit, and reads from
+// none: the limit is asked for.
+func TestOpenBeyondTheFirstLimit(t *testing.T) {
+	s := streamServer(t, &ipc.ServerOptions{Limits: ipc.Limits{CallsPerConnection: 300}})
+	c := ipctest.Client(t, s, &ipc.ClientOptions{PingEvery: -1})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for i := range 300 {
+		st, err := c.Open(ctx, opStuck, nil)
+		if err != nil {
+			t.Fatalf("stream %d: %v", i, err)
+		}
+		defer st.Close()
+	}
+}
+
 // TestCloseWhileReadBegins closes a stream when its reader is about to read the connection, and has not yet said until
 // when.
 func TestCloseWhileReadBegins(t *testing.T) {
