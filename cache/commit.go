@@ -159,7 +159,7 @@ func (s *Store) prepare(o *op, low bool) {
 	if o.kind != framePut || !o.only.IsZero() {
 		had, err := s.current(&o.key, &o.old)
 		switch {
-		case !o.idle.IsZero() && s.usedSince(&o.key, &o.old, o.idle):
+		case !o.idle.IsZero() && (s.incomplete() || s.inGroup(&o.key) || s.usedSince(&o.key, &o.old, o.idle)):
 			o.err = ErrInUse
 			return
 		case o.kind == frameDelete && s.incomplete(): // the log may have it

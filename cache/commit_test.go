@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/larderbuild/larder/cache/internal/index"
 	"github.com/larderbuild/larder/internal/vfs"
@@ -252,5 +253,31 @@ func TestFileGrowsWhileTaken(t *testing.T) {
 				t.Errorf("%v, grown: %v", err, grown)
 			}
 		})
+	}
+}
+
+// TestDeleteIdleInAGroup commits the delete of an idle entry together with a put of its key before it.
+func TestDeleteIdleInAGroup(t *testing.T) {
+	clock := newClock()
+	s, _ := openMem(t, &Options{Now: clock.now})
+	if err := putText(s, "k", "old"); err != nil {
+		t.Fatal(err)
+	}
+	clock.add(100_000)
+	key := nameKey("k")
+	put, idle := newOp(framePut, &key), newOp(frameDelete, &key)
+	if had, err := s.current(&key, &put.rec); !had || err != nil {
+		t.Fatal(had, err)
+	}
+	put.area = []byte("old")
+	idle.idle = clock.now().Add(-24 * time.Hour)
+	s.commitMu.Lock()
+	s.commitGroup([]*op{put, idle})
+	s.commitMu.Unlock()
+	if !errors.Is(idle.err, ErrInUse) {
+		t.Errorf("delete: %v", idle.err)
+	}
+	if got, err := getText(s, "k"); err != nil || got != "old" {
+		t.Errorf("after the put: %q, %v", got, err)
 	}
 }

@@ -130,7 +130,7 @@ func (s *Store) usedSince(key *Key, r *record, since time.Time) bool {
 }
 
 // maxTouches bounds the renewals that wait; beyond it a last use may stay older than it was.
-const maxTouches = 1 << 16
+const maxTouches = 1 << 14
 
 // logTouches writes the renewals that wait. Each waits until it is written.
 func (s *Store) logTouches() error {

@@ -79,9 +79,12 @@ func (s *Store) Delete(ctx context.Context, key Key) error {
 }
 
 // DeleteIdle is [Store.Delete] for an entry that nobody holds a lease on and nobody has used since a time, as eviction has
-// found it a while ago. Any other stays, with an [ErrInUse]. A lease that is taken at the very moment keeps what it holds, as
-// always.
+// found it a while ago; a last use is exact to about an hour. Any other stays, with an [ErrInUse], and so does every one
+// while the index is rebuilt. A lease that is taken at the very moment keeps what it holds, as always.
 func (s *Store) DeleteIdle(ctx context.Context, key Key, since time.Time) error {
+	if since.IsZero() { // which is no condition to delete
+		since = time.Unix(0, 0)
+	}
 	return s.delete(ctx, key, since)
 }
 

@@ -169,7 +169,7 @@ func (s *Store) redo(fr framelog.Frame) error {
 	if s.pendingOps >= s.flushDue {
 		s.flushDue = s.flushAfter
 		if err := s.flush(false); err != nil { // the log has everything
-			s.flushDue = s.pendingOps + s.flushAfter
+			s.flushDue = 2 * s.pendingOps
 			s.log().Warn("index cannot be written yet", "error", err)
 		}
 	}
@@ -253,7 +253,7 @@ func (s *Store) forgetState() {
 	s.settle()
 	s.swap()
 	s.settle()
-	s.pendingOps = 0
+	s.pendingOps, s.flushDue = 0, s.flushAfter
 	clear(s.live)
 	s.gone = s.gone[:0]
 	s.restore(&checkpoint{}) // payloads that come back from the log are not trusted

@@ -206,8 +206,15 @@ func (s *Store) park() bool {
 		return false
 	}
 	dirty := s.pendingOps > 0 || !s.lastCheckpoint.clean
-	if dirty && (s.syncFiles() != nil || s.flush(true) != nil) { // who finds it clean takes all for durable
-		return false
+	if dirty {
+		err := s.syncFiles() // who finds the store clean takes all for durable
+		if err == nil {
+			err = s.flush(true)
+		}
+		if err != nil {
+			s.log().Warn("store cannot be parked yet", "error", err)
+			return false
+		}
 	}
 	s.gate.Lock()
 	defer s.gate.Unlock()

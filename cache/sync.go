@@ -116,7 +116,7 @@ func (s *Store) syncPayload(d *Digest) error {
 }
 
 // Sync makes every acknowledged change durable: when it has returned nil, a power loss loses none
-// of them. Of what a killed process left it covers the log, and those payload files that the index does not have yet.
+// of them. Of what a killed process left it covers the log, and those payload files that the index does not have yet, unless it is rebuilt.
 // Cancelling ctx returns early only before the work has begun.
 func (s *Store) Sync(ctx context.Context) error {
 	if err := s.begin(ctx); err != nil {

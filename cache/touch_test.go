@@ -192,6 +192,18 @@ func TestDeleteIdle(t *testing.T) {
 	}
 }
 
+// TestDeleteIdleSinceNever has the zero time, which is no condition, and an entry that is held all the same.
+func TestDeleteIdleSinceNever(t *testing.T) {
+	s, _ := openMem(t, nil)
+	if err := putText(s, "k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	hold(t, s, "k")
+	if err := s.DeleteIdle(t.Context(), nameKey("k"), time.Time{}); !errors.Is(err, ErrInUse) {
+		t.Error(err)
+	}
+}
+
 // TestListedLastUse lists an entry whose last use is not logged yet.
 func TestListedLastUse(t *testing.T) {
 	s, clock := usedLate(t)

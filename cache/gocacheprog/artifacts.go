@@ -17,8 +17,8 @@ const outputName = "output"
 // stays open. A store with other front ends' artifacts in it may be shared.
 //
 // Outputs are never inlined, because the go command needs a file of each. One that
-// is replaced within the day after its last use stays stored, under a key of its own, so that
-// paths handed out earlier stay valid.
+// is replaced by another stays stored, under a key of its own, so that paths handed out earlier stay
+// valid.
 func Over(s *cache.Store) Store { return &artifacts{store: s} }
 
 type artifacts struct {

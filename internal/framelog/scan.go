@@ -216,14 +216,32 @@ func (s *scan) judge(t tail) *Damage {
 	case t.bad != nil && t.bad.Err != nil && k < t.end:
 		return t.bad
 	}
-	if t.end >= headerSize && !t.blind {
-		s.learned = append(s.learned, tail{src: t.src, end: t.end, synced: k})
+	end := t.end
+	if t.blind {
+		end = max(k, t.src.framesEnd(s.log.opt.MaxBody))
+	}
+	if end >= headerSize {
+		s.learned = append(s.learned, tail{src: t.src, end: end, synced: k})
 	}
 	if t.bad == nil || k > 0 && k == t.end {
 		return nil // what lies behind the end does not count
 	}
 	t.bad.Reason = Torn
 	return t.bad
+}
+
+// framesEnd reads all of a segment and tells where its last frame ends, 0 if reading fails.
+func (s *source) framesEnd(maxBody int) int64 {
+	w := newWalker(*s, headerSize, maxBody)
+	for _, ok := w.next(); ok; _, ok = w.next() {
+	}
+	switch {
+	case w.bad == nil:
+		return s.end
+	case w.bad.Err != nil:
+		return 0
+	}
+	return w.bad.From
 }
 
 // files yields the segments that should be there and are not, and the files that should not.

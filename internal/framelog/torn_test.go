@@ -135,3 +135,25 @@ func TestScanFromBehindTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// A scan with nothing behind it still learns where the segment ends: what is lost there later is damage.
+func TestScanOfNothingLearnsTheEnd(t *testing.T) {
+	fsys, m := vfs.NewMem(dir), model{}
+	l := open(t, fsys, dir, small())
+	last := m.fill(t, l, 5)[4]
+	if err := l.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	end := l.End()
+	fsys = fsys.Kill()
+	l = open(t, fsys, dir, small())
+	scan(l, end)
+	m.fill(t, l, 1)
+	l.Close()
+	b := readFile(t, fsys, fileOf(last.Segment))
+	flip(t, fsys, fileOf(last.Segment), len(b)-12)
+	s := scan(open(t, fsys, dir, small()), framelog.Pos{})
+	if _, there := s.frames[last]; there || len(s.lost()) == 0 {
+		t.Errorf("a durable frame is lost, and said to be torn: %v", s.damage)
+	}
+}
