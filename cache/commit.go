@@ -30,7 +30,7 @@ type op struct {
 	frame int // in the group's batch
 	err   error
 
-	wake chan struct{}
+	wake chan struct{} // of one that waits for another to commit it, or to give it the lead
 	lead bool
 }
 
@@ -43,11 +43,11 @@ type committer struct {
 	leading bool
 }
 
-var ops = sync.Pool{New: func() any { return &op{wake: make(chan struct{}, 1)} }}
+var ops = sync.Pool{New: func() any { return new(op) }}
 
 func newOp(kind frameKind, key *Key) *op {
 	o := ops.Get().(*op)
-	*o = op{kind: kind, key: *key, wake: o.wake}
+	*o = op{kind: kind, key: *key}
 	return o
 }
 
@@ -58,6 +58,9 @@ func (s *Store) commit(o *op) error {
 	c.mu.Lock()
 	c.waiting = append(c.waiting, o)
 	follow := c.leading
+	if follow {
+		o.wake = make(chan struct{}, 1)
+	}
 	c.leading = true
 	c.mu.Unlock()
 	if follow {

@@ -3,6 +3,7 @@ package framelog_test
 import (
 	"os"
 	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"github.com/larderbuild/larder/internal/framelog"
@@ -70,8 +71,9 @@ func TestResumeBesideRemove(t *testing.T) {
 	l.Close()
 	end := l.End()
 	removed := make(chan error, 1)
+	var begun atomic.Bool
 	l = open(t, vfs.NewFaults(fsys, func(op vfs.Op) vfs.Fault {
-		if op.Kind == vfs.OpOpen && op.Path == fileOf(end.Segment) && op.Flag == os.O_RDWR { // by Resume
+		if op.Kind == vfs.OpOpen && op.Path == fileOf(end.Segment) && op.Flag == os.O_RDWR && !begun.Swap(true) { // by Resume
 			go func() { removed <- l.Remove(end.Segment) }()
 			for !framelog.Leaving(l, end.Segment) {
 				runtime.Gosched()
