@@ -41,7 +41,7 @@ func Replace(ctx context.Context, ep ipc.Endpoint, o *Options) (*ipc.Client, err
 const (
 	lookAgainMin = time.Millisecond
 	lookAgainMax = 50 * time.Millisecond
-	maxStarts    = 3 // by one call: servers may be stopped, or end, as soon as they run
+	maxStarts    = 3 // by one call: servers may be stopped, or die, as soon as they run
 )
 
 // effort is one call of Ensure.
@@ -52,7 +52,8 @@ type effort struct {
 	first   identity
 	last    trouble
 	probes  int   // looks that ended in this trouble
-	started int   // servers, whatever became of them
+	started int   // servers that got ready
+	gone    int   // of these, those that have died by themselves
 	logged  int64 // size of the log before the last one
 	alone   bool  // this process holds the start lock
 }

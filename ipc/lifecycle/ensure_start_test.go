@@ -111,8 +111,8 @@ func TestEnsureLog(t *testing.T) {
 	}
 }
 
-// TestEnsureGone starts servers that get ready and end at once: it gives up, quotes the last one and
-// has the next caller wait.
+// TestEnsureGone starts servers that get ready and die at once, which leaves their record: it gives up,
+// quotes the last one and has the next caller wait.
 func TestEnsureGone(t *testing.T) {
 	h := newHost(t, "1")
 	o := h.options()
@@ -127,7 +127,9 @@ func TestEnsureGone(t *testing.T) {
 		_, err = c.Listen()
 		f, err2 := os.OpenFile(o.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		fmt.Fprintln(f, "fault", starts)
-		return nil, errors.Join(err, err2, f.Close(), c.Close())
+		record, err3 := os.ReadFile(h.ep.Beside(lifecycle.ClaimSuffix))
+		err = errors.Join(err, err2, f.Close(), err3, c.Close())
+		return nil, errors.Join(err, os.WriteFile(h.ep.Beside(lifecycle.ClaimSuffix), record, 0o600))
 	}
 	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
 	failed, ok := errors.AsType[*lifecycle.StartError](err)

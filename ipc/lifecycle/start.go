@@ -118,14 +118,18 @@ func (e *effort) spawn(ctx context.Context, info SpawnInfo) error {
 	if err != nil {
 		return err
 	}
-	if e.started == maxStarts {
+	if e.started > 0 && readRecord(e.ep.Beside(claimSuffix)) != (record{}) {
+		e.gone++ // the last one has not given up its claim: nobody has stopped it
+	}
+	if e.gone == maxStarts {
 		return e.failed(info, remembered, errGone)
 	}
 	began := time.Now()
-	e.started, e.logged = e.started+1, sizeOf(e.o.Log)
+	e.logged = sizeOf(e.o.Log)
 	err = e.launch(ctx, info)
 	switch {
 	case err == nil:
+		e.started++
 		e.ready(info, time.Since(began))
 		return clearFailures(e.ep.Beside(failureSuffix))
 	case occupied(e.ep):
