@@ -65,14 +65,14 @@ func (c *Client) ask(ctx context.Context, what byte, fields []byte) ([]byte, err
 
 // acquireControl waits for the slot of control operations.
 func (m *mux) acquireControl(d *deadline) (*call, error) {
-	timer := time.NewTimer(time.Until(d.at))
-	defer timer.Stop()
+	timeout, stop := d.timer()
+	defer stop()
 	select {
 	case m.control <- struct{}{}:
 		return &m.controlled, nil
 	case <-m.gone:
 		return nil, m.reason()
-	case <-timer.C:
+	case <-timeout:
 		return nil, ErrTimeout
 	case <-d.done():
 		return nil, context.Cause(d.ctx)

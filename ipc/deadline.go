@@ -47,6 +47,15 @@ func (d *deadline) passed() bool { return !d.at.IsZero() && !now().Before(d.at) 
 // endless reports whether nothing ever ends the wait.
 func (d *deadline) endless() bool { return d.at.IsZero() && d.ctx == nil }
 
+// timer returns a channel that gets something when the time is up, nil if it never is, and a function that ends that.
+func (d *deadline) timer() (up <-chan time.Time, stop func() bool) {
+	if d.at.IsZero() {
+		return nil, never
+	}
+	t := time.NewTimer(time.Until(d.at))
+	return t.C, t.Stop
+}
+
 // err returns why the wait must end, nil if it need not.
 func (d *deadline) err() error {
 	switch {

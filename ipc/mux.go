@@ -5,7 +5,6 @@ import (
 	"math"
 	"os"
 	"slices"
-	"time"
 )
 
 // Before the acknowledgement has come, a client takes the server's limits to be these.
@@ -120,12 +119,8 @@ func (m *mux) awaitAck(d *deadline) error {
 
 // queue waits for a slot that another call gives back.
 func (m *mux) queue(d *deadline) (*call, error) {
-	var timeout <-chan time.Time
-	if !d.at.IsZero() {
-		timer := time.NewTimer(time.Until(d.at))
-		defer timer.Stop()
-		timeout = timer.C
-	}
+	timeout, stop := d.timer()
+	defer stop()
 	select {
 	case k := <-m.given:
 		d.now = now()

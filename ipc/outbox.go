@@ -187,12 +187,8 @@ func (o *outbox) take(d *deadline) error {
 	}
 	o.waiting.Add(1)
 	defer o.waiting.Add(-1)
-	var timeout <-chan time.Time
-	if !d.at.IsZero() {
-		timer := time.NewTimer(time.Until(d.at))
-		defer timer.Stop()
-		timeout = timer.C
-	}
+	timeout, stop := d.timer()
+	defer stop()
 	select {
 	case o.turn <- struct{}{}:
 		return nil
@@ -259,12 +255,8 @@ func (o *outbox) leaveTo(d *deadline, err error) error {
 		return err
 	}
 	done := o.settle(err)
-	var timeout <-chan time.Time
-	if !d.at.IsZero() {
-		timer := time.NewTimer(time.Until(d.at))
-		defer timer.Stop()
-		timeout = timer.C
-	}
+	timeout, stop := d.timer()
+	defer stop()
 	select {
 	case <-done:
 		return o.death()
