@@ -20,7 +20,7 @@ type op struct {
 	// only makes the change depend on key's record still standing at this position.
 	only framelog.Pos
 	// idle makes a delete depend on nobody holding key, or having used it since.
-	idle time.Time
+	idle *time.Time
 
 	old   record // what the change replaces
 	had   bool
@@ -162,7 +162,7 @@ func (s *Store) prepare(o *op, low bool) {
 	if o.kind != framePut || !o.only.IsZero() {
 		had, err := s.current(&o.key, &o.old)
 		switch {
-		case !o.idle.IsZero() && (s.incomplete() || s.inGroup(&o.key) || s.usedSince(&o.key, &o.old, o.idle)):
+		case o.idle != nil && (s.incomplete() || s.inGroup(&o.key) || s.usedSince(&o.key, &o.old, *o.idle)):
 			o.err = ErrInUse
 			return
 		case o.kind == frameDelete && s.incomplete(): // the log may have it

@@ -270,7 +270,7 @@ func TestDeleteIdleInAGroup(t *testing.T) {
 		t.Fatal(had, err)
 	}
 	put.area = []byte("old")
-	idle.idle = clock.now().Add(-24 * time.Hour)
+	idle.idle = new(clock.now().Add(-24 * time.Hour))
 	s.commitMu.Lock()
 	s.commitGroup([]*op{put, idle})
 	s.commitMu.Unlock()

@@ -75,20 +75,17 @@ func (s *Store) doomUnreferenced(list []Digest) {
 // the same. On a full disk a delete takes place in memory and on disk, and is logged when there is
 // room again, by the next change, Run, Sync or Close. Until then Sync and Close return [ErrNoSpace].
 func (s *Store) Delete(ctx context.Context, key Key) error {
-	return s.delete(ctx, key, time.Time{})
+	return s.delete(ctx, key, nil)
 }
 
 // DeleteIdle is [Store.Delete] for an entry that nobody holds a lease on and nobody has used since a time, as eviction has
 // found it a while ago; a last use is exact to about an hour. Any other stays, with an [ErrInUse], and so does every one
 // while the index is rebuilt. A lease that is taken at the very moment keeps what it holds, as always.
 func (s *Store) DeleteIdle(ctx context.Context, key Key, since time.Time) error {
-	if since.IsZero() { // which is no condition to delete
-		since = time.Unix(0, 0)
-	}
-	return s.delete(ctx, key, since)
+	return s.delete(ctx, key, &since)
 }
 
-func (s *Store) delete(ctx context.Context, key Key, idle time.Time) error {
+func (s *Store) delete(ctx context.Context, key Key, idle *time.Time) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
