@@ -67,20 +67,26 @@ func buildAll(t *testing.T, s gocacheprog.Store, steps ...string) {
 	}
 }
 
-// What was sent ahead is not asked for.
-func TestAheadAnswers(t *testing.T) {
+// sentAhead is a go command that has got one, and was sent two ahead.
+func sentAhead(t *testing.T) *brokered {
+	t.Helper()
 	root := filepath.Join(t.TempDir(), "store")
 	a, b := joinBroker(t, root), joinBroker(t, root)
-	defer a.Release()
-	defer b.Release()
+	t.Cleanup(a.Release)
+	t.Cleanup(b.Release)
 	buildAll(t, a, "get one", "get two", "put one", "put two")
 	wantBody(t, b, "one", []byte("one"))
-	two := actionOf("two")
-	for start := time.Now(); !b.ahead.has(two); runtime.Gosched() {
+	for start := time.Now(); !b.ahead.has(actionOf("two")); runtime.Gosched() {
 		if time.Since(start) > 30*time.Second {
 			t.Fatal("nothing was sent")
 		}
 	}
+	return b
+}
+
+// What was sent ahead is not asked for.
+func TestAheadAnswers(t *testing.T) {
+	b, two := sentAhead(t), actionOf("two")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel() // nothing can be asked with this
 	if o, err := b.Get(ended, two); err != nil || o.Output != sha256.Sum256([]byte("two")) {
@@ -117,17 +123,7 @@ func TestOrderIsBounded(t *testing.T) {
 
 // TestAheadOfOwnPut puts an action anew that was sent ahead: what the go command has put itself is what it gets.
 func TestAheadOfOwnPut(t *testing.T) {
-	root := filepath.Join(t.TempDir(), "store")
-	a, b := joinBroker(t, root), joinBroker(t, root)
-	defer a.Release()
-	defer b.Release()
-	buildAll(t, a, "get one", "get two", "put one", "put two")
-	wantBody(t, b, "one", []byte("one"))
-	for start := time.Now(); !b.ahead.has(actionOf("two")); runtime.Gosched() {
-		if time.Since(start) > 30*time.Second {
-			t.Fatal("nothing was sent")
-		}
-	}
+	b := sentAhead(t)
 	putBody(t, b, "two", []byte("two, again"))
 	wantBody(t, b, "two", []byte("two, again"))
 }

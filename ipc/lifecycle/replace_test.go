@@ -67,6 +67,20 @@ func TestReplaceStarting(t *testing.T) {
 	}
 }
 
+// replacesNone demands that a replacement leaves the server that runs.
+func (h *host) replacesNone(o *lifecycle.Options) {
+	h.t.Helper()
+	c, err := lifecycle.Replace(h.t.Context(), h.ep, o)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer c.Close()
+	h.echo(c)
+	if asked := h.noted(lifecycle.EventStopAsked); h.spawns() > 0 || len(asked) > 0 {
+		h.t.Errorf("%d servers started, %d asked to stop", h.spawns(), len(asked))
+	}
+}
+
 // TestReplaceReplaced finds that the server that was to be replaced has made room for another.
 func TestReplaceReplaced(t *testing.T) {
 	h := newHost(t, "1")
@@ -79,15 +93,7 @@ func TestReplaceReplaced(t *testing.T) {
 		}
 		h.serve(nil)
 	}
-	c, err := lifecycle.Replace(t.Context(), h.ep, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	h.echo(c)
-	if asked := h.noted(lifecycle.EventStopAsked); h.spawns() > 0 || len(asked) > 0 {
-		t.Errorf("%d servers started, %d asked to stop", h.spawns(), len(asked))
-	}
+	h.replacesNone(o)
 }
 
 // TestReplaceNone finds nobody, and another process starts a server meanwhile: that is younger than the call, and stays.
@@ -95,15 +101,7 @@ func TestReplaceNone(t *testing.T) {
 	h := newHost(t, "1")
 	o := h.options()
 	o.Alone = sync.OnceFunc(func() { h.serve(nil) })
-	c, err := lifecycle.Replace(t.Context(), h.ep, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	h.echo(c)
-	if asked := h.noted(lifecycle.EventStopAsked); h.spawns() > 0 || len(asked) > 0 {
-		t.Errorf("%d servers started, %d asked to stop", h.spawns(), len(asked))
-	}
+	h.replacesNone(o)
 }
 
 // TestReplaceGone finds that the server that was to be replaced has gone by itself.

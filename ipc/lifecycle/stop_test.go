@@ -113,6 +113,20 @@ func TestStopCallRuns(t *testing.T) {
 	}
 }
 
+// stopsWith demands that a stop ends with the process of c, and not before.
+func stopsWith(t *testing.T, c *testkit.Child, stopped <-chan error) {
+	t.Helper()
+	select {
+	case err := <-stopped:
+		t.Fatalf("stopped while the process lives: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	c.Wait()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestStopLingers has a server that has given everything up and does not end: it may still write.
 func TestStopLingers(t *testing.T) {
 	ep, dir := newEndpoint(t)
@@ -128,15 +142,7 @@ func TestStopLingers(t *testing.T) {
 	if line, err := c.Out.ReadString('\n'); line != "drained\n" {
 		t.Fatal(line, err)
 	}
-	select {
-	case err := <-stopped:
-		t.Fatalf("stopped while the process lives: %v", err)
-	case <-time.After(50 * time.Millisecond):
-	}
-	c.Wait()
-	if err := <-stopped; err != nil {
-		t.Error(err)
-	}
+	stopsWith(t, c, stopped)
 }
 
 // TestStopKillFails cannot end a server that hangs, and does not say that it has: not even if that
@@ -279,15 +285,7 @@ func TestStopReleased(t *testing.T) {
 		stopped <- err
 	}()
 	<-released
-	select {
-	case err := <-stopped:
-		t.Fatalf("stopped while the process lives: %v", err)
-	case <-time.After(50 * time.Millisecond):
-	}
-	c.Wait()
-	if err := <-stopped; err != nil {
-		t.Error(err)
-	}
+	stopsWith(t, c, stopped)
 }
 
 // TestStopGoesByItself has a server give up its claim while Stop waits for it to listen: Stop sees that at once, and does
