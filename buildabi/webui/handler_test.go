@@ -207,18 +207,25 @@ func (l *oneConn) Accept() (net.Conn, error) {
 func (l *oneConn) Close() error   { close(l.closed); return nil }
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
+// serveOne serves a board to one connection. The function it returns has the server end, and the channel of that gets
+// something when it has.
+func serveOne(t *testing.T, board *buildabi.Board) (ours net.Conn, end func() <-chan error) {
+	ours, theirs := net.Pipe()
+	l := &oneConn{make(chan net.Conn, 1), make(chan struct{})}
+	l.conns <- theirs
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- buildabi.Serve(ctx, l, webui.Handler(board, nil), nil) }()
+	return ours, func() <-chan error { stop(); return done }
+}
+
 // TestPing shows that a client is pinged, also long after it has been told anything, and dropped if
 // it does not answer.
 func TestPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := net.Pipe()
-		l := &oneConn{make(chan net.Conn, 1), make(chan struct{})}
-		l.conns <- theirs
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
 		board := buildabi.NewBoard(nil)
 		board.StartBuild("a")
-		go func() { done <- buildabi.Serve(ctx, l, webui.Handler(board, nil), nil) }()
+		ours, end := serveOne(t, board)
 		c := handshake(t, ours, upgrade)
 		start := time.Now()
 		c.frame() // Hello
@@ -236,21 +243,15 @@ func TestPing(t *testing.T) {
 			t.Errorf("dropped after %v, %v", d, err)
 		}
 		ours.Close()
-		stop()
-		<-done
+		<-end()
 	})
 }
 
 // TestStalledClient shows that a client that takes nothing is dropped after 5 s.
 func TestStalledClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := net.Pipe()
-		l := &oneConn{make(chan net.Conn, 1), make(chan struct{})}
-		l.conns <- theirs
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error)
 		board := buildabi.NewBoard(nil)
-		go func() { done <- buildabi.Serve(ctx, l, webui.Handler(board, nil), nil) }()
+		ours, end := serveOne(t, board)
 		handshake(t, ours, upgrade)
 		board.StartBuild("a")
 		time.Sleep(4900 * time.Millisecond)
@@ -262,8 +263,7 @@ func TestStalledClient(t *testing.T) {
 			t.Error("not dropped")
 		}
 		ours.Close()
-		stop()
-		<-done
+		<-end()
 	})
 }
 
@@ -384,17 +384,12 @@ func TestGoodbyeEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ours, theirs := net.Pipe()
-				l := &oneConn{make(chan net.Conn, 1), make(chan struct{})}
-				l.conns <- theirs
-				ctx, stop := context.WithCancel(t.Context())
-				done := make(chan error)
 				board := buildabi.NewBoard(nil)
 				board.StartBuild("a")
-				go func() { done <- buildabi.Serve(ctx, l, webui.Handler(board, nil), nil) }()
+				ours, end := serveOne(t, board)
 				c := handshake(t, ours, upgrade)
 				c.frame() // Hello
-				want := say(c, stop)
+				want := say(c, func() { end() })
 				if code := c.closed(); code != want {
 					t.Errorf("closed with %d", code)
 				}
@@ -402,8 +397,7 @@ func TestGoodbyeEnds(t *testing.T) {
 				head := binary.BigEndian.AppendUint64([]byte{0x82, 0x80 | 127}, 1<<40)
 				_, err := ours.Write(append(head, 0, 0, 0, 0))
 				must(t, err)
-				stop()
-				<-done
+				<-end()
 				if d := time.Since(start); d > 10*time.Second {
 					t.Errorf("ended after %v", d)
 				}
