@@ -103,7 +103,6 @@ func newStore(dir string, opt Options, se seams) *Store {
 	s := &Store{
 		dir: dir, opt: opt, fs: se.fs, openIndex: se.openIndex, segmentBytes: se.segmentBytes,
 		flushAfter: cmp.Or(se.flushAfter, flushAfter),
-		flushDue:   cmp.Or(se.flushAfter, flushAfter),
 		groupKeys:  map[Key]struct{}{}, live: map[uint64]int64{},
 		touches: map[Key]uint32{}, flights: map[Key]*flight{}, stuck: map[uint64]struct{}{},
 		life:  life{done: make(chan struct{})},

@@ -166,10 +166,10 @@ func (s *Store) redo(fr framelog.Frame) error {
 		o.rec.lastUse, o.rec.uses = f.lastUse, f.uses
 	}
 	s.apply(o, fr.Pos)
-	if s.pendingOps >= s.flushDue {
-		s.flushDue = s.flushAfter
+	if s.pendingOps >= max(s.flushAfter, s.flushRetry) {
+		s.flushRetry = 0
 		if err := s.flush(false); err != nil { // the log has everything
-			s.flushDue = 2 * s.pendingOps
+			s.flushRetry = 2 * s.pendingOps
 			s.log().Warn("index cannot be written yet", "error", err)
 		}
 	}
@@ -253,7 +253,7 @@ func (s *Store) forgetState() {
 	s.settle()
 	s.swap()
 	s.settle()
-	s.pendingOps, s.flushDue = 0, s.flushAfter
+	s.pendingOps, s.flushRetry = 0, 0
 	clear(s.live)
 	s.gone = s.gone[:0]
 	s.restore(&checkpoint{}) // payloads that come back from the log are not trusted

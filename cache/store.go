@@ -52,7 +52,7 @@ type Store struct {
 	owesDeletes    atomic.Bool // heldDeletes is not empty
 	opsBuf         opsBuf
 	pendingOps     int
-	flushDue       int          // pendingOps from which on recovery writes the index
+	flushRetry     int          // pendingOps from which on recovery tries to write the index again
 	durable        framelog.Pos // what the index on disk has for certain: see compact
 	recovering     bool
 	replayed       framelog.Pos // while the log is replayed: the frame that is applied
