@@ -27,9 +27,7 @@ func (s *Store) All(ctx context.Context) iter.Seq2[Entry, error] {
 		}
 		if err := s.each(ctx, func(key *Key, r *record) bool {
 			e := entryOf(*key, r, s.shard(key).leased(key))
-			if at := s.touched(key); at.After(e.LastUse) {
-				e.LastUse = at
-			}
+			e.LastUse = s.lastUse(key, r)
 			return yield(e, nil)
 		}); err != nil {
 			yield(Entry{}, s.wrap("list", err))

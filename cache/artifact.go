@@ -131,7 +131,7 @@ func (a *Artifact) Release() {
 	a.released = true
 	pinned := a.pinned
 	a.pinned, a.area = nil, nil
-	if a.rec.table() {
+	if a.rec.table() { // a lone item stays in its place, where others may read it
 		a.items = nil
 	}
 	a.mu.Unlock()

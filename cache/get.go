@@ -117,16 +117,16 @@ func (s *Store) used(a *Artifact) {
 	}
 }
 
-// touched is when the last use of key was, as far as that is not logged yet; else it is long ago.
-func (s *Store) touched(key *Key) time.Time {
+// lastUse is when key, whose record is r, was used last, whether that is logged yet or not.
+func (s *Store) lastUse(key *Key, r *record) time.Time {
 	s.touchMu.Lock()
 	defer s.touchMu.Unlock()
-	return time.Unix(int64(s.touches[*key]), 0)
+	return time.Unix(int64(max(r.lastUse, s.touches[*key])), 0)
 }
 
 // usedSince reports whether key, whose record is r, is held or has been used after a time.
 func (s *Store) usedSince(key *Key, r *record, since time.Time) bool {
-	return s.shard(key).leased(key) || s.touched(key).After(since) || time.Unix(int64(r.lastUse), 0).After(since)
+	return s.shard(key).leased(key) || s.lastUse(key, r).After(since)
 }
 
 // maxTouches bounds the renewals that wait; beyond it a last use may stay older than it was.

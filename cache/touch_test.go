@@ -228,7 +228,7 @@ func TestTouchesOutliveAFullLog(t *testing.T) {
 		t.Fatal("logged on a full disk")
 	}
 	faults.SetHook(nil)
-	if at := s.touched(new(nameKey("k"))); !at.Equal(clock.now().Truncate(time.Second)) {
+	if at := s.lastUse(new(nameKey("k")), new(record)); !at.Equal(clock.now().Truncate(time.Second)) {
 		t.Errorf("the renewal that waits: %v", at)
 	}
 }
