@@ -175,8 +175,11 @@ func (s *Store) prepare(o *op, low bool) {
 		case !o.only.IsZero() && o.old.pos != o.only:
 			return
 		}
-		if o.kind == framePut { // moved by compaction
+		switch o.kind {
+		case framePut: // moved by compaction
 			o.rec.lastUse, o.rec.uses = o.old.lastUse, o.old.uses
+		case frameTouch:
+			o.rec.uses = o.old.uses + 1
 		}
 	}
 	o.skip = false

@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"time"
 )
-
-// touchAfter is how old a recorded last use must be before a get renews it, in seconds.
-const touchAfter = 3600
 
 // Get returns the artifact under key and holds a lease on it: nothing that the artifact names is
 // changed or removed until [Artifact.Release]. A key with nothing under it is [ErrNotFound].
@@ -101,65 +96,4 @@ func (s *Store) leaseRecord(key *Key) (*Artifact, error) {
 			return nil, err
 		}
 	}
-}
-
-// used renews the last use of an entry, at most hourly: it is logged by Run, within a minute, or by Close.
-func (s *Store) used(a *Artifact) {
-	now := unixSeconds(s.now())
-	s.traceRecord("hit", &a.key, &a.rec)
-	if int64(now)-int64(a.rec.lastUse) < touchAfter {
-		return
-	}
-	s.touchMu.Lock()
-	defer s.touchMu.Unlock()
-	if len(s.touches) < maxTouches {
-		s.touches[a.key] = now
-	}
-}
-
-// lastUse is when key, whose record is r, was used last, whether that is logged yet or not.
-func (s *Store) lastUse(key *Key, r *record) time.Time {
-	s.touchMu.Lock()
-	defer s.touchMu.Unlock()
-	return time.Unix(int64(max(r.lastUse, s.touches[*key])), 0)
-}
-
-// usedSince reports whether key, whose record is r, is held or has been used after a time.
-func (s *Store) usedSince(key *Key, r *record, since time.Time) bool {
-	return s.shard(key).leased(key) || s.lastUse(key, r).After(since)
-}
-
-// maxTouches bounds the renewals that wait; beyond it a last use may stay older than it was.
-const maxTouches = 1 << 14
-
-// logTouches writes the renewals that wait. Each waits until it is written.
-func (s *Store) logTouches() error {
-	s.touchMu.Lock()
-	touches := maps.Clone(s.touches)
-	s.touchMu.Unlock()
-	for key, at := range touches {
-		if err := s.logTouch(&key, at); err != nil {
-			return err
-		}
-		s.touchMu.Lock()
-		if s.touches[key] == at {
-			delete(s.touches, key)
-		}
-		s.touchMu.Unlock()
-	}
-	return nil
-}
-
-func (s *Store) logTouch(key *Key, at uint32) error {
-	var r record
-	had, err := s.current(key, &r)
-	if err != nil || !had {
-		return nil
-	}
-	o := newOp(frameTouch, key)
-	o.rec.lastUse, o.rec.uses = at, r.uses+1
-	if err := s.commit(o); err != nil && err != ErrNotFound { // dropped since
-		return err
-	}
-	return nil
 }

@@ -96,7 +96,7 @@ func (u *upkeep) round(ctx context.Context) time.Duration {
 	if due(&u.stepped, stepEvery) {
 		u.step(ctx)
 	}
-	if due(&u.touched, touchEvery) && !s.space.low(0) {
+	if (due(&u.touched, touchEvery) || s.manyTouches()) && !s.space.low(0) {
 		u.note("log last uses", s.logTouches())
 	}
 	if s.opt.ParkAfter >= 0 && time.Since(u.quiet) >= s.opt.ParkAfter {

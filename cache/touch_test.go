@@ -2,6 +2,7 @@ package cache
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -148,6 +149,68 @@ func TestRunLogsLastUse(t *testing.T) {
 			t.Errorf("%+v at %v", e, time.Now())
 		}
 	})
+}
+
+// TestRunLogsManyUses has Run log renewals at once when there are so many that others would be dropped.
+func TestRunLogsManyUses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUpkept(t, &Options{ParkAfter: -1}, 0)
+		defer u.stop(t)
+		names := putMany(t, u.Store, maxTouches/2)
+		time.Sleep(2*time.Hour + touchEvery/2)
+		for _, name := range names {
+			entryNow(t, u.Store, name)
+		}
+		time.Sleep(touchEvery / 4)
+		if u.manyTouches() {
+			t.Errorf("%d renewals wait", maxTouches/2)
+		}
+	})
+}
+
+// TestTouchesInGroups logs many renewals with few fsyncs, whatever was dropped among them.
+func TestTouchesInGroups(t *testing.T) {
+	clock := newClock()
+	s, faults, _ := openFaults(t, &Options{Now: clock.now, Durability: Always})
+	names := putMany(t, s, 3*touchGroup+1)
+	clock.add(7200)
+	for _, name := range names {
+		entryNow(t, s, name)
+	}
+	if err := s.Delete(t.Context(), nameKey(names[7])); err != nil {
+		t.Fatal(err)
+	}
+	syncs := 0
+	faults.SetHook(func(op vfs.Op) vfs.Fault {
+		if op.Kind == vfs.OpSync {
+			syncs++
+		}
+		return vfs.Fault{}
+	})
+	if err := s.logTouches(); err != nil || syncs > 4 || len(s.touches) > 0 {
+		t.Errorf("%v, %d fsyncs, %d wait", err, syncs, len(s.touches))
+	}
+	for i, name := range names {
+		if i == 7 {
+			continue
+		}
+		if e := entryNow(t, s, name); e.Uses != 1 || !e.LastUse.Equal(clock.now()) {
+			t.Fatalf("%s: %+v at %v", name, e, clock.now())
+		}
+	}
+}
+
+// putMany puts n entries and returns their names.
+func putMany(t *testing.T, s *Store, n int) []string {
+	t.Helper()
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprint("k", i)
+		if err := putText(s, names[i], "v"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return names
 }
 
 // TestParkLogsUses parks a store whose last uses wait to be logged.
