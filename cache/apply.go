@@ -245,11 +245,6 @@ func (s *Store) ref(f *fact) {
 			p.verified = unixSeconds(s.now())
 		}
 	}
-	if s.recovering && s.rebuild == nil && s.markUnsynced(&f.digest) { // an earlier life may not have come to that
-		if err := s.syncPayloads(); err != nil {
-			s.log().Warn("payload files are not durable yet", "error", err)
-		}
-	}
 	p.refs++
 	s.spare(&f.digest)
 	s.setPayload(&f.digest, &p)

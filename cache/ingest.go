@@ -254,18 +254,24 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 			return err
 		}
 	}
-	if s.opt.Durability == Always {
-		err = s.syncPlaced(&fa.digest)
-	} else if s.markUnsynced(&fa.digest) {
-		s.syncMu.Lock()
-		err = s.syncPayloads()
-		s.syncMu.Unlock()
-	}
-	if err != nil {
+	if err = s.placedDurably(&fa.digest); err != nil {
 		return err
 	}
 	s.notePlaced(p, fa)
 	return nil
+}
+
+// placedDurably has a payload file become durable when the durability demands it.
+func (s *Store) placedDurably(d *Digest) error {
+	if s.opt.Durability == Always {
+		return s.syncPlaced(d)
+	}
+	if !s.markUnsynced(d) {
+		return nil
+	}
+	s.syncMu.Lock()
+	defer s.syncMu.Unlock()
+	return s.syncPayloads()
 }
 
 // syncPlaced forces a payload file and its name to disk. That comes after the rename: a file system
@@ -314,6 +320,9 @@ func (s *Store) present(p *pin, fa *fact) (trusted, standing bool) {
 	}
 	known, ok, err := s.payload(&fa.digest)
 	if err != nil || !ok || !known.trusted(fi, s) {
+		return false, true
+	}
+	if s.inherited.Load() && s.placedDurably(&fa.digest) != nil { // who has put it may have been killed
 		return false, true
 	}
 	*fa = known.fact

@@ -52,6 +52,9 @@ func (s *Store) recover(ctx context.Context, id [16]byte) error {
 	}
 	s.restore(&c)
 	usable := known && c.rebuilt && s.readSegments() == nil
+	if usable {
+		s.unsyncedFiles.reached(c.synced)
+	}
 	if usable && c.clean {
 		if ok, err := s.flog.Resume(c.applied); ok && err == nil {
 			return nil
@@ -66,7 +69,8 @@ func (s *Store) recover(ctx context.Context, id [16]byte) error {
 func (s *Store) recoverUnclean(ctx context.Context, c *checkpoint, usable bool) error {
 	empty := len(s.flog.Segments()) == 0
 	if !empty {
-		s.blobsChanged = true // for what an earlier life has made
+		s.blobsChanged = true // by an earlier life
+		s.inherited.Store(true)
 		s.distrustBefore.Store(s.now().Unix())
 	}
 	if usable || empty && s.idx != nil && c.applied.IsZero() {

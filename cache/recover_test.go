@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -97,29 +98,95 @@ func TestFullDiskAfterRebuild(t *testing.T) {
 	}
 }
 
-// TestSyncAfterKill syncs what a process has put that was killed, its payload files too.
+// TestSyncAfterKill makes durable what a process has put that was killed, its payload files too, whether its index has the
+// entries or not.
 func TestSyncAfterKill(t *testing.T) {
 	mem := vfs.NewMem("/d")
 	s := openTree(t, mem, nil, 0)
-	big := strings.Repeat("0123456789", 500)
-	if err := putText(s, "first", "inline"); err != nil {
+	want := map[string]string{"first": "inline", "small": "inline too"}
+	for i := range 9 {
+		want[fmt.Sprint("k", i)] = strings.Repeat(fmt.Sprint(i), 5000)
+	}
+	for name, text := range want {
+		if err := putText(s, name, text); err != nil {
+			t.Fatal(err)
+		}
+		if name == "k5" {
+			flushNow(t, s)
+		}
+	}
+	sync := func(s *Store) error { return s.Sync(t.Context()) }
+	for name, c := range map[string]struct {
+		before func(killed *vfs.Mem) *vfs.Mem
+		end    func(s *Store) error
+	}{
+		"sync":  {nil, sync},
+		"close": {nil, func(s *Store) error { return s.Close(t.Context()) }},
+		"park":  {nil, parked},
+		"without an index": {func(killed *vfs.Mem) *vfs.Mem {
+			if err := removeAll(killed, filepath.Join(crashRoot, "index")); err != nil {
+				t.Fatal(err)
+			}
+			return killed
+		}, sync},
+		"killed again, its own files synced": {func(killed *vfs.Mem) *vfs.Mem {
+			s := openTree(t, killed, nil, 0)
+			if err := errors.Join(putText(s, "later", "inline"), s.syncAll()); err != nil {
+				t.Fatal(err)
+			}
+			flushNow(t, s)
+			return killed.Kill()
+		}, sync},
+	} {
+		killed := mem.Kill()
+		if c.before != nil {
+			killed = c.before(killed)
+		}
+		if err := c.end(openTree(t, killed, nil, 0)); err != nil {
+			t.Fatal(err)
+		}
+		for loss, l := range map[string]vfs.Loss{"lost": {}, "entries kept": {Entries: vfs.Kept}} {
+			s := openTree(t, killed.Crash(l), nil, 0)
+			for key, text := range want {
+				if got, err := getText(s, key); err != nil || got != text {
+					t.Errorf("%s, %s: %s: %.20q, %v", name, loss, key, got, err)
+				}
+			}
+		}
+	}
+}
+
+func parked(s *Store) error {
+	if !s.park() {
+		return errors.New("not parked")
+	}
+	return nil
+}
+
+// TestShareWithAKilledLife puts a content whose file a killed process has left, which has been verified since: what is
+// acknowledged as durable is.
+func TestShareWithAKilledLife(t *testing.T) {
+	mem, text := vfs.NewMem("/d"), strings.Repeat("0123456789", 500)
+	s := openTree(t, mem, nil, 0)
+	if err := putText(s, "a", text); err != nil {
 		t.Fatal(err)
 	}
 	flushNow(t, s)
-	if err := errors.Join(putText(s, "k", big), putText(s, "small", "inline")); err != nil {
+	killed, clock := mem.Kill(), newClock()
+	s = openTree(t, killed, &Options{Durability: Always, Now: clock.now}, 0)
+	clock.add(10)
+	a, err := s.Get(t.Context(), nameKey("a"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	left := mem.Kill()
-	s = openTree(t, left, nil, 0)
-	if err := s.Sync(t.Context()); err != nil {
+	defer a.Release()
+	if _, err := a.Path("out"); err != nil {
 		t.Fatal(err)
 	}
-	for name, l := range map[string]vfs.Loss{"lost": {}, "entries kept": {Entries: vfs.Kept}} {
-		s := openTree(t, left.Crash(l), nil, 0)
-		for key, want := range map[string]string{"k": big, "small": "inline"} {
-			if got, err := getText(s, key); err != nil || got != want {
-				t.Errorf("%s: %s: %.20q, %v", name, key, got, err)
-			}
-		}
+	if err := putText(s, "b", text); err != nil {
+		t.Fatal(err)
+	}
+	if got := textAfter(t, killed.Crash(vfs.Loss{}), "b"); got != text {
+		t.Errorf("after a power loss: %.20q", got)
 	}
 }

@@ -197,7 +197,7 @@ func (u *upkeep) sync() time.Duration {
 // park writes out what waits, closes the index and gives memory back, unless a verb came in between.
 // The next verb opens it again.
 func (s *Store) park() bool {
-	if s.space.low(0) || s.logTouches() != nil {
+	if s.space.low(0) || s.logTouches() != nil || s.syncInherited() != nil {
 		return false
 	}
 	s.commitMu.Lock()

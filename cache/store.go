@@ -69,7 +69,8 @@ type Store struct {
 	rebuildMu     sync.Mutex
 	syncMu        sync.Mutex
 	unsyncedFiles unsyncedFiles
-	blobsMu       sync.Mutex // guards blobsChanged and the making of folders; taken after syncMu
+	inherited     atomic.Bool // payload files of an earlier life may not be durable: see syncInherited
+	blobsMu       sync.Mutex  // guards blobsChanged and the making of folders; taken after syncMu
 	blobsChanged  bool
 
 	untoldMu sync.Mutex

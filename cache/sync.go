@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+
+	"github.com/larderbuild/larder/internal/framelog"
 )
 
 // unsyncedFiles remembers the payload files and folders whose bytes and entries may still be in
@@ -15,6 +17,8 @@ type unsyncedFiles struct {
 	files map[Digest]struct{}
 	dirs  [256]bool
 	any   bool
+	// synced is the position in the log up to which payload files are durable: those of every frame before it.
+	synced framelog.Pos
 }
 
 // maxUnsynced bounds the list with Durability None, where nothing else empties it: 40 bytes each.
@@ -54,6 +58,19 @@ func (u *unsyncedFiles) putBack(files map[Digest]struct{}, dirs [256]bool) {
 	}
 }
 
+// reached notes that payload files are durable up to a position.
+func (u *unsyncedFiles) reached(at framelog.Pos) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.synced = at
+}
+
+func (u *unsyncedFiles) position() framelog.Pos {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.synced
+}
+
 // syncFiles forces to disk, in this order, payload files, their folders and the log: a log record
 // that survives a power loss finds its payloads.
 func (s *Store) syncFiles() error {
@@ -68,7 +85,9 @@ func (s *Store) syncFiles() error {
 	return nil
 }
 
+// syncPayloads forces to disk what payload files and folders this life has made. The caller holds syncMu.
 func (s *Store) syncPayloads() error {
+	end := s.flog.End()
 	files, dirs := s.unsyncedFiles.take()
 	var err error
 	for d := range files {
@@ -89,8 +108,57 @@ func (s *Store) syncPayloads() error {
 	}
 	if err != nil {
 		s.unsyncedFiles.putBack(files, dirs)
+		return err
+	}
+	if !s.inherited.Load() {
+		s.unsyncedFiles.reached(end)
+	}
+	return nil
+}
+
+// syncInherited forces to disk the payload files that an earlier life may have left in memory: those of the frames behind
+// the position that it had reached. Compaction, which moves frames, waits.
+func (s *Store) syncInherited() error {
+	if !s.inherited.Load() {
+		return nil
+	}
+	s.compactMu.Lock()
+	defer s.compactMu.Unlock()
+	s.syncMu.Lock()
+	defer s.syncMu.Unlock()
+	for fr, err := range s.flog.Scan(s.unsyncedFiles.position()) {
+		if _, lost := errors.AsType[*framelog.Damage](err); lost {
+			continue
+		}
+		if err == nil {
+			err = s.markFrame(fr)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	err := s.syncPayloads()
+	if err == nil {
+		s.inherited.Store(false)
 	}
 	return err
+}
+
+// markFrame marks the payload files that a frame names. The caller holds syncMu.
+func (s *Store) markFrame(fr framelog.Frame) error {
+	var f frame
+	if parseFrame(fr.Body, &f) != nil { // the index has nothing of it either
+		return nil
+	}
+	for _, fa := range f.factList() {
+		if !s.markUnsynced(&fa.digest) {
+			continue
+		}
+		if err := s.syncPayloads(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // syncPayload forces one payload file to disk. After a failed fsync the system may have dropped the
@@ -116,14 +184,13 @@ func (s *Store) syncPayload(d *Digest) error {
 }
 
 // Sync makes every acknowledged change durable: when it has returned nil, a power loss loses none
-// of them. Of what a killed process left it covers the log, and those payload files that the index does not have yet, unless it is rebuilt.
-// Cancelling ctx returns early only before the work has begun.
+// of them, whether this process made them or one that was killed. Cancelling ctx returns early only before the work has begun.
 func (s *Store) Sync(ctx context.Context) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	defer s.end()
-	return s.wrap("sync", errors.Join(s.catchUp(), s.syncAll()))
+	return s.wrap("sync", errors.Join(s.catchUp(), s.syncInherited(), s.syncAll()))
 }
 
 func (s *Store) syncAll() error {

@@ -86,12 +86,13 @@ type checkpoint struct {
 	payloads int64
 	bytes    int64
 	shared   int64
-	distrust int64 // Unix seconds: payloads verified before are hashed at their next hand-out
+	distrust int64        // Unix seconds: payloads verified before are hashed at their next hand-out
+	synced   framelog.Pos // payload files of every frame before it are durable
 }
 
 const (
 	checkpointVersion = 1
-	checkpointBytes   = 2 + framelog.PosSize + 5*8
+	checkpointBytes   = 2 + 2*framelog.PosSize + 5*8
 
 	checkpointClean   = 1
 	checkpointRebuilt = 2
@@ -109,7 +110,7 @@ func appendCheckpoint(b []byte, c *checkpoint) []byte {
 		flags |= checkpointRebuilt
 	}
 	b = append(b, checkpointVersion, flags)
-	b = framelog.AppendPos(b, c.applied)
+	b = framelog.AppendPos(framelog.AppendPos(b, c.applied), c.synced)
 	for _, v := range []int64{c.entries, c.payloads, c.bytes, c.shared, c.distrust} {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
@@ -126,7 +127,11 @@ func parseCheckpoint(value []byte, c *checkpoint) error {
 		return errRecord
 	}
 	*c = checkpoint{clean: b[1]&checkpointClean != 0, rebuilt: b[1]&checkpointRebuilt != 0}
-	if c.applied, b, err = framelog.ParsePos(b[2:]); err != nil {
+	c.applied, b, err = framelog.ParsePos(b[2:])
+	if err == nil {
+		c.synced, b, err = framelog.ParsePos(b)
+	}
+	if err != nil {
 		return err
 	}
 	for _, v := range []*int64{&c.entries, &c.payloads, &c.bytes, &c.shared, &c.distrust} {
@@ -217,6 +222,7 @@ func (s *Store) checkpoint(clean bool) checkpoint {
 		bytes:    s.stats.payloadBytes.Load(),
 		shared:   s.stats.sharedBytes.Load(),
 		distrust: s.distrustBefore.Load(),
+		synced:   s.unsyncedFiles.position(),
 	}
 }
 
