@@ -100,13 +100,13 @@ func Dial(ctx context.Context, ep Endpoint, o *ClientOptions) (*Client, error) {
 }
 
 func dial(ctx context.Context, ep Endpoint, r role, o *ClientOptions) (*Client, error) {
-	f, err := ep.dial(ctx)
+	f, err := ep.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c, err := newClient(f, r, o)
 	if err == nil && c.dial == nil && r == roleMultiplexed {
-		c.dial = ep.dial
+		c.dial = ep.Dial
 	}
 	return c, err
 }

@@ -32,15 +32,11 @@ var (
 	errAbsent = errors.New("nobody listens at this name") // or not yet
 )
 
-// Dial connects to the endpoint and looks neither at who answers nor at what: for
-// ClientOptions.Redial. It tries again while the server has no room, or while none listens but one
-// is on its way, until ctx ends. It returns an [ErrNotRunning] when there is none.
-func (e Endpoint) Dial(ctx context.Context) (*os.File, error) { return e.dial(ctx) }
-
-// dial connects to the endpoint. It tries again while the server has no room for one more client,
-// and while nobody listens but somebody holds the endpoint's claim or starts a server, until
-// ctx ends. It does not look at who answers.
-func (e Endpoint) dial(ctx context.Context) (*os.File, error) {
+// Dial connects to the endpoint and does not check who answers: for ClientOptions.Redial. It tries
+// again while the server has no room for one more client, and while nobody listens but somebody
+// holds the endpoint's claim or starts a server, until ctx ends. It returns an [ErrNotRunning] when
+// there is no server.
+func (e Endpoint) Dial(ctx context.Context) (*os.File, error) {
 	for pause := connectPauseMin; ; pause = min(2*pause, connectPauseMax) {
 		f, err := e.connect()
 		if err == nil {
