@@ -337,10 +337,11 @@ func (m *mux) body(p []byte) error {
 		m.notice = append(m.notice, p...)
 		return nil
 	}
-	if k := m.current(); k != nil {
-		if m.head.kind == frameChunk {
-			return k.stream.take(p)
-		}
+	switch k := m.current(); {
+	case k == nil:
+	case m.head.kind == frameChunk:
+		k.stream.take(p)
+	default:
 		k.take(p)
 	}
 	return nil

@@ -301,7 +301,7 @@ func (ses *session) body(p []byte) error {
 	case ses.head.kind == frameChunk && ses.stream != nil:
 		ses.mu.Lock()
 		defer ses.mu.Unlock()
-		return ses.stream.take(p)
+		ses.stream.take(p)
 	case c != nil:
 		c.take(p)
 	}

@@ -54,13 +54,12 @@ func (s *Stream) frame(h header) error {
 	return nil
 }
 
-func (s *Stream) take(p []byte) error {
+func (s *Stream) take(p []byte) {
 	if s.off > 0 && len(s.in)+len(p) > cap(s.in) {
 		s.in = s.in[:copy(s.in, s.in[s.off:])]
 		s.off = 0
 	}
 	s.in = append(s.in, p...)
-	return nil
 }
 
 func (s *Stream) endFrame(h header) {
