@@ -139,7 +139,7 @@ func (m *mux) sendRequest(k *call, d *deadline) (err error) {
 	if k.out.stream {
 		h.flags |= flagStream
 	}
-	k.at, err = m.sendMessage(h, k.out.payload, m.piece, d, k.crowd)
+	k.at, err = m.sendMessage(h, k.out.payload, d, k.crowd)
 	return err
 }
 

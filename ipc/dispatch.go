@@ -159,11 +159,11 @@ func (c *serverCall) answer(r *Response, err error, crowd bool) {
 	switch {
 	case err != nil:
 		h.kind = frameError
-		ses.sendMessage(h, appendRemote(nil, remoteOf(err)), ses.piece, d, crowd)
+		ses.sendMessage(h, appendRemote(nil, remoteOf(err)), d, crowd)
 	case r != nil && r.File != nil:
 		c.answerFile(h, r.File, d, crowd)
 	default:
-		ses.sendMessage(h, c.payload(r), ses.piece, d, crowd)
+		ses.sendMessage(h, c.payload(r), d, crowd)
 	}
 }
 
@@ -184,7 +184,7 @@ func (c *serverCall) answerFile(h header, f *os.File, d *deadline, crowd bool) {
 		h.kind = frameError
 		b = appendRemote(nil, remoteOf(err))
 	}
-	ses.sendMessage(h, b, ses.piece, d, crowd)
+	ses.sendMessage(h, b, d, crowd)
 }
 
 // readWhole reads a file of a size that fits into a message of any client.

@@ -1,6 +1,9 @@
 package ipc
 
-import "hash/crc32"
+import (
+	"hash/crc32"
+	"math"
+)
 
 // The versions of the protocol that this package speaks.
 const (
@@ -15,6 +18,14 @@ const (
 	roleLockstep    role = 1 // one call at a time, each message in one frame
 	roleMultiplexed role = 2 // many calls at a time, messages in pieces
 )
+
+// piece returns how many bytes of a message one frame may hold.
+func (r role) piece() int {
+	if r == roleLockstep {
+		return math.MaxInt32
+	}
+	return pieceSize
+}
 
 // Feature bits of hello and acknowledgement.
 const featureFiles = 1 << 0 // descriptors travel beside the bytes

@@ -21,6 +21,8 @@ type link struct {
 	in   inbound
 	peer Peer
 
+	piece int // most bytes of a message in one frame
+
 	background sync.WaitGroup
 	gone       chan struct{} // closed when the connection is dead
 	spent      atomic.Bool   // no call should begin
@@ -315,12 +317,12 @@ func (l *link) ping(armed bool) error {
 	return nil
 }
 
-// sendMessage writes a message in one or more frames of at most piece bytes. The kind of h is that
-// of the first; at is where that lies.
-func (l *link) sendMessage(h header, p []byte, piece int, d *deadline, crowd bool) (at int64, err error) {
+// sendMessage writes a message in as many frames as it takes. The kind of h is that of the first;
+// at is where that lies.
+func (l *link) sendMessage(h header, p []byte, d *deadline, crowd bool) (at int64, err error) {
 	flags, first := h.flags, int64(notSent)
 	for {
-		part := p[:min(len(p), piece)]
+		part := p[:min(len(p), l.piece)]
 		p = p[len(part):]
 		h.length, h.flags = uint32(len(part)), flags
 		if len(p) > 0 {

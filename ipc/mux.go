@@ -18,7 +18,6 @@ const (
 type mux struct {
 	link
 	role       role
-	piece      int // most bytes of a message in one frame
 	maxAnswer  int
 	control    chan struct{}
 	controlled call
@@ -47,11 +46,12 @@ type mux struct {
 
 // newMux begins with the hello, which is sent with the first request.
 func newMux(f *os.File, r role, o *ClientOptions) (*mux, error) {
-	m := &mux{role: r, piece: pieceSize, maxAnswer: o.MaxMessage, maxCalls: defaultMaxCalls,
+	m := &mux{role: r, maxAnswer: o.MaxMessage, maxCalls: defaultMaxCalls,
 		maxMessage: defaultMaxMessage, control: make(chan struct{}, 1)}
 	if r == roleLockstep {
-		m.piece, m.maxCalls = 1<<31-1, 1
+		m.maxCalls = 1
 	}
+	m.piece = r.piece()
 	m.controlled = call{waiter: newWaiter(), id: callID{slot: controlSlot}}
 	m.pingEvery = o.PingEvery
 	if err := m.open(f, m, passesFiles, 2*max(o.PingEvery, 0)); err != nil {

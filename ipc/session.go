@@ -9,8 +9,6 @@ import (
 type session struct {
 	link
 	server *Server
-	role   role
-	piece  int
 
 	// Of the goroutine that reads:
 	head   header
@@ -189,10 +187,7 @@ func (ses *session) greet(p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	ses.role, ses.piece = h.role, pieceSize
-	if h.role == roleLockstep {
-		ses.piece = 1<<31 - 1
-	}
+	ses.piece = h.role.piece()
 	info := ses.server.Info()
 	a := ackHead{version: commonVersion(h)}
 	if passesFiles {
