@@ -60,10 +60,7 @@ func (ses *session) runFast(c *serverCall) (broken error) {
 func (ses *session) finishFast(c *serverCall, response *Response, err error) (broken error) {
 	ses.handled(c, err)
 	if !c.unwanted.Load() {
-		h, payload := header{kind: frameResponse, id: c.id}, c.payload(response)
-		if err != nil {
-			h.kind, payload = frameError, appendRemote(nil, remoteOf(err))
-		}
+		h, payload := c.message(response, err)
 		h.length = uint32(len(payload))
 		_, broken = ses.out.add(h, payload)
 		ses.added = true
@@ -74,11 +71,17 @@ func (ses *session) finishFast(c *serverCall, response *Response, err error) (br
 	return broken
 }
 
-func (*serverCall) payload(r *Response) []byte {
-	if r == nil {
-		return nil
+// message returns the first header, but for its length, and the payload of an answer without a file.
+func (c *serverCall) message(r *Response, err error) (header, []byte) {
+	h := header{kind: frameResponse, id: c.id}
+	switch {
+	case err != nil:
+		h.kind = frameError
+		return h, appendRemote(nil, remoteOf(err))
+	case r == nil:
+		return h, nil
 	}
-	return r.Payload
+	return h, r.Payload
 }
 
 // invoke runs the handler; a panic of it is an error.
@@ -154,37 +157,28 @@ func (c *serverCall) answer(r *Response, err error, crowd bool) {
 	if c.unwanted.Load() {
 		return
 	}
-	ses, d := c.ses, &deadline{}
-	h := header{kind: frameResponse, id: c.id}
-	switch {
-	case err != nil:
-		h.kind = frameError
-		ses.sendMessage(h, appendRemote(nil, remoteOf(err)), d, crowd)
-	case r != nil && r.File != nil:
-		c.answerFile(h, r.File, d, crowd)
-	default:
-		ses.sendMessage(h, c.payload(r), d, crowd)
+	if err == nil && r != nil && r.File != nil {
+		c.answerFile(r.File, crowd)
+		return
 	}
+	h, payload := c.message(r, err)
+	c.ses.sendMessage(h, payload, &deadline{}, crowd)
 }
 
 // answerFile sends the open file if the caller takes it and it is worth it, else its bytes.
-func (c *serverCall) answerFile(h header, f *os.File, d *deadline, crowd bool) {
-	ses := c.ses
+func (c *serverCall) answerFile(f *os.File, crowd bool) {
 	info, err := f.Stat()
 	if err == nil && c.takesFile && info.Size() >= fileMin {
-		h.flags, h.length = flagFile, 8
-		ses.out.sendFile(h, append64(nil, uint64(info.Size())), f, d)
+		h := header{kind: frameResponse, flags: flagFile, id: c.id, length: 8}
+		c.ses.out.sendFile(h, append64(nil, uint64(info.Size())), f, &deadline{})
 		return
 	}
 	var b []byte
 	if err == nil {
 		b, err = readWhole(f, info.Size())
 	}
-	if err != nil {
-		h.kind = frameError
-		b = appendRemote(nil, remoteOf(err))
-	}
-	ses.sendMessage(h, b, d, crowd)
+	h, payload := c.message(&Response{Payload: b}, err)
+	c.ses.sendMessage(h, payload, &deadline{}, crowd)
 }
 
 // readWhole reads a file of a size that fits into a message of any client.
