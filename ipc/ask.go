@@ -46,35 +46,34 @@ func (c *Client) ask(ctx context.Context, what byte, fields []byte) ([]byte, err
 			return nil, &CallError{0, PhaseConnect, NotProcessed, err}
 		}
 	}
-	out := &outgoing{payload: append([]byte{what}, fields...)}
-	k, err := m.acquireControl(&d)
-	if err == nil {
-		m.mu.Lock()
-		err = m.enter(k, out)
-		m.mu.Unlock()
-		if err == nil {
-			defer func() { <-m.control }()
-			defer m.exit(k)
-			b, _, err := m.complete(k, &d)
-			return b, err
-		}
-		<-m.control
+	if err := m.acquireControl(&d); err != nil {
+		return nil, &CallError{0, PhaseQueue, NotProcessed, err}
 	}
-	return nil, m.callError(nil, out, PhaseQueue, err)
+	defer func() { <-m.control }()
+	k := &m.controlled
+	m.mu.Lock()
+	err := m.enter(k, &outgoing{payload: append([]byte{what}, fields...)})
+	m.mu.Unlock()
+	if err != nil {
+		return nil, &CallError{0, PhaseQueue, NotProcessed, err}
+	}
+	defer m.exit(k)
+	b, _, err := m.complete(k, &d)
+	return b, err
 }
 
 // acquireControl waits for the slot of control operations.
-func (m *mux) acquireControl(d *deadline) (*call, error) {
+func (m *mux) acquireControl(d *deadline) error {
 	timeout, stop := d.timer()
 	defer stop()
 	select {
 	case m.control <- struct{}{}:
-		return &m.controlled, nil
+		return nil
 	case <-m.gone:
-		return nil, m.reason()
+		return m.reason()
 	case <-timeout:
-		return nil, ErrTimeout
+		return ErrTimeout
 	case <-d.done():
-		return nil, context.Cause(d.ctx)
+		return context.Cause(d.ctx)
 	}
 }

@@ -90,7 +90,7 @@ func (m *mux) slot(dst []byte, out *outgoing, d *deadline) (*call, error) {
 	}
 	m.mu.Unlock()
 	if err != nil {
-		return nil, m.callError(nil, out, PhaseQueue, err)
+		return nil, &CallError{out.op, PhaseQueue, NotProcessed, err}
 	}
 	return k, nil
 }
@@ -121,7 +121,7 @@ func (m *mux) complete(k *call, d *deadline) ([]byte, *os.File, error) {
 	if k.at != notSent {
 		m.cancel(k)
 	}
-	err = m.callError(k, &k.out, phase, err)
+	err = m.callError(k, phase, err)
 	if k.file != nil {
 		k.file.Close()
 	}
@@ -166,12 +166,9 @@ func (m *mux) answer(k *call) ([]byte, *os.File, error) {
 	return nil, nil, k.failure()
 }
 
-// callError says what became of a request; k is nil if it had no slot.
-func (m *mux) callError(k *call, out *outgoing, phase Phase, err error) error {
-	e := &CallError{Op: out.op, Phase: phase, Outcome: NotProcessed, Err: err}
-	if k == nil {
-		return e
-	}
+// callError says what became of the request of k.
+func (m *mux) callError(k *call, phase Phase, err error) error {
+	e := &CallError{k.out.op, phase, NotProcessed, err}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if phase == PhaseWait && k.begun {

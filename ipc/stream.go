@@ -248,7 +248,7 @@ func (m *mux) openStream(out *outgoing, d deadline) (*Stream, error) {
 		if k.at != notSent {
 			m.cancel(k)
 		}
-		err = m.callError(k, &k.out, PhaseWrite, err)
+		err = m.callError(k, PhaseWrite, err)
 		m.exit(k)
 		return nil, err
 	}
