@@ -6,10 +6,8 @@ import (
 	"slices"
 )
 
-const (
-	growStep    = 1 << 20  // a larger message gets its memory as it comes
-	errorLength = 64 << 10 // of an error's text that is kept
-)
+// errorLength is how much of an error's text is kept.
+const errorLength = 64 << 10
 
 // outgoing is a request.
 type outgoing struct {
@@ -45,12 +43,15 @@ func (k *call) begin(out *outgoing) {
 	k.file, k.base = nil, len(k.dst)
 }
 
-// expect makes room for n more bytes of the answer, within limits that hold until they come.
+// expect makes room for the first of n more bytes of the answer, unless it is longer than most then.
 func (k *call) expect(n int64, most int) {
 	if k.failed {
 		return
 	}
-	if k.tooLarge = k.tooLarge || int64(len(k.dst)-k.base)+n > int64(most); !k.tooLarge {
+	if int64(len(k.dst)-k.base)+n > int64(most) {
+		k.tooLarge = true
+	}
+	if !k.tooLarge {
 		k.dst = slices.Grow(k.dst, int(min(n, growStep)))
 	}
 }
@@ -59,11 +60,8 @@ func (k *call) take(p []byte) {
 	switch {
 	case k.failed:
 		k.dst = append(k.dst, p[:min(len(p), max(0, k.base+errorLength-len(k.dst)))]...)
-	case k.tooLarge:
-	case cap(k.dst)-len(k.dst) >= len(p) && len(p) > 0 && &p[0] == &k.dst[:len(k.dst)+1][len(k.dst)]:
-		k.dst = k.dst[:len(k.dst)+len(p)] // was read in place
-	default:
-		k.dst = append(k.dst, p...)
+	case !k.tooLarge:
+		k.dst = appendRead(k.dst, p)
 	}
 }
 
@@ -72,10 +70,8 @@ func (k *call) room(n int) []byte {
 	if k.tooLarge {
 		return nil
 	}
-	if len(k.dst) == cap(k.dst) {
-		k.dst = slices.Grow(k.dst, min(n, max(len(k.dst), growStep)))
-	}
-	return k.dst[len(k.dst):min(cap(k.dst), len(k.dst)+n)]
+	k.dst = withRoom(k.dst, n)
+	return k.dst[len(k.dst):cap(k.dst)]
 }
 
 // slot returns a slot for a call that can take answers, which are appended to dst.

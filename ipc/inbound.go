@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -22,8 +23,8 @@ type sink interface {
 	begin(h header) error
 	// body takes the next part of its payload.
 	body(p []byte) error
-	// room returns where the next of n bytes may be read, nil for body, which is called then
-	// with the part of it that was read, in place.
+	// room returns where the next of n bytes may be read to, and body then gets that part of it
+	// which they fill. It may be shorter or longer than n; nil reads them to the usual buffer.
 	room(n int) []byte
 	// end comes after the last part.
 	end() error
@@ -152,6 +153,26 @@ func (in *inbound) part(p []byte) error {
 		return in.sink.end()
 	}
 	return nil
+}
+
+// growStep is the most memory that a message gets before any of it has come. A larger one gets more
+// as it comes.
+const growStep = 1 << 20
+
+// withRoom returns b with free space at its end, for a message of which n bytes are still to come.
+func withRoom(b []byte, n int) []byte {
+	if len(b) == cap(b) {
+		b = slices.Grow(b, min(n, max(len(b), growStep)))
+	}
+	return b
+}
+
+// appendRead appends p to b. If p was read to the free space at the end of b, it is there already.
+func appendRead(b, p []byte) []byte {
+	if free := b[len(b):cap(b)]; len(p) > 0 && len(p) <= len(free) && &p[0] == &free[0] {
+		return b[:len(b)+len(p)]
+	}
+	return append(b, p...)
 }
 
 // partial reports that a frame has begun and is not complete.

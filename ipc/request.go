@@ -100,19 +100,11 @@ func (c *serverCall) release() {
 
 func (c *serverCall) expect(n int) { c.buf = slices.Grow(c.buf, min(n, growStep)) }
 
-func (c *serverCall) take(p []byte) {
-	if free := c.buf[len(c.buf):cap(c.buf)]; len(free) >= len(p) && len(p) > 0 && &p[0] == &free[0] {
-		c.buf = c.buf[:len(c.buf)+len(p)] // was read in place
-		return
-	}
-	c.buf = append(c.buf, p...)
-}
+func (c *serverCall) take(p []byte) { c.buf = appendRead(c.buf, p) }
 
 func (c *serverCall) room(n int) []byte {
-	if len(c.buf) == cap(c.buf) {
-		c.buf = slices.Grow(c.buf, min(n, max(len(c.buf), growStep)))
-	}
-	return c.buf[len(c.buf):min(cap(c.buf), len(c.buf)+n)]
+	c.buf = withRoom(c.buf, n)
+	return c.buf[len(c.buf):cap(c.buf)]
 }
 
 // callContext is the context of a handler. It costs nothing unless somebody waits for it.
