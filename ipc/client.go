@@ -248,7 +248,7 @@ func (c *Client) again(m *mux, err error) bool {
 		return false
 	}
 	if errors.Is(err, ErrDraining) {
-		m.expire(ErrDraining)
+		m.expire()
 		return true
 	}
 	return !m.usable() && !errors.Is(err, ErrVersion) && !errors.Is(err, ErrRefused) &&

@@ -180,13 +180,13 @@ func (m *mux) exit(k *call) {
 // usable reports whether new calls have a chance.
 func (m *mux) usable() bool { return !m.spent.Load() && !m.out.dead.Load() }
 
-// expire lets no more calls begin.
-func (m *mux) expire(err error) {
+// expire lets no more calls begin: the server has refused one because it drains.
+func (m *mux) expire() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.spent.Store(true)
-	if m.away == nil {
-		m.away, m.processed = err, 1<<63-1
+	if m.away == nil { // the go-away is still to come, and calls that were sent may yet be answered
+		m.away, m.processed = ErrDraining, math.MaxInt64
 	}
 }
 
