@@ -259,7 +259,7 @@ func (c *Client) again(m *mux, err error) bool {
 func (c *Client) pause(d *deadline, try int) bool {
 	ctx, cancel := c.bound(d)
 	defer cancel()
-	return sleep(ctx, min(connectPauseMin<<min(try, 10), connectPauseMax))
+	return sleep(min(connectPauseMin<<min(try, 10), connectPauseMax), ctx.Done())
 }
 
 // Call calls op and returns the answer. A deadline of ctx travels with the request and bounds the

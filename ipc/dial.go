@@ -49,7 +49,7 @@ func (e Endpoint) Dial(ctx context.Context) (*os.File, error) {
 			return nil, &os.PathError{Op: "ipc: dial", Path: e.addr, Err: err}
 		}
 		// A random pause parts clients that were turned away together.
-		if !sleep(ctx, 1+rand.N(pause)) {
+		if !sleep(1+rand.N(pause), ctx.Done()) {
 			return nil, &os.PathError{Op: "ipc: dial", Path: e.addr,
 				Err: errors.Join(context.Cause(ctx), err)}
 		}
@@ -72,14 +72,14 @@ func (e Endpoint) expected() bool {
 	return filelock.Held(e.Beside(claimSuffix)) || filelock.Held(e.Beside(startSuffix))
 }
 
-// sleep reports whether the time has passed before ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep reports whether the time has passed before end was closed.
+func sleep(d time.Duration, end <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
-	case <-ctx.Done():
+	case <-end:
 		return false
 	}
 }

@@ -81,18 +81,8 @@ func (s *Server) accept(l *Listener, all *sync.WaitGroup) {
 				return // clients that wait see the end of their connection
 			}
 			pause = min(max(2*pause, acceptPauseMin), acceptPauseMax)
-			s.wait(pause)
+			sleep(pause, s.done)
 		}
-	}
-}
-
-// wait waits for d or the end of the server.
-func (s *Server) wait(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-s.done:
 	}
 }
 
