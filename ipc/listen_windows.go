@@ -115,14 +115,14 @@ func (l *Listener) take() (*os.File, []syscall.Handle, error) {
 	var got *instance
 	kept, rush := l.pending[:0], true
 	for _, i := range l.pending {
-		err := errIOPending
+		var err error = errIOPending
 		if signalled(i.waiting.HEvent) {
-			err = errnoOf(i.connected(false))
+			err = i.connected(false)
 		}
 		switch {
-		case err == 0 && got == nil:
+		case err == nil && got == nil:
 			got = i
-		case err == 0:
+		case err == nil:
 			kept = append(kept, i)
 		case err == errIOPending || i.again() == nil:
 			kept, rush = append(kept, i), false

@@ -1,7 +1,6 @@
 package ipc
 
 import (
-	"errors"
 	"os"
 	"syscall"
 	"unsafe"
@@ -210,13 +209,4 @@ func (i *instance) again() error {
 func signalled(event syscall.Handle) bool {
 	e, err := syscall.WaitForSingleObject(event, 0)
 	return err == nil && e == syscall.WAIT_OBJECT_0
-}
-
-// errnoOf is the number of an error of this file; 0 is none.
-func errnoOf(err error) syscall.Errno {
-	if err == nil {
-		return 0
-	}
-	errno, _ := errors.AsType[syscall.Errno](err)
-	return errno
 }
