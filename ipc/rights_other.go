@@ -11,7 +11,7 @@ import (
 const passesFiles = false
 
 // rights are descriptors beside the bytes: there are none here.
-type rights struct{ takeFiles bool }
+type rights struct{}
 
 func (*rights) attach(*os.File) error { return errors.ErrUnsupported }
 func (*rights) claim() *os.File       { return nil }

@@ -18,8 +18,8 @@ type wire struct {
 	rights
 }
 
-func (w *wire) open(f *os.File, takeFiles bool) error {
-	w.f, w.takeFiles = f, takeFiles
+func (w *wire) open(f *os.File, _ bool) error {
+	w.f = f
 	return nil
 }
 
