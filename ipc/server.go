@@ -64,7 +64,7 @@ type Server struct {
 	panics   atomic.Int64
 	memory   atomic.Int64
 	touched  atomic.Int64 // when a call or a lease ended, in nanoseconds since started
-	latency  [32]atomic.Int64
+	latency  [len(Histogram{})]atomic.Int64
 	starting atomic.Bool
 	draining atomic.Bool
 
