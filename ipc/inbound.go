@@ -175,9 +175,6 @@ func appendRead(b, p []byte) []byte {
 	return append(b, p...)
 }
 
-// partial reports that a frame has begun and is not complete.
-func (in *inbound) partial() bool { return in.rest > 0 || in.r < in.w }
-
 // readError tells the end between frames from the end inside of one.
 func (in *inbound) readError(err error) error {
 	reset := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
@@ -186,7 +183,7 @@ func (in *inbound) readError(err error) error {
 		return os.ErrDeadlineExceeded
 	case !errors.Is(err, io.EOF) && !reset:
 		return err
-	case in.partial():
+	case in.rest > 0 || in.r < in.w:
 		return io.ErrUnexpectedEOF
 	}
 	return io.EOF
