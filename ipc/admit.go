@@ -95,10 +95,15 @@ func (ses *session) grow(c *serverCall, h header) error {
 	return ses.answerError(h.id, e)
 }
 
-// answerError adds an error answer; the reader pushes it.
+// answerError answers a call that does not run.
 func (ses *session) answerError(id callID, e *RemoteError) error {
-	b := appendRemote(nil, e)
-	_, err := ses.out.add(header{kind: frameError, id: id, length: uint32(len(b))}, b)
+	return ses.addAnswer(header{kind: frameError, id: id}, appendRemote(nil, e))
+}
+
+// addAnswer adds a small answer to the frames that the goroutine which reads is to push.
+func (ses *session) addAnswer(h header, payload []byte) error {
+	h.length = uint32(len(payload))
+	_, err := ses.out.add(h, payload)
 	ses.added = true
 	return err
 }
@@ -166,9 +171,7 @@ func (ses *session) control() error {
 	default:
 		return ses.answerError(ses.head.id, &RemoteError{CodeUnknown, "no such control operation"})
 	}
-	_, err := ses.out.add(header{kind: frameResponse, id: ses.head.id, length: uint32(len(b))}, b)
-	ses.added = true
-	return err
+	return ses.addAnswer(header{kind: frameResponse, id: ses.head.id}, b)
 }
 
 func (ses *session) beginControl(h header) error {

@@ -60,10 +60,7 @@ func (ses *session) runFast(c *serverCall) (broken error) {
 func (ses *session) finishFast(c *serverCall, response *Response, err error) (broken error) {
 	ses.handled(c, err)
 	if !c.unwanted.Load() {
-		h, payload := c.message(response, err)
-		h.length = uint32(len(payload))
-		_, broken = ses.out.add(h, payload)
-		ses.added = true
+		broken = ses.addAnswer(c.message(response, err))
 	}
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
