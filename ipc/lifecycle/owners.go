@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"maps"
 	"os"
 	"strconv"
 	"sync"
@@ -111,11 +112,7 @@ func (o *Owners) next() (<-chan struct{}, map[ipc.Process]bool) {
 	if o.added == nil {
 		o.added = make(chan struct{})
 	}
-	alive := make(map[ipc.Process]bool, len(o.alive))
-	for p := range o.alive {
-		alive[p] = true
-	}
-	return o.added, alive
+	return o.added, maps.Clone(o.alive)
 }
 
 func (o *Owners) remove(p ipc.Process) (left int) {
