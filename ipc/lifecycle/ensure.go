@@ -69,11 +69,6 @@ func newEffort(ep ipc.Endpoint, o *Options) (*effort, error) {
 	return &effort{reporter: reporter{ep, c.Version, c.Executable, c.Events}, o: c}, nil
 }
 
-// again is a new effort for the same purpose, but not by force.
-func (e *effort) again() *effort {
-	return &effort{reporter: e.reporter, o: e.o}
-}
-
 func (e *effort) client(ctx context.Context) (*ipc.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.o.Timeout)
 	defer cancel()
@@ -84,7 +79,8 @@ func (e *effort) client(ctx context.Context) (*ipc.Client, error) {
 // stopped or replaced in between is looked for again.
 func (e *effort) redial(ctx context.Context) (*os.File, error) {
 	for {
-		c, err := e.again().client(ctx)
+		again := &effort{reporter: e.reporter, o: e.o} // which forces nothing and has not started anything
+		c, err := again.client(ctx)
 		if err != nil {
 			return nil, err
 		}
