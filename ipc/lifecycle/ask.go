@@ -19,5 +19,5 @@ func askHolder(ctx context.Context, ep ipc.Endpoint) Info {
 	if err != nil {
 		return Info{}
 	}
-	return Info{s.Process, s.Instance, s.Version}
+	return infoOf(s.ServerInfo)
 }

@@ -36,7 +36,7 @@ type RefusedError struct {
 
 // Error names the server, and why it does not answer if it does not.
 func (e *RefusedError) Error() string {
-	who, why := Info{e.Server.Process, e.Server.Instance, e.Server.Version}, ""
+	who, why := infoOf(e.Server.ServerInfo), ""
 	if e.Server.Err != nil {
 		who, why = e.Server.Holder, ": "+e.Server.Err.Error()
 	}

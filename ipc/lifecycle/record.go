@@ -20,6 +20,9 @@ type Info struct {
 	Version  string
 }
 
+// infoOf is what a server that answers says of itself.
+func infoOf(s ipc.ServerInfo) Info { return Info{s.Process, s.Instance, s.Version} }
+
 // stage is how far a holder has come.
 type stage string
 

@@ -105,9 +105,9 @@ func (e *effort) replaced(s ServerInfo) (Info, string) {
 	case s.Err != nil:
 		return s.Holder, ReasonWedged
 	case e.forced:
-		return Info{s.Process, s.Instance, s.Version}, ReasonAsked
+		return infoOf(s.ServerInfo), ReasonAsked
 	}
-	return Info{s.Process, s.Instance, s.Version}, ReasonReplace
+	return infoOf(s.ServerInfo), ReasonReplace
 }
 
 var errGone = errors.New("no server that was started has stayed")

@@ -89,7 +89,7 @@ func Stop(ctx context.Context, ep ipc.Endpoint, o *StopOptions) (Outcome, error)
 			return 0, err
 		}
 		if c != nil {
-			return e.stopper(o.Reason).stop(ctx, c, Info{s.Process, s.Instance, s.Version}, nil)
+			return e.stopper(o.Reason).stop(ctx, c, infoOf(s.ServerInfo), nil)
 		}
 		switch {
 		case s.State == ipc.Draining:
