@@ -91,7 +91,8 @@ func (e *effort) replace(ctx context.Context) error {
 		return err // nothing could take its place
 	}
 	old, reason := e.replaced(s)
-	if _, err := e.stopper(reason).stop(ctx, c, old, s.Err); err != nil {
+	st := &stopper{effort: e, reason: reason}
+	if _, err := st.stop(ctx, c, old, s.Err); err != nil {
 		return err
 	}
 	e.report(ipc.Event{Kind: EventReplacing, Old: old.Process.PID, Instance: old.Instance,

@@ -72,6 +72,7 @@ func Stop(ctx context.Context, ep ipc.Endpoint, o *StopOptions) (Outcome, error)
 		return 0, err
 	}
 	defer unlock()
+	st := &stopper{effort: e, reason: o.Reason}
 	var seen Info // who has had the claim
 	for began := time.Now(); ; {
 		if holder := holderOf(ep.Beside(claimSuffix)).Info; holder != (Info{}) {
@@ -82,22 +83,22 @@ func Stop(ctx context.Context, ep ipc.Endpoint, o *StopOptions) (Outcome, error)
 		case seen == (Info{}):
 			return NotRunning, nil
 		default:
-			return e.stopper(o.Reason).stop(ctx, nil, seen, nil) // it ends by itself
+			return st.stop(ctx, nil, seen, nil) // it ends by itself
 		}
 		s, c, err := e.look(ctx)
 		if err != nil {
 			return 0, err
 		}
 		if c != nil {
-			return e.stopper(o.Reason).stop(ctx, c, infoOf(s.ServerInfo), nil)
+			return st.stop(ctx, c, infoOf(s.ServerInfo), nil)
 		}
 		switch {
 		case s.State == ipc.Draining:
-			return e.stopper(o.Reason).stop(ctx, nil, s.Holder, nil)
+			return st.stop(ctx, nil, s.Holder, nil)
 		case s.State == ipc.Starting && time.Since(began) < e.o.DrainTimeout, s.Probes < 2:
 			continue // it may be about to answer
 		}
-		return e.stopper(o.Reason).stop(ctx, nil, s.Holder, s.Err)
+		return st.stop(ctx, nil, s.Holder, s.Err)
 	}
 }
 
@@ -120,8 +121,6 @@ type stopper struct {
 	reason   string
 	hadClaim bool // the target, before it was told to go
 }
-
-func (e *effort) stopper(reason string) *stopper { return &stopper{effort: e, reason: reason} }
 
 // stop asks the target to drain, through c if it answers, and ends it by force when that takes
 // too long or wedged says why it cannot be asked. The caller holds the start lock.
