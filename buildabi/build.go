@@ -36,10 +36,6 @@ func (u *Build) Finish(status BuildStatus) error {
 	if status != Idle && status != Watching {
 		return fmt.Errorf("buildabi: finish: status %v", status)
 	}
-	return u.setStatus(status)
-}
-
-func (u *Build) setStatus(status BuildStatus) error {
 	b := u.board
 	b.mu.Lock()
 	defer b.mu.Unlock()
