@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -13,8 +14,7 @@ var units = []struct {
 	bytes float64
 }{
 	{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40},
-	{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12},
-	{"b", 1}, {"", 1},
+	{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12}, {"b", 1},
 }
 
 // size is a flag value: bytes, with or without a unit.
@@ -30,19 +30,18 @@ func (s *size) String() string {
 
 // Set parses a number of bytes.
 func (s *size) Set(text string) error {
-	lower := strings.ToLower(strings.ReplaceAll(text, " ", ""))
+	number, unit := strings.ToLower(strings.ReplaceAll(text, " ", "")), 1.0
 	for _, u := range units {
-		number, ok := strings.CutSuffix(lower, u.name)
-		if !ok {
-			continue
+		if n, ok := strings.CutSuffix(number, u.name); ok {
+			number, unit = n, u.bytes
+			break
 		}
-		n, err := strconv.ParseFloat(number, 64)
-		if err != nil || !(n >= 0) || n*u.bytes > math.MaxInt64/2 {
-			return fmt.Errorf("not a number of bytes")
-		}
-		*s = size(n * u.bytes)
-		return nil
 	}
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(n >= 0) || n*unit > math.MaxInt64/2 { // not n < 0: neither is NaN
+		return errors.New("not a number of bytes")
+	}
+	*s = size(n * unit)
 	return nil
 }
 
