@@ -97,8 +97,10 @@ func (a *app) report(t tally, took time.Duration) {
 	for _, kind := range slices.Sorted(maps.Keys(t.errors)) {
 		kinds = append(kinds, fmt.Sprintf("%s %d", kind, t.errors[kind]))
 	}
-	text := fmt.Sprintf("%.0f calls/s, p50 %v, p99 %v, errors: %s\n", rate, p50, p99,
-		strings.Join(append(kinds, "none")[:max(len(kinds), 1)], ", "))
+	if len(kinds) == 0 {
+		kinds = []string{"none"}
+	}
+	text := fmt.Sprintf("%.0f calls/s, p50 %v, p99 %v, errors: %s\n", rate, p50, p99, strings.Join(kinds, ", "))
 	if t.sample != nil {
 		text += fmt.Sprintf("for example: %v\n", t.sample)
 	}
