@@ -1,6 +1,7 @@
 package gocacheprog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +66,7 @@ func Serve(ctx context.Context, r io.Reader, w io.Writer, open Opener, o *Option
 // session is one conversation.
 type session struct {
 	ctx      context.Context // of Serve, which outlives every use
-	options  Options
+	sessions string          // of the options
 	counters *Counters
 	in       *input
 	out      output
@@ -82,28 +83,26 @@ type session struct {
 }
 
 func newSession(ctx context.Context, r io.Reader, w io.Writer, o *Options) (*session, error) {
-	s := &session{ctx: ctx, in: newInput(r), opened: make(chan struct{})}
-	if o != nil {
-		s.options = *o
+	if o == nil {
+		o = new(Options)
 	}
-	if s.options.Concurrency == 0 {
-		s.options.Concurrency = defaultConcurrency
-	}
-	if s.options.Concurrency < 0 {
+	if o.Concurrency < 0 {
 		return nil, fmt.Errorf("gocacheprog: serve: Concurrency is negative: %d", o.Concurrency)
 	}
-	if s.options.Logger == nil {
-		s.options.Logger = slog.New(slog.DiscardHandler)
+	concurrency := cmp.Or(o.Concurrency, defaultConcurrency)
+	s := &session{
+		ctx: ctx, sessions: o.Sessions, counters: o.Counters, in: newInput(r), shelf: newShelf(o.Sessions),
+		opened: make(chan struct{}), slots: make(chan *slot, concurrency),
 	}
-	if s.counters = s.options.Counters; s.counters == nil {
+	if s.counters == nil {
 		s.counters = new(Counters)
+	}
+	if s.trouble.logger = o.Logger; o.Logger == nil {
+		s.trouble.logger = slog.New(slog.DiscardHandler)
 	}
 	s.out.w = w
 	s.watch.init(s)
-	s.trouble.logger = s.options.Logger
-	s.shelf = newShelf(s.options.Sessions)
-	s.slots = make(chan *slot, s.options.Concurrency)
-	for range s.options.Concurrency {
+	for range concurrency {
 		s.slots <- new(slot)
 	}
 	return s, nil
@@ -121,7 +120,7 @@ func (s *session) open(ctx context.Context, open Opener) {
 	}
 	s.store = store
 	close(s.opened)
-	s.sweep(s.options.Sessions)
+	s.sweep(s.sessions)
 }
 
 func (s *session) sweep(parent string) {
