@@ -1,18 +1,14 @@
 package gocacheprog
 
-import (
-	"errors"
-	"io"
-)
+import "errors"
 
 // tee is a large body that leaves a copy on the shelf while the store reads it, for when
 // the store fails half-way, as on a full disk: the go command sends a body once.
 // The copy is short-lived and costs no more than its writes to the page cache.
 type tee struct {
 	b     *body
-	copy  *shelved // nil when there can be none
-	err   error    // why there is none
-	path  string   // once the copy is what answers
+	copy  *shelved // nil when there can be none, or it is what answers
+	err   error    // why there can be none
 	ended chan struct{}
 }
 
@@ -63,18 +59,16 @@ func (t *tee) keep() (string, error) {
 	if t.copy == nil {
 		return "", errors.Join(errNoCopy, t.err)
 	}
-	var err error
-	t.path, err = t.copy.commit()
-	return t.path, err
+	copied := t.copy
+	t.copy = nil // it is no more ours to remove
+	return copied.commit()
 }
 
 var errNoCopy = errors.New("the body could not be kept")
 
 // close removes a copy that is not needed.
 func (t *tee) close() {
-	if t.copy != nil && t.path == "" {
+	if t.copy != nil {
 		t.copy.discard()
 	}
 }
-
-var _ io.Reader = (*tee)(nil)
