@@ -104,8 +104,13 @@ type line struct {
 }
 
 func lineOf(e ipc.Event) line {
-	l := line{e.Time, e.Kind, e.Endpoint, e.PID, e.Peer, e.Server, e.Old, e.Instance, e.Version,
-		e.Executable, e.Reason, e.Link, float64(e.Took) / float64(time.Millisecond), e.Count, "", ""}
+	l := line{
+		Time: e.Time, Kind: e.Kind, Endpoint: e.Endpoint,
+		PID: e.PID, Peer: e.Peer, Server: e.Server, Old: e.Old,
+		Instance: e.Instance, Version: e.Version, Executable: e.Executable,
+		Reason: e.Reason, Link: e.Link, Count: e.Count,
+		TookMS: float64(e.Took) / float64(time.Millisecond),
+	}
 	if e.Err != nil {
 		l.Error = e.Err.Error()
 	}
