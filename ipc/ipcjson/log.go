@@ -128,11 +128,12 @@ func Slog(logger *slog.Logger) func(ipc.Event) {
 		if e.Err != nil {
 			level = slog.LevelWarn
 		}
+		if !logger.Enabled(context.Background(), level) {
+			return
+		}
 		r := slog.NewRecord(e.Time, level, "ipc: "+e.Kind, 0)
 		r.AddAttrs(attributes(lineOf(e))...)
-		if logger.Enabled(context.Background(), level) {
-			logger.Handler().Handle(context.Background(), r) // as the logger's own methods, which drop the error
-		}
+		logger.Handler().Handle(context.Background(), r) // the logger's own methods drop the error too
 	}
 }
 
