@@ -39,7 +39,7 @@ type link struct {
 	pumpsSeen uint64
 	pingAt    time.Time
 	missed    int
-	armed     time.Time // until when reads wait, zero for ever; who interrupts one does not tell
+	armed     time.Time // the read deadline that a leader set last, zero for none: an interrupted read has another
 }
 
 // waiter is one goroutine that waits for something to come in. It may be woken for nothing.
@@ -48,9 +48,9 @@ type waiter struct {
 	place int           // in link.waiting, -1 if not there
 	news  bool          // guarded by link.mu: what it waits for may have come
 
-	timer *time.Timer // rings; it stays set after a call, since to stop it costs more than the ring
-	rings time.Time   // when
-	rung  atomic.Bool // it has
+	timer *time.Timer // calls alarm; it is not stopped after a call, for that costs more than to be woken for nothing
+	rings time.Time   // when it does
+	rung  atomic.Bool // it has done so
 }
 
 func newWaiter() waiter { return waiter{wake: make(chan struct{}, 1), place: -1} }
@@ -163,7 +163,7 @@ func (l *link) follow(w *waiter, d *deadline) (err error) {
 	return err
 }
 
-// ringAt makes sure that the timer rings at that time; if it rings before, that was for nothing.
+// ringAt makes sure that w is woken at that time. A timer that rings earlier may stay: w is then woken for nothing.
 func (w *waiter) ringAt(at time.Time) {
 	switch {
 	case at.IsZero() || !w.rings.IsZero() && !at.Before(w.rings) && !w.rung.Load():
@@ -171,7 +171,7 @@ func (w *waiter) ringAt(at time.Time) {
 	case w.timer == nil:
 		w.timer = time.AfterFunc(time.Until(at), w.alarm)
 	default:
-		w.rung.Store(false) // an alarm that is late says it again: one more ring for nothing
+		w.rung.Store(false) // an alarm that runs just now may set it again, and w is woken once for nothing
 		w.timer.Reset(time.Until(at))
 	}
 	w.rings = at
@@ -212,7 +212,7 @@ func (l *link) nudge(w *waiter) {
 }
 
 func (l *link) read(w *waiter, d *deadline) error {
-	armed := !l.ringsBy(d.at) // else the read may end at a time that another has set, which may be long past
+	armed := !l.endsBy(d.at) // else the read may end at a time that another has set, which may be long past
 	if armed {
 		l.arm(d.at, d.now)
 		if l.toldNews(w) {
@@ -264,16 +264,17 @@ func (l *link) toldNews(w *waiter) bool {
 	return w.news
 }
 
-// ringsBy reports whether a read ends by then as it is: early, it looks around and goes on. To set another deadline
-// costs more than that, for it comes once in many calls.
-func (l *link) ringsBy(at time.Time) bool {
+// endsBy reports whether the deadline that reads have already is early enough for a wait until at. Too early is no harm:
+// the leader sees that its time is not up and reads on. That happens once in many calls, and so costs less than to set
+// the deadline for each of them.
+func (l *link) endsBy(at time.Time) bool {
 	if l.armed.IsZero() {
 		return at.IsZero() && l.pingEvery <= 0
 	}
 	return at.IsZero() || !at.Before(l.armed)
 }
 
-// arm makes reads wait until then or the next ping. A silence since quiet is counted over all that lead meanwhile.
+// arm makes reads end at a time, or earlier for the next ping. quiet is since when nothing has come; zero is now.
 func (l *link) arm(at, quiet time.Time) {
 	if l.pingEvery > 0 {
 		at = earlier(at, l.nextPing(time.Now(), quiet))
@@ -282,6 +283,8 @@ func (l *link) arm(at, quiet time.Time) {
 	l.wire.f.SetReadDeadline(at)
 }
 
+// nextPing returns when the peer is to be pinged if it stays silent. It begins to count anew where something has come,
+// or nobody was there to ping, since the last time; else the silence of earlier leaders counts too.
 func (l *link) nextPing(now, quiet time.Time) time.Time {
 	if l.pumps != l.pumpsSeen || now.Sub(l.pingAt) > l.pingEvery {
 		l.pumpsSeen, l.missed = l.pumps, 0
@@ -298,7 +301,8 @@ func (l *link) nextPing(now, quiet time.Time) time.Time {
 }
 
 // ping asks the peer for a sign of life if it was silent for long, and gives it up after two
-// that it did not answer. Unless the read was armed by who leads, nobody has listened until now.
+// that it did not answer. armed says that the leader has set the deadline of the read itself: with
+// one that was set before, nobody may have listened in between, and the silence means nothing.
 func (l *link) ping(armed bool) error {
 	if l.out.death() == ErrWedged {
 		return ErrWedged
