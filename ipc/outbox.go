@@ -23,9 +23,8 @@ const (
 
 // outbox writes frames in the order in which they are added. Small frames are copied to a
 // buffer and whoever has the turn writes it, so that the frames of many callers go out in one
-// system call. Nothing but the bytes' owner waits for a slow peer: what a writer had to leave
-// unfinished at its deadline is finished by a goroutine that lives until then, or
-// until the connection closes.
+// system call. Only a writer itself waits for a slow peer, and until its deadline: what it has not
+// written by then a goroutine writes, which ends when that is done or the connection closes.
 type outbox struct {
 	wire       *wire
 	stall      time.Duration   // a write that makes no progress for so long fails; 0 is for ever
@@ -40,7 +39,7 @@ type outbox struct {
 	err     error  // the connection is dead: nothing more is written
 	added   int64  // bytes of the connection that were added
 	written int64  // of these, that have left
-	leaving int64  // up to where they may leave with the write that goes on
+	leaving int64  // up to here they may have left with the write that is under way
 
 	// With the turn:
 	rest  []byte // of what a write has left unfinished; goes out before all else
@@ -247,8 +246,9 @@ func (o *outbox) push() {
 	}
 }
 
-// leaveTo settles a write that was to be done by d, and returns why its caller must not go on. Where a write that is
-// ended does not tell what has left, none is ended: another goroutine does it, and the caller waits for that until d.
+// leaveTo gives away the turn after a write that failed or was not done by d, and returns the error for its caller.
+// On a system whose interrupted writes do not tell how much has left, no write is interrupted: a goroutine goes on with
+// it, and the caller waits for that until d.
 func (o *outbox) leaveTo(d *deadline, err error) error {
 	if err != ErrTimeout || tellsSent {
 		o.settle(err)
@@ -267,8 +267,9 @@ func (o *outbox) leaveTo(d *deadline, err error) error {
 	}
 }
 
-// settle gives the turn to a goroutine that writes the rest. Other errors end the writing for good:
-// what the peer has sent before can still be read. done is closed when that goroutine has ended, or there is none.
+// settle gives away the turn after a write that ended with err: to a goroutine that writes the rest
+// if only the time was up. Any other error ends the writing for good, though what the peer has sent
+// can still be read. done is closed when that goroutine has ended, or there is none.
 func (o *outbox) settle(err error) (done chan struct{}) {
 	done = make(chan struct{})
 	if err != ErrTimeout && err != context.Canceled {
