@@ -22,8 +22,8 @@ type call struct {
 	waiter
 	id  callID // guarded by mu: late frames carry another generation
 	out outgoing
-	at  int64 // where the request lies in the connection
-	// crowd says that other calls were under way: to wait a moment joins their frames.
+	at  int64 // where the request begins among the bytes sent on the connection, or notSent
+	// crowd says that other calls are under way: whoever waits a moment can send their frames with its own.
 	crowd bool
 
 	// Guarded by mu until the answer is complete:

@@ -12,7 +12,7 @@ var longAgo = time.Unix(1, 0)
 type deadline struct {
 	at  time.Time
 	ctx context.Context // nil if it can never be cancelled
-	now time.Time       // when that was: a call asks the clock once unless it waits
+	now time.Time       // what the clock said last: a call that has not waited need not ask again
 }
 
 // deadlineOf returns that of ctx; fallback counts from now if it has none, 0 is for ever.
@@ -47,7 +47,8 @@ func (d *deadline) passed() bool { return !d.at.IsZero() && !now().Before(d.at) 
 // endless reports whether nothing ever ends the wait.
 func (d *deadline) endless() bool { return d.at.IsZero() && d.ctx == nil }
 
-// timer returns a channel that gets something when the time is up, nil if it never is, and a function that ends that.
+// timer returns a channel that gets something when the time is up, nil if it never is, and a function that stops the
+// timer behind it.
 func (d *deadline) timer() (up <-chan time.Time, stop func() bool) {
 	if d.at.IsZero() {
 		return nil, never

@@ -16,8 +16,8 @@ func newSumTables() (t [8][256]uint32) {
 	return t
 }
 
-// headerSum is crc32.ChecksumIEEE of the first 20 bytes of b. Each header is summed at both ends, and for
-// so few bytes that takes the longer way: its last four go one by one.
+// headerSum is crc32.ChecksumIEEE of the first 20 bytes of b, but faster: package crc32 takes the last
+// four of so few bytes one by one. Each header is summed at both ends.
 func headerSum(b []byte) uint32 {
 	t := &sumTables
 	b = b[:headerSize-4]

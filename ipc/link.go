@@ -187,7 +187,7 @@ func (l *link) lead(w *waiter, d *deadline) error {
 	l.reading, l.leader = true, w
 	l.mu.Unlock()
 	stop := never
-	if d.ctx != nil {
+	if d.ctx != nil { // else the function, which nothing would call, costs memory
 		stop = d.onCancel(func() { l.interrupt(w) })
 	}
 	err := l.read(w, d)

@@ -25,8 +25,8 @@ type mux struct {
 	// Guarded by mu:
 	calls      []*call    // by slot
 	free       []*call    // slots that are not in use
-	queued     int        // calls that wait for one
-	given      chan *call // to those that do, made for the first of them; has room for all slots
+	queued     int        // calls that wait for a slot
+	given      chan *call // slots for them; made when the first one waits, with room for all slots
 	running    int
 	info       ServerInfo
 	acked      bool
@@ -39,8 +39,8 @@ type mux struct {
 
 	// Of the leader:
 	head   header
-	cur    *call // whose frame is being read, nil to skip it
-	curGen uint32
+	cur    *call  // whose frame is being read, nil to skip it
+	curGen uint32 // of cur when the frame began: if it has another one now, the call was given up
 	notice []byte // payload of a go-away
 }
 

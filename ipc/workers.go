@@ -54,7 +54,8 @@ func (w *workers) work() {
 	}
 }
 
-// take waits for a call; nil is the end. A goroutine that comes says so.
+// take waits for a call; nil ends the goroutine. comes says that it has just been brought, so that it
+// is not on its way any more.
 func (w *workers) take(comes bool) *serverCall {
 	w.mu.Lock()
 	defer w.mu.Unlock()
