@@ -54,7 +54,7 @@ type effort struct {
 	probes  int   // looks that ended in this trouble
 	started int   // servers that got ready
 	gone    int   // of these, those that have died by themselves
-	logged  int64 // size of the log before the last one
+	logged  int64 // size of the log when the last server was about to be started
 	alone   bool  // this process holds the start lock
 }
 
@@ -143,7 +143,7 @@ func (e *effort) decide(s ServerInfo) Decision {
 		return WaitForIt // there is no connection to use
 	}
 	if d == ReplaceIt && (e.o.Spawn == nil || e.started >= maxStarts) {
-		return RefuseIt // nothing would take its place, or nothing that is ever wanted
+		return RefuseIt // nothing can take its place, or none that this call has started would do
 	}
 	return d
 }

@@ -139,9 +139,9 @@ func (e *effort) spawn(ctx context.Context, info SpawnInfo) error {
 		}
 		return nil // another one was faster, and what we started has noticed
 	case ctx.Err() != nil && time.Since(began) < e.o.Timeout/2:
-		return e.timeout(ctx, err) // the caller gave up; nothing is known against the server
+		return e.timeout(ctx, err) // the caller gave up; that is no failure of the server
 	case short(err):
-		return err // nor here
+		return err // nor is this
 	}
 	return e.failed(info, remembered, err)
 }
