@@ -40,8 +40,8 @@ func (h *handler) knowsHost(host string) bool {
 	})
 }
 
-// knowsOrigin lets requests pass that have no origin, unless a browser says that something in another page asks: an image,
-// say, which would start a compilation. Who follows a link there may come.
+// knowsOrigin refuses the requests of other pages. One that names no origin passes, unless the browser says that another
+// page shows the answer, as an image for instance: it could start compilations. Links in other pages may lead here.
 func (h *handler) knowsOrigin(r *http.Request) bool {
 	origins := r.Header.Values("Origin")
 	switch r.Header.Get("Sec-Fetch-Site") {

@@ -132,7 +132,7 @@ func (s *session) worthCoverage() bool {
 
 // indexBytes returns the source index. A client counts the time since its start as the difference
 // of two of our times and milliseconds of its own: where our difference is whole milliseconds the
-// sum can be nothing, and one of V1 divides by it. Then the start is told a nanosecond earlier.
+// sum can be zero, and a client of V1 divides by it. Then the start is told a nanosecond earlier.
 func (s *session) indexBytes() []byte {
 	b := s.view.index.bytes
 	if (s.helloAt-s.index.Start)%int64(time.Millisecond) != 0 {

@@ -72,7 +72,8 @@ func (r *Reader) find(m Message, field, format string, args ...any) {
 	r.findings = append(r.findings, Finding{m.message(), field, fmt.Sprintf(format, args...)})
 }
 
-// outOfRange reports an index into a list of n, once for a table: entry says where it is in it.
+// outOfRange reports whether an index does not fit a list of n, and finds fault with it then. entry
+// is its place in its own table, of which the caller checks no more after that.
 func (r *Reader) outOfRange(m Message, field string, entry int, index uint32, n int) bool {
 	if uint64(index) < uint64(n) {
 		return false

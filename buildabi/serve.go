@@ -76,8 +76,8 @@ func shutDown(ctx context.Context, server *http.Server) {
 	}
 }
 
-// counted is a handler for whose calls one can wait: a server waits for those of connections that
-// it still has, not of upgraded ones.
+// counted is a handler whose calls can be waited for. The shutdown of an [http.Server] does not wait
+// for those on connections that were upgraded.
 type counted struct {
 	http.Handler
 	running sync.WaitGroup
