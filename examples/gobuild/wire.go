@@ -12,7 +12,7 @@ import (
 // Operations of the broker. Numbers are little endian; IDs are 32 bytes.
 const (
 	opSession = 1 // stream: the session's number, u64, comes, then what guide sends; the session lasts as long as it
-	opGet     = 2 // number, action, action asked for before (itself: of no matter); an object, or nothing for a miss
+	opGet     = 2 // number, action, the one asked for before (itself: note none); an object, or nothing for a miss
 	opPut     = 3 // number, action, output, body; the answer is an object
 	opUpload  = 4 // stream: number, action, output; the body goes, an object comes
 	opCommand = 5 // words of a command line, each with a zero byte behind it; see answer
