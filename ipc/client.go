@@ -39,15 +39,11 @@ func (o *ClientOptions) withDefaults() ClientOptions {
 	if o != nil {
 		c = *o
 	}
-	if c.Timeout <= 0 {
-		c.Timeout = DefaultTimeout
-	}
-	if c.PingEvery == 0 {
+	setDefault(&c.Timeout, DefaultTimeout)
+	if c.PingEvery == 0 { // less is never
 		c.PingEvery = defaultPing
 	}
-	if c.MaxMessage <= 0 {
-		c.MaxMessage = defaultMaxMessage
-	}
+	setDefault(&c.MaxMessage, defaultMaxMessage)
 	return c
 }
 
