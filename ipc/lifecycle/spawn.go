@@ -161,9 +161,6 @@ func exitOf(ctx context.Context, exited <-chan error) error {
 	}
 }
 
-func exitError(err error) error {
-	if err == nil {
-		return errors.New("the process exited before it was ready")
-	}
-	return errors.Join(errors.New("the process exited before it was ready"), err)
-}
+var errExited = errors.New("the process exited before it was ready")
+
+func exitError(err error) error { return errors.Join(errExited, err) }
