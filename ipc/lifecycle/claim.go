@@ -118,12 +118,7 @@ func claim(ctx context.Context, ep ipc.Endpoint, o *ClaimOptions) (*Held, error)
 		return nil, &HeldError{ep, askHolder(ctx, ep)}
 	}
 	h := &Held{ep: ep, opts: *o, file: f}
-	h.record.Process = thisProcess()
-	h.record.Version = o.Version
-	if h.record.Instance = o.Instance; o.Instance == "" {
-		h.record.Instance = newInstance()
-	}
-	h.record.stage = claimed
+	h.record = record{Info{thisProcess(), cmp.Or(o.Instance, newInstance()), o.Version}, claimed}
 	if err := h.record.write(f); err != nil {
 		f.Close()
 		return nil, claimError(ep, err)

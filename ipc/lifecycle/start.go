@@ -19,9 +19,7 @@ func (e *effort) lockStart(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	var r record
-	r.Process = thisProcess()
-	r.Version = e.o.Version
+	r := record{Info: Info{Process: thisProcess(), Version: e.o.Version}}
 	if err := r.write(f); err != nil {
 		f.Close()
 		return nil, err
