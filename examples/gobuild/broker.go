@@ -23,11 +23,10 @@ const brokerWait = time.Second
 
 // broker owns the store for all go commands of the user.
 type broker struct {
-	root  string
-	store *cache.Store
-	lock  os.FileInfo // of the store's lock file
-	srv   *ipc.Server
-	log   *slog.Logger
+	root string
+	lock os.FileInfo // of the store's lock file
+	srv  *ipc.Server
+	log  *slog.Logger
 	sessions
 }
 
@@ -85,14 +84,14 @@ func (c *call) beBroker(dir string, starter *lifecycle.Readiness, idle time.Dura
 	return b.serve(ctx, claim)
 }
 
-func (b *broker) open(ctx context.Context) (err error) {
-	b.store, err = cache.Open(ctx, b.root, &cache.Options{LockWait: brokerWait, Logger: b.log})
+func (b *broker) open(ctx context.Context) error {
+	store, err := cache.Open(ctx, b.root, &cache.Options{LockWait: brokerWait, Logger: b.log})
 	if err != nil {
 		return err
 	}
-	b.sessions.init(b.store)
+	b.sessions.init(store)
 	if b.lock, err = os.Stat(lockFile(b.root)); err != nil {
-		return errors.Join(err, b.store.Close(context.WithoutCancel(ctx)))
+		return errors.Join(err, store.Close(context.WithoutCancel(ctx)))
 	}
 	return nil
 }
