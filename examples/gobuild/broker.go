@@ -119,11 +119,7 @@ func (b *broker) serve(ctx context.Context, claim *lifecycle.Held) error {
 	b.srv.HandleStream(opUpload, b.upload)
 	b.srv.Handle(opCommand, b.command)
 	var upkeep sync.WaitGroup
-	upkeep.Go(func() { // ends when the store is closed
-		if err := b.store.Run(context.Background()); err != nil {
-			b.log.Warn("the store's upkeep has ended", "err", err)
-		}
-	})
+	upkeep.Go(func() { keepUp(b.store, b.log) }) // ends when the store is closed
 	// The claim goes last: who finds the endpoint free finds the store free too.
 	return b.srv.Serve(ctx, &closing{Held: claim, before: func() error {
 		b.sessions.end()

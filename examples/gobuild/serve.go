@@ -102,11 +102,7 @@ func (s *server) openDirectly(ctx context.Context) (gocacheprog.Store, error) {
 		return nil, err
 	}
 	s.store = store
-	s.upkeep.Go(func() { // ends when the store is closed
-		if err := store.Run(context.Background()); err != nil {
-			s.log.Warn("the store's upkeep has ended", "err", err)
-		}
-	})
+	s.upkeep.Go(func() { keepUp(store, s.log) }) // ends when the store is closed
 	return gocacheprog.Over(store), nil
 }
 

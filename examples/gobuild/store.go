@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"time"
@@ -24,6 +25,13 @@ func withStore(ctx context.Context, root string, wait time.Duration, use func(*c
 	}
 	err = use(s)
 	return errors.Join(err, s.Close(context.WithoutCancel(ctx)))
+}
+
+// keepUp does the store's own work until that is closed.
+func keepUp(s *cache.Store, log *slog.Logger) {
+	if err := s.Run(context.Background()); err != nil {
+		log.Warn("the store's upkeep has ended", "err", err)
+	}
 }
 
 // connector reaches the broker of a store.
