@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -133,13 +135,7 @@ func (s *Server) beginDrain(kind, reason string) {
 func (s *Server) drainRefusal() *RemoteError { return &RemoteError{codeDraining, s.reason} }
 
 // list returns the sessions. The caller holds mu.
-func (s *Server) list() []*session {
-	list := make([]*session, 0, len(s.sessions))
-	for ses := range s.sessions {
-		list = append(list, ses)
-	}
-	return list
-}
+func (s *Server) list() []*session { return slices.Collect(maps.Keys(s.sessions)) }
 
 func (s *Server) tellCalm() {
 	select {
