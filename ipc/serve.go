@@ -213,14 +213,11 @@ func (s *Server) watchIdle() {
 		return
 	}
 	for wait := s.o.IdleAfter; ; {
-		timer := time.NewTimer(wait)
 		select {
-		case <-timer.C:
+		case <-time.After(wait):
 		case <-s.drained:
-			timer.Stop()
 			return
 		case <-s.done:
-			timer.Stop()
 			return
 		}
 		idle := time.Since(s.started) - time.Duration(s.touched.Load())
