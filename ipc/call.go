@@ -105,7 +105,7 @@ func (m *mux) call(dst []byte, out *outgoing, d *deadline) ([]byte, *os.File, er
 func (m *mux) complete(k *call, d *deadline) ([]byte, *os.File, error) {
 	phase := PhaseWait
 	err := m.sendRequest(k, d)
-	if over(err) || err != nil && k.at == notSent {
+	if gaveUp(err) || err != nil && k.at == notSent {
 		phase = PhaseWrite
 	} else {
 		// After another failure to write, what the server has sent before says more.
@@ -124,8 +124,8 @@ func (m *mux) complete(k *call, d *deadline) ([]byte, *os.File, error) {
 	return nil, nil, err
 }
 
-// over reports whether err says that the caller waits no longer.
-func over(err error) bool { return err == ErrTimeout || err == context.Canceled }
+// gaveUp reports whether err says that the caller waits no longer.
+func gaveUp(err error) bool { return err == ErrTimeout || err == context.Canceled }
 
 func (m *mux) sendRequest(k *call, d *deadline) (err error) {
 	h := header{kind: frameRequest, op: k.out.op, id: k.id, extra: d.budget()}
@@ -173,7 +173,7 @@ func (m *mux) callError(k *call, phase Phase, err error) error {
 	switch {
 	case k.at == notSent:
 	case m.away != nil && k.at >= m.processed:
-		if !over(err) {
+		if !gaveUp(err) {
 			e.Err = m.away
 		}
 	case m.err != nil && !m.out.left(k.at):

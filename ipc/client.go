@@ -240,7 +240,7 @@ func (c *Client) repeat(m *mux, d *deadline, try int, err error) bool {
 
 // again reports whether a call that failed should be made on a new connection.
 func (c *Client) again(m *mux, err error) bool {
-	if OutcomeOf(err) != NotProcessed || c.dial == nil || over(errors.Unwrap(err)) {
+	if OutcomeOf(err) != NotProcessed || c.dial == nil || gaveUp(errors.Unwrap(err)) {
 		return false
 	}
 	if errors.Is(err, ErrDraining) {

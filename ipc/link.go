@@ -122,7 +122,7 @@ func (l *link) await(w *waiter, d *deadline) error {
 		} else {
 			err = l.follow(w, d)
 		}
-		if over(err) && !w.news {
+		if gaveUp(err) && !w.news {
 			return err // else the connection is dead, and its first reason counts
 		}
 	}

@@ -241,7 +241,7 @@ func (m *mux) openStream(out *outgoing, d deadline) (*Stream, error) {
 	k.stream = s
 	m.mu.Unlock()
 	err = m.sendRequest(k, &s.d)
-	if err != nil && !over(err) && k.at != notSent {
+	if err != nil && !gaveUp(err) && k.at != notSent {
 		err = m.await(&k.waiter, &s.d) // what the server has sent before says more
 	}
 	if err != nil {
