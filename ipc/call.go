@@ -172,11 +172,11 @@ func (m *mux) callError(k *call, phase Phase, err error) error {
 	}
 	switch {
 	case k.at == notSent:
-	case m.away != nil && k.at >= m.processed:
+	case m.away != nil && k.at >= m.processed: // the server says that it has not let the call in
 		if !gaveUp(err) {
 			e.Err = m.away
 		}
-	case m.err != nil && !m.out.left(k.at):
+	case m.err != nil && !m.out.left(k.at): // the connection was dead before any of it had left
 	default:
 		e.Outcome = MaybeProcessed
 	}

@@ -169,6 +169,8 @@ func parseStatus(b []byte) (s Status, err error) {
 
 const hexDigits = "0123456789abcdef"
 
+// hex is hex.EncodeToString. That package needs package fmt, which would slow down the start of
+// programs that make one call.
 func hex(b []byte) string {
 	s := make([]byte, 0, 2*len(b))
 	for _, c := range b {

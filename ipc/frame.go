@@ -81,6 +81,9 @@ func parseHeader(b []byte) (header, error) {
 	return h, nil
 }
 
+// Package encoding/binary, which has these, needs package reflect: that would slow down the start of
+// programs that make one call.
+
 func append32(b []byte, v uint32) []byte {
 	return append(b, byte(v), byte(v>>8), byte(v>>16), byte(v>>24))
 }

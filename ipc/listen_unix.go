@@ -109,7 +109,7 @@ func (l *Listener) accept() (*os.File, error) {
 	}
 	err = raw.Read(once)
 	woken := l.refused.Load() && errors.Is(err, os.ErrDeadlineExceeded)
-	if woken && l.own != nil {
+	if woken && l.own != nil { // who came before the refusal and has not been taken
 		err = raw.Control(func(s uintptr) { once(s) })
 	}
 	switch {
