@@ -16,7 +16,7 @@ type identity struct {
 	process  ipc.Process
 }
 
-// trouble is what makes two looks alike.
+// trouble is what a look has found: two looks that found the same ended alike.
 type trouble struct {
 	identity
 	state    ipc.State

@@ -84,7 +84,8 @@ func parseRecord(b []byte) (record, error) {
 	return r, nil
 }
 
-// set skips names that it does not know: a newer holder may say more.
+// set takes a line as [strings.Cut] parts it. It skips names that it does not know: a newer holder may
+// say more.
 func (r *record) set(name, value string, _ bool) bool {
 	var err error
 	switch name {
