@@ -4,19 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"sync"
 
 	"github.com/larderbuild/larder/internal/framelog"
 )
 
-// unsyncedFiles remembers the payload files and folders whose bytes and entries may still be in
-// memory only. With Always there are none: they are synced before a draft goes on.
+// unsyncedFiles remembers the payload files whose bytes, and whose names in their folders, may still be in memory
+// only. With Always there are none: they are synced before a draft goes on.
 type unsyncedFiles struct {
 	mu    sync.Mutex
 	files map[Digest]struct{}
-	dirs  [256]bool
-	any   bool
 	// synced is the position in the log up to which payload files are durable: those of every frame before it.
 	synced framelog.Pos
 }
@@ -29,33 +28,26 @@ func (s *Store) markUnsynced(d *Digest) (full bool) {
 	u := &s.unsyncedFiles
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.dirs[d[0]], u.any = true, true
 	u.files[*d] = struct{}{}
 	return len(u.files) >= maxUnsynced
 }
 
 // take empties the list. What it returns is synced by one caller at a time, under syncMu.
-func (u *unsyncedFiles) take() (files map[Digest]struct{}, dirs [256]bool) {
+func (u *unsyncedFiles) take() map[Digest]struct{} {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !u.any {
-		return nil, dirs
+	if len(u.files) == 0 {
+		return nil
 	}
-	files, dirs = u.files, u.dirs
-	u.files, u.dirs, u.any = map[Digest]struct{}{}, [256]bool{}, false
-	return files, dirs
+	files := u.files
+	u.files = map[Digest]struct{}{}
+	return files
 }
 
-func (u *unsyncedFiles) putBack(files map[Digest]struct{}, dirs [256]bool) {
+func (u *unsyncedFiles) putBack(files map[Digest]struct{}) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.any = true
-	for d := range files {
-		u.files[d] = struct{}{}
-	}
-	for i, dirty := range dirs {
-		u.dirs[i] = u.dirs[i] || dirty
-	}
+	maps.Copy(u.files, files)
 }
 
 // reached notes that payload files are durable up to a position.
@@ -88,9 +80,11 @@ func (s *Store) syncFiles() error {
 // syncPayloads forces to disk what payload files and folders this life has made. The caller holds syncMu.
 func (s *Store) syncPayloads() error {
 	end := s.flog.End()
-	files, dirs := s.unsyncedFiles.take()
+	files := s.unsyncedFiles.take()
+	var dirs [blobFolders]bool
 	var err error
 	for d := range files {
+		dirs[d[0]] = true
 		if err = s.syncPayload(&d); err != nil {
 			break
 		}
@@ -107,7 +101,7 @@ func (s *Store) syncPayloads() error {
 		err = s.syncBlobs()
 	}
 	if err != nil {
-		s.unsyncedFiles.putBack(files, dirs)
+		s.unsyncedFiles.putBack(files)
 		return err
 	}
 	if !s.inherited.Load() {
