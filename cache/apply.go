@@ -248,7 +248,6 @@ func (s *Store) ref(f *fact) {
 	p.refs++
 	s.spare(&f.digest)
 	s.setPayload(&f.digest, &p)
-	s.pendingOps++
 }
 
 // unref counts one less, and unlinks the file when it was the last.
@@ -257,7 +256,6 @@ func (s *Store) unref(d *Digest) {
 	if err != nil || !had {
 		return
 	}
-	s.pendingOps++
 	if p.refs > 1 {
 		p.refs--
 		s.stats.sharedBytes.Add(-p.size)

@@ -197,7 +197,6 @@ func (s *Store) markLinked(d *Digest) {
 	if p, ok, err := s.payload(d); err == nil && ok && !p.linked {
 		p.linked = true
 		s.setPayload(d, &p)
-		s.pendingOps++
 		if s.lastCheckpoint.clean { // the log does not tell of this: a killed process must not look like a closed one
 			s.writeIndex(false)
 		}

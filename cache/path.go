@@ -132,7 +132,6 @@ func (s *Store) believe(d *Digest, f vfs.File) {
 	p.verified = unixSeconds(s.now())
 	p.linked = p.linked && vfs.IDOf(fi).Links > 1
 	s.setPayload(d, &p)
-	s.pendingOps++
 }
 
 // disbelieve has the payload file hashed at its next hand-out, whatever it looks like.
@@ -142,7 +141,6 @@ func (s *Store) disbelieve(d *Digest) {
 	if p, ok, err := s.payload(d); err == nil && ok {
 		p.verified = 0
 		s.setPayload(d, &p)
-		s.pendingOps++
 	}
 }
 

@@ -128,10 +128,12 @@ func (p *payloads) pending(d *Digest) (r *payload, ok bool) {
 	return r, ok
 }
 
+// setPayload changes the record of a digest, or removes it when p is nil. The caller holds commitMu.
 func (s *Store) setPayload(d *Digest, p *payload) {
 	s.pay.mu.Lock()
 	s.pay.fresh[*d] = p
 	s.pay.mu.Unlock()
+	s.pendingOps++
 }
 
 // pin keeps d's file until unpin.
