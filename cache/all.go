@@ -35,9 +35,6 @@ func (s *Store) All(ctx context.Context) iter.Seq2[Entry, error] {
 	}
 }
 
-// errStop ends a walk that its body has had enough of.
-var errStop = fmt.Errorf("stopped")
-
 // each calls visit for every entry until it returns false: first for what is not in the index yet,
 // then for the index.
 func (s *Store) each(ctx context.Context, visit func(*Key, *record) bool) error {
@@ -109,13 +106,10 @@ func (s *Store) page(after []byte) (keys []Key, recs []record, err error) {
 			}
 			keys, recs = append(keys, Key(op.Key[1:])), append(recs, r)
 			if len(keys) == pageSize {
-				return errStop
+				break
 			}
 		}
 		return nil
 	})
-	if err == errStop {
-		err = nil
-	}
 	return keys, recs, err
 }
