@@ -44,7 +44,7 @@ func (s *Store) each(ctx context.Context, visit func(*Key, *record) bool) error 
 			return nil
 		}
 	}
-	var after []byte
+	var after *Key
 	for {
 		keys, recs, err := s.page(after)
 		if err != nil {
@@ -71,8 +71,7 @@ func (s *Store) each(ctx context.Context, visit func(*Key, *record) bool) error 
 			}
 			return nil
 		}
-		next := indexKey(prefixArtifact, (*[32]byte)(&keys[len(keys)-1]))
-		after = append(next[:], 0)
+		after = &keys[len(keys)-1]
 	}
 }
 
@@ -92,10 +91,15 @@ func (s *Store) freshRecords() map[Key]*record {
 // pageSize bounds how long a walk keeps the index from being parked or replaced.
 const pageSize = 512
 
-// page reads the next records of the index at or after a key.
-func (s *Store) page(after []byte) (keys []Key, recs []record, err error) {
+// page reads the next records of the index: those behind a key, or the first ones when it is nil.
+func (s *Store) page(after *Key) (keys []Key, recs []record, err error) {
+	var start []byte
+	if after != nil {
+		last := indexKey(prefixArtifact, (*[32]byte)(after))
+		start = append(last[:], 0) // the least key above
+	}
 	err = s.withIndex(func(ix index.Index) error {
-		for op, err := range ix.Scan([]byte{prefixArtifact}, after) {
+		for op, err := range ix.Scan([]byte{prefixArtifact}, start) {
 			if err != nil {
 				return err
 			}

@@ -66,7 +66,7 @@ type upkeep struct {
 	stepped, touched time.Time
 	swept, scrubbed  time.Time // when the last pass ended
 	sweep            sweep
-	cursor           []byte // where the next step of a scrub goes on
+	cursor           *Key // the last that a scrub has read; nil: it begins
 	verbs            int64
 	quiet            time.Time // since when no verb ended
 	parked           bool
@@ -151,8 +151,7 @@ func (u *upkeep) scrub(ctx context.Context) error {
 		}
 		size, _ := s.verifyEntry(ctx, keys[i])
 		n += size
-		next := indexKey(prefixArtifact, (*[32]byte)(&keys[i]))
-		u.cursor = append(next[:], 0)
+		u.cursor = new(keys[i])
 	}
 	if quiet {
 		u.verbs = s.lastVerb.Load()
