@@ -264,11 +264,12 @@ func (s *Store) readFormat() (id [16]byte, err error) {
 // parseFormat reads what formatLine wrote. A damaged line is not a newer version, so the version
 // counts only in a line that is whole, and what follows a newer version does not count.
 func parseFormat(text string) (version int, id [16]byte, ok bool) {
-	line, check, _ := cutLast(strings.TrimSuffix(text, "\n"), " ")
-	if fmt.Sprintf("%016x", xxhash.Sum64String(line)) != check {
+	line := strings.TrimSuffix(text, "\n")
+	space := strings.LastIndexByte(line, ' ')
+	if space < 0 || fmt.Sprintf("%016x", xxhash.Sum64String(line[:space])) != line[space+1:] {
 		return 0, id, false
 	}
-	words := strings.Split(line, " ")
+	words := strings.Split(line[:space], " ")
 	if len(words) < 2 || words[0] != "larder" {
 		return 0, id, false
 	}
@@ -282,14 +283,6 @@ func parseFormat(text string) (version int, id [16]byte, ok bool) {
 	}
 	id = [16]byte(sum)
 	return version, id, text == formatLine(id)
-}
-
-func cutLast(s, sep string) (before, after string, ok bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
 }
 
 // writeFormat makes the line of a new root, or again one that was damaged: the log names its own
