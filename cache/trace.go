@@ -52,14 +52,14 @@ func (t *tracer) flush() error {
 	return t.err
 }
 
-func (t *tracer) note(op string, key *Key, bytes int64, blocks uint32, cost time.Duration) {
+func (t *tracer) note(op string, key *Key, r *record) {
 	h := xxhash.New()
 	h.Write(t.salt[:])
 	h.Write(key[:])
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, err := fmt.Fprintf(t.w, "%d %s %016x %d %d %d\n",
-		time.Since(t.start).Microseconds(), op, h.Sum64(), bytes, blocks, cost.Microseconds())
+		time.Since(t.start).Microseconds(), op, h.Sum64(), r.size, r.blocks, r.cost.Microseconds())
 	if t.err == nil {
 		t.err = err
 	}
@@ -67,6 +67,6 @@ func (t *tracer) note(op string, key *Key, bytes int64, blocks uint32, cost time
 
 func (s *Store) traceRecord(op string, key *Key, r *record) {
 	if t := s.trace.Load(); t != nil {
-		t.note(op, key, r.size, r.blocks, r.cost)
+		t.note(op, key, r)
 	}
 }
