@@ -56,8 +56,8 @@ func (s *Store) applyPut(o *op, pos framelog.Pos) {
 	*r = o.rec
 	if !o.only.IsZero() { // moved by compaction: same content, new place
 		r.lastUse, r.uses = max(r.lastUse, o.old.lastUse), max(r.uses, o.old.uses) // of a touch in the same group
-		s.addLive(o.old.pos.Segment, -frameCost(&o.old))
-		s.addLive(pos.Segment, frameCost(r))
+		s.live[o.old.pos.Segment] -= frameCost(&o.old)
+		s.live[pos.Segment] += frameCost(r)
 		s.moveRecord(&o.key, r, o.area)
 		return
 	}
@@ -65,7 +65,7 @@ func (s *Store) applyPut(o *op, pos framelog.Pos) {
 		s.ref(&o.facts[i])
 	}
 	s.replace(o, r)
-	s.addLive(pos.Segment, frameCost(r))
+	s.live[pos.Segment] += frameCost(r)
 	s.stats.entries.Add(1)
 }
 
@@ -113,7 +113,7 @@ func (s *Store) replace(o *op, r *record) {
 		return
 	}
 	s.stats.entries.Add(-1)
-	s.addLive(o.old.pos.Segment, -frameCost(&o.old))
+	s.live[o.old.pos.Segment] -= frameCost(&o.old)
 	for i := range drops {
 		s.unref(&drops[i])
 	}
@@ -274,6 +274,3 @@ func (s *Store) unref(d *Digest) {
 const frameOverhead = 24
 
 func frameCost(r *record) int64 { return int64(r.frameLen) + frameOverhead }
-
-// addLive keeps count of the bytes in a segment that compaction would have to move.
-func (s *Store) addLive(segment uint64, n int64) { s.live[segment] += n }

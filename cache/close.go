@@ -12,7 +12,7 @@ import (
 // mapError gives foreign errors a root that callers can branch on.
 func mapError(err error) error {
 	switch {
-	case isNoSpace(err) && !errors.Is(err, ErrNoSpace):
+	case vfs.IsNoSpace(err) && !errors.Is(err, ErrNoSpace):
 		return errors.Join(ErrNoSpace, err)
 	case vfs.IsReadOnly(err) && !errors.Is(err, ErrReadOnly):
 		return errors.Join(ErrReadOnly, err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/larderbuild/larder/internal/framelog"
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // op is one change on its way into the log.
@@ -267,7 +268,7 @@ func (s *Store) groupDue() {
 // is carried out all the same when the disk is full, since it frees space, and logged later; a log that has failed
 // takes nothing more.
 func (s *Store) failGroup(group []*op, err error) {
-	full := isNoSpace(err)
+	full := vfs.IsNoSpace(err)
 	if full {
 		err = errors.Join(ErrNoSpace, err)
 		s.space.full()

@@ -52,6 +52,4 @@ func (g *spaceGuard) full() {
 	g.left = 0
 }
 
-func isNoSpace(err error) bool { return vfs.IsNoSpace(err) }
-
 func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

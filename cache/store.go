@@ -55,9 +55,9 @@ type Store struct {
 	flushRetry     int          // pendingOps from which on recovery tries to write the index again
 	durable        framelog.Pos // what the index on disk has for certain: see compact
 	recovering     bool
-	replayed       framelog.Pos // while the log is replayed: the frame that is applied
-	live           map[uint64]int64
-	gone           []uint64 // segments that left live; the index may list them
+	replayed       framelog.Pos     // while the log is replayed: the frame that is applied
+	live           map[uint64]int64 // bytes in each segment that compaction would have to move
+	gone           []uint64         // segments that left live; the index may list them
 	rebuild        *rebuild
 	lastRebuild    atomic.Pointer[rebuild] // begun by now, running or done
 	lastCheckpoint checkpoint

@@ -179,7 +179,7 @@ func (s *Store) writeIndex(clean bool) error {
 	last := index.Op{Key: checkpointKey, Value: appendCheckpoint(nil, &c)}
 	err := s.withIndex(func(ix index.Index) error { return ix.Apply(s.opsBuf.list(), last) })
 	if err != nil {
-		s.unswap()
+		s.swap() // back again: nothing was committed meanwhile, so the fresh maps are empty
 		return fmt.Errorf("cache: write index: %w", err)
 	}
 	s.lastCheckpoint = c
@@ -252,9 +252,6 @@ func (s *Store) settle() {
 	clear(s.pay.flushing)
 	s.pay.mu.Unlock()
 }
-
-// unswap takes a flush back. Nothing was committed meanwhile, so the fresh maps are empty.
-func (s *Store) unswap() { s.swap() }
 
 // opsBuf collects the operations of a flush in memory that is used again.
 type opsBuf struct {
