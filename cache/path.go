@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -42,15 +41,11 @@ func (a *Artifact) Path(name string) (string, error) {
 // writeOut makes a payload file of an inline output, which lives until Release unless something
 // else refers to it.
 func (a *Artifact) writeOut(it *item) error {
-	area, err := a.inlineArea()
+	b, err := a.inlineBytes(it)
 	if err != nil {
 		return err
 	}
-	end := int64(it.offset) + it.size
-	if end > int64(len(area)) || xxhash.Sum64(area[it.offset:end]) != it.xxh {
-		return a.corrupt(Digest{}, "an inline output has wrong bytes")
-	}
-	fa, err := a.s.ingest(area[it.offset:end], bytes.NewReader(nil))
+	fa, err := a.s.ingestWhole(b)
 	if err != nil {
 		return a.s.wrap("path", err)
 	}

@@ -77,15 +77,8 @@ func (a *Artifact) verifiedBytes(it *item) ([]byte, error) {
 	if b := a.readLone(it); b != nil {
 		return b, nil
 	}
-	area, err := a.inlineArea()
-	if err != nil {
-		return nil, err
-	}
-	end := int64(it.offset) + it.size
-	if end > int64(len(area)) || xxhash.Sum64(area[it.offset:end]) != it.xxh {
-		return nil, a.corrupt(Digest{}, "an inline output has wrong bytes")
-	}
-	return bytes.Clone(area[it.offset:end]), nil
+	b, err := a.inlineBytes(it)
+	return bytes.Clone(b), err
 }
 
 // readLone reads a lone inline output from where it stands in the log, without the rest of its frame. It
@@ -101,6 +94,19 @@ func (a *Artifact) readLone(it *item) []byte {
 		return nil
 	}
 	return b
+}
+
+// inlineBytes returns the part of the inline area that holds an output, verified.
+func (a *Artifact) inlineBytes(it *item) ([]byte, error) {
+	area, err := a.inlineArea()
+	if err != nil {
+		return nil, err
+	}
+	end := int64(it.offset) + it.size
+	if end > int64(len(area)) || xxhash.Sum64(area[it.offset:end]) != it.xxh {
+		return nil, a.corrupt(Digest{}, "an inline output has wrong bytes")
+	}
+	return area[it.offset:end], nil
 }
 
 // inlineArea returns the inline area, which a table's reader has kept already.
