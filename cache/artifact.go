@@ -82,7 +82,7 @@ func (a *Artifact) Outputs() ([]Output, error) {
 	}
 	list := make([]Output, 0, len(items))
 	for i := range items {
-		if items[i].kind <= itemSymlink {
+		if items[i].isOutput() {
 			list = append(list, items[i].output())
 		}
 	}
@@ -160,7 +160,7 @@ func (a *Artifact) item(name string) (*item, error) {
 		return nil, err
 	}
 	for i := range items {
-		if items[i].name == name && items[i].kind <= itemSymlink {
+		if items[i].name == name && items[i].isOutput() {
 			return &items[i], nil
 		}
 	}

@@ -108,13 +108,13 @@ func (a *Artifact) Deliver(
 	for i := range items {
 		it := &items[i]
 		to, want, err := it.destination(o, &taken)
-		if err == nil && !want {
+		if err != nil {
+			return nil, a.s.wrap("deliver "+it.name, err)
+		}
+		if !want {
 			continue
 		}
-		var how How
-		if err == nil {
-			how, err = a.stage(ctx, d, it, to, o)
-		}
+		how, err := a.stage(ctx, d, it, to, o)
 		if err != nil {
 			return nil, a.s.wrap("deliver "+it.name, err)
 		}
@@ -129,17 +129,19 @@ func (a *Artifact) Deliver(
 // destination says where an output goes, and whether it is wanted at all. Names that Rename gives must
 // fit together as those of a draft do: two outputs of one name would be one file.
 func (it *item) destination(o *DeliverOptions, taken *nameSet) (to string, want bool, err error) {
-	to, want = it.name, it.kind <= itemSymlink
-	if want && o.Rename != nil {
-		to, want = o.Rename(it.name)
+	switch {
+	case !it.isOutput():
+		return "", false, nil
+	case o.Rename == nil:
+		return it.name, true, checkName(it.name)
 	}
-	if want {
-		err = checkName(to)
+	if to, want = o.Rename(it.name); !want {
+		return "", false, nil
 	}
-	if want && err == nil && o.Rename != nil {
+	if err = checkName(to); err == nil {
 		err = taken.add(to)
 	}
-	return to, want, err
+	return to, true, err
 }
 
 func (a *Artifact) stage(

@@ -340,7 +340,7 @@ func (d *Draft) seal(r *record) error {
 		}
 		r.size += it.size
 		r.blocks += min(blocksOf(it.size), maxBlocks-r.blocks)
-		if it.kind <= itemSymlink {
+		if it.isOutput() {
 			r.outputs++
 		}
 	}

@@ -43,6 +43,9 @@ const (
 
 func (it *item) inline() bool { return it.offset != noOffset }
 
+// isOutput tells an output from what was printed and from metadata, which have no name.
+func (it *item) isOutput() bool { return it.kind == itemFile || it.kind == itemSymlink }
+
 func (it *item) output() Output {
 	return Output{Name: it.name, Mode: it.mode, Size: it.size, Digest: it.digest, Target: it.target}
 }
