@@ -110,6 +110,9 @@ func (d *Draft) addFrom(name, path string, take takeFunc) error {
 		if fi.Size() <= int64(d.inlineLimit()) && fi.Mode().IsRegular() {
 			return d.smallFile(it, path, take)
 		}
+		if d.s.space.low(fi.Size()) {
+			return ErrNoSpace
+		}
 		return d.takeFile(it, path, take)
 	})
 }
@@ -134,9 +137,6 @@ func (d *Draft) smallFile(it *item, path string, take takeFunc) error {
 }
 
 func (d *Draft) takeFile(it *item, path string, take takeFunc) error {
-	if fi, err := os.Stat(path); err == nil && d.s.space.low(fi.Size()) {
-		return ErrNoSpace
-	}
 	tmp, err := d.s.tmpPath()
 	if err != nil {
 		return err
