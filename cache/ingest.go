@@ -70,6 +70,11 @@ func (s *Store) blobName(d *Digest) string {
 	return string(b)
 }
 
+// blobFolder is the folder of the payload files whose digests begin with byte i.
+func (s *Store) blobFolder(i int) string {
+	return filepath.Join(s.dir, "blobs", fmt.Sprintf("%02x", i))
+}
+
 // tmpFolders is how many folders temporary files are in: a file system lets only one caller at a time make or rename a
 // file of a folder, and putting 64 KiB durably from 64 goroutines into one was slower by a fifth (ext4, two processors).
 const tmpFolders = 16

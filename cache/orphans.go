@@ -3,8 +3,6 @@ package cache
 import (
 	"context"
 	"errors"
-	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -37,16 +35,33 @@ const blobFolders = 256
 
 func (w *sweep) complete() bool { return w.folder == blobFolders }
 
-// step looks through one folder.
+// step collects the old files of one folder that have no record.
 func (w *sweep) step(ctx context.Context, s *Store) error {
 	if w.suspects == nil {
 		w.suspects = map[Digest]struct{}{}
 	}
-	err := s.suspectsIn(ctx, w.folder, w.suspects)
-	if err == nil {
-		w.folder++
+	entries, err := s.fs.ReadDir(s.blobFolder(w.folder))
+	if err != nil && !isNotExist(err) {
+		return err
 	}
-	return err
+	for _, e := range entries {
+		d, err := ParseDigest(e.Name())
+		if err != nil || strings.ToLower(e.Name()) != e.Name() || ctx.Err() != nil {
+			continue
+		}
+		if _, known, err := s.payload(&d); known || err != nil {
+			continue
+		}
+		fi, err := e.Info()
+		if err == nil && s.now().Sub(fi.ModTime()) > orphanAge {
+			w.suspects[d] = struct{}{}
+		}
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	w.folder++
+	return nil
 }
 
 // end drops the suspects that are orphans. An index may have lost entries without telling, so a file
@@ -70,32 +85,6 @@ func (w *sweep) end(ctx context.Context, s *Store) (int64, error) {
 	}
 	s.stats.orphans.Add(uint64(n))
 	return n, nil
-}
-
-// suspectsIn collects the old files of one folder that have no record.
-func (s *Store) suspectsIn(ctx context.Context, i int, suspects map[Digest]struct{}) error {
-	dir := filepath.Join(s.dir, "blobs", fmt.Sprintf("%02x", i))
-	entries, err := s.fs.ReadDir(dir)
-	if isNotExist(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		d, err := ParseDigest(e.Name())
-		if err != nil || strings.ToLower(e.Name()) != e.Name() || ctx.Err() != nil {
-			continue
-		}
-		if _, known, err := s.payload(&d); known || err != nil {
-			continue
-		}
-		fi, err := e.Info()
-		if err == nil && s.now().Sub(fi.ModTime()) > orphanAge {
-			suspects[d] = struct{}{}
-		}
-	}
-	return context.Cause(ctx)
 }
 
 // acquit strikes every suspect that a frame of the log names, and reports whether the whole log

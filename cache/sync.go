@@ -91,7 +91,7 @@ func (s *Store) syncPayloads() error {
 	}
 	for i := 0; err == nil && i < len(dirs); i++ {
 		if dirs[i] {
-			err = s.fs.SyncDir(filepath.Join(s.dir, "blobs", fmt.Sprintf("%02x", i)))
+			err = s.fs.SyncDir(s.blobFolder(i))
 		}
 		if isNotExist(err) {
 			err = nil // somebody removed the folder: its entries are misses
