@@ -18,8 +18,6 @@ var (
 	ErrNotFound = errors.New("no such segment")
 	// ErrActive reports an attempt to remove the segment that is being appended to.
 	ErrActive = errors.New("segment is active")
-	// ErrReadOnly reports a write to a log that was opened for reading.
-	ErrReadOnly = errors.New("log is read-only")
 	// ErrFailed reports a log that could not make its bytes durable. It takes no more until
 	// it is opened again.
 	ErrFailed = errors.New("log has failed")

@@ -170,9 +170,6 @@ func (l *Log) fail(cause error) error {
 
 // writable returns why the log takes no writes, or nil.
 func (l *Log) writable() error {
-	if l.opt.ReadOnly {
-		return ErrReadOnly
-	}
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.err

@@ -253,28 +253,6 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-func TestReadOnly(t *testing.T) {
-	fsys := vfs.NewMem(dir)
-	m := model{}
-	l := open(t, fsys, dir, small())
-	m.fill(t, l, 10)
-	l.Close()
-	o := small()
-	o.ReadOnly = true
-	l = open(t, fsys, dir, o)
-	m.intact(t, l)
-	_, err := appendAll(l, "x")
-	_, rerr := l.Resume(l.End())
-	for verb, err := range map[string]error{"Append": err, "Rotate": l.Rotate(), "Remove": l.Remove(1), "Resume": rerr} {
-		if !errors.Is(err, framelog.ErrReadOnly) {
-			t.Errorf("%s: %v", verb, err)
-		}
-	}
-	if err := errors.Join(l.Sync(), l.Close()); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestClosed(t *testing.T) {
 	l := open(t, vfs.NewMem(dir), dir, small())
 	p := model{}.add(t, l, "x")[0]

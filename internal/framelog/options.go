@@ -32,9 +32,6 @@ type Options struct {
 	// MaxOpen bounds the files that are kept open for reading; 0 means 64. Files with
 	// unsynced bytes come on top.
 	MaxOpen int
-
-	// ReadOnly makes all writes fail with [ErrReadOnly] and Sync do nothing.
-	ReadOnly bool
 }
 
 // withDefaults returns a checked copy.

@@ -19,9 +19,6 @@ type pending struct {
 // returns nil. If not, the log is lost for writing: Sync, Append and the rest return an error
 // that is [ErrFailed] and the cause, until the log is opened again. Reads go on.
 func (l *Log) Sync() error {
-	if l.opt.ReadOnly {
-		return nil
-	}
 	l.smu.Lock()
 	defer l.smu.Unlock()
 	if err := l.writable(); err != nil {
