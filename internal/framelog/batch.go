@@ -6,8 +6,8 @@ import "github.com/cespare/xxhash/v2"
 const keepBuffer = 4 << 20
 
 // Batch is a group of frames to append together. The zero value is an empty one; it is not
-// safe for concurrent use. It copies and hashes what it is given, so building batches can be
-// spread over goroutines and merged by the one that appends.
+// safe for concurrent use. It copies and hashes what it is given before the place of the
+// frames is known, so appends do not wait for each other's hashing.
 type Batch struct {
 	buf    []byte // frames as they go to disk, headers blank until their place is known
 	frames []batchFrame
@@ -33,18 +33,6 @@ func (b *Batch) Add(parts ...[]byte) int {
 	return len(b.frames) - 1
 }
 
-// Merge copies all frames of o behind those of b and returns the index in b of the first. It
-// does not change o.
-func (b *Batch) Merge(o *Batch) int {
-	first, at := len(b.frames), len(b.buf)
-	b.buf = append(b.buf, o.buf...)
-	for _, f := range o.frames {
-		f.at += at
-		b.frames = append(b.frames, f)
-	}
-	return first
-}
-
 // Reset empties b and keeps its memory, up to a few MiB.
 func (b *Batch) Reset() {
 	if cap(b.buf) > keepBuffer {
@@ -55,9 +43,6 @@ func (b *Batch) Reset() {
 
 // Len returns the number of frames.
 func (b *Batch) Len() int { return len(b.frames) }
-
-// Size returns the bytes that the frames take in the log.
-func (b *Batch) Size() int { return len(b.buf) }
 
 // Pos returns the position of frame i. It is zero until b was appended, and that of the last
 // append afterwards.

@@ -65,14 +65,12 @@ func TestOneReadPerFrame(t *testing.T) {
 
 func TestNoAllocations(t *testing.T) {
 	l := open(t, vfs.OS{}, t.TempDir(), &framelog.Options{ID: logID})
-	var one, all framelog.Batch
+	var all framelog.Batch
 	key, body, dst := make([]byte, 32), make([]byte, 700), make([]byte, 0, 4<<10)
 	group := func() {
 		all.Reset()
 		for range 20 {
-			one.Reset()
-			one.Add(key, body)
-			all.Merge(&one)
+			all.Add(key, body)
 		}
 		if err := l.Append(&all); err != nil {
 			t.Fatal(err)

@@ -60,15 +60,12 @@ func TestGroupStaysTogether(t *testing.T) {
 	m.intact(t, l)
 }
 
-func TestMerge(t *testing.T) {
+func TestBatch(t *testing.T) {
 	l := open(t, vfs.NewMem(dir), dir, small())
-	var a, b, all framelog.Batch
-	a.Add([]byte("a"))
-	b.Add([]byte("b"), nil, []byte("c"))
-	b.Add()
-	all.Merge(&a)
-	if i := all.Merge(&b); i != 1 || all.Len() != 3 || all.Size() != a.Size()+b.Size() {
-		t.Fatalf("first of the merged frames is %d of %d, %d bytes", i, all.Len(), all.Size())
+	var all framelog.Batch
+	all.Add([]byte("a"))
+	if i, j := all.Add([]byte("b"), nil, []byte("c")), all.Add(); i != 1 || j != 2 || all.Len() != 3 {
+		t.Fatalf("frames %d and %d of %d were added last", i, j, all.Len())
 	}
 	if p := all.Pos(1); !p.IsZero() {
 		t.Errorf("position before the append is %v", p)
@@ -81,8 +78,8 @@ func TestMerge(t *testing.T) {
 	if all.Add(make([]byte, 8<<20)); all.Cap() < 8<<20 {
 		t.Errorf("batch of 8 MiB holds %d bytes", all.Cap())
 	}
-	if all.Reset(); all.Len() != 0 || all.Size() != 0 || all.Cap() > 4<<20 {
-		t.Errorf("%d frames, %d bytes, memory of %d after a reset", all.Len(), all.Size(), all.Cap())
+	if all.Reset(); all.Len() != 0 || all.Cap() > 4<<20 {
+		t.Errorf("%d frames, memory of %d after a reset", all.Len(), all.Cap())
 	}
 }
 
