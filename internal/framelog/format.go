@@ -74,18 +74,16 @@ func parseFileHeader(b []byte) (fileHeader, headerState) {
 	copy(h.log[:], b[16:])
 	h.segment = binary.BigEndian.Uint64(b[32:])
 	h.base = binary.BigEndian.Uint32(b[40:])
-	return h, headerOK.ifSane(h)
+	if !h.sane() {
+		return h, headerBad
+	}
+	return h, headerOK
 }
 
-// ifSane refuses what appendTo would not have been asked to write.
-func (s headerState) ifSane(h fileHeader) headerState {
-	switch {
-	case h.segment == 0 || h.segment > maxSegment,
-		h.base < headerSize || h.base%align != 0,
-		h.generation == 0 && h.base != headerSize:
-		return headerBad
-	}
-	return s
+// sane reports whether appendTo could have been asked to write h.
+func (h fileHeader) sane() bool {
+	return h.segment > 0 && h.segment <= maxSegment && h.base >= headerSize && h.base%align == 0 &&
+		(h.generation > 0 || h.base == headerSize)
 }
 
 // seed binds checksums to a log and a segment.

@@ -13,8 +13,9 @@ const firstRead = 2 << 10
 // start, if that is large enough. It fails with a [*Damage] when the frame at p does not hold
 // or there is none, and with [ErrNotFound] when the log has no such segment.
 func (l *Log) ReadFrame(p Pos, dst []byte) ([]byte, error) {
-	kind, body, err := uint32(0), []byte(nil), error(nil)
-	err = l.reading(p.Segment, func(src source) error {
+	var kind uint32
+	var body []byte
+	err := l.reading(p.Segment, func(src source) (err error) {
 		kind, body, err = readFrame(src, int64(p.Offset), dst, l.opt.MaxBody)
 		return err
 	})
