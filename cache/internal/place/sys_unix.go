@@ -4,13 +4,10 @@ package place
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // openNonblock keeps the opening of a pipe from waiting for its other end.
@@ -40,15 +37,12 @@ func fatal(no syscall.Errno) bool {
 func otherVolume(err error) bool { return errors.Is(err, unix.EXDEV) }
 
 func linkFile(src *os.File, into *folder, name string) error {
-	return into.at(func(fd int) error {
+	return withFD(into.self, func(fd int) error {
 		return uninterrupted(func() error {
 			return unix.Linkat(unix.AT_FDCWD, src.Name(), fd, name, 0)
 		})
 	})
 }
-
-// at runs do with the descriptor of the folder.
-func (f *folder) at(do func(fd int) error) error { return withFD(f.self, do) }
 
 func withFD(f *os.File, do func(fd int) error) error {
 	c, err := f.SyscallConn()
@@ -74,19 +68,4 @@ func uninterrupted(do func() error) error {
 			return err
 		}
 	}
-}
-
-func replace(root *os.Root, temp, name string) error { return root.Rename(temp, name) }
-
-func linkCount(_ vfs.File, fi fs.FileInfo) (uint64, error) { return vfs.IDOf(fi).Links, nil }
-
-func makePrivate(f vfs.File) error { return f.Chmod(0o600) }
-
-// seal sets the mode through the descriptor, which no link put in place of the name can redirect.
-func seal(dst *os.File, into *folder, temp string, o Output) error {
-	err := dst.Chmod(o.Mode.Perm())
-	if err = errors.Join(err, dst.Close()); err != nil {
-		return err
-	}
-	return setTime(into, temp, o)
 }

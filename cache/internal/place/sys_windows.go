@@ -41,11 +41,6 @@ func otherVolume(err error) bool {
 	return errors.Is(err, windows.ERROR_NOT_SAME_DEVICE) || errors.Is(err, syscall.EXDEV)
 }
 
-// cloneFile knows no way to clone.
-func cloneFile(*os.File, *folder, string) (*os.File, error) {
-	return nil, &refusedError{op: cloning, cause: errors.ErrUnsupported}
-}
-
 func copyRange(*os.File, *os.File, int64, int) (int, error) { return 0, errors.ErrUnsupported }
 
 func volumeOf(f *os.File) volume {
