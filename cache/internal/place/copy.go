@@ -5,8 +5,6 @@ import (
 	"io"
 	"os"
 	"sync"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // bufferSize is where larger buffers stopped paying; it is also how often a context is asked.
@@ -37,15 +35,6 @@ func transfer(ctx context.Context, dst io.Writer, src io.ReaderAt, at int64) (n 
 			return n, &SourceError{Err: rerr}
 		}
 	}
-}
-
-// fileAndHash writes to dst from offset at on and, when wanted, into h.
-func fileAndHash(dst *os.File, at int64, h *xxhash.Digest, hash bool) io.Writer {
-	w := io.Writer(io.NewOffsetWriter(dst, at))
-	if hash {
-		w = io.MultiWriter(w, h)
-	}
-	return w
 }
 
 // rangeSize bounds one kernel copy, so that a context is asked now and then. The kernel itself

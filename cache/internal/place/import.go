@@ -83,13 +83,18 @@ func (p *Placer) importClone(ctx context.Context, fsys vfs.FS, dst string, in vf
 		return 0, err
 	}
 	defer root.Close()
-	into, err := p.kernel().openFolder(root, ".")
+	sys := p.kernel()
+	into, err := sys.openFolder(root, ".")
 	if err != nil {
 		return 0, err
 	}
 	defer into.close()
 	name := filepath.Base(dst)
-	clone, err := p.tryClone(file, into, name)
+	var clone *os.File
+	err = p.try(cloning, pair{from: sys.volume(file), to: into.vol}, func() (err error) {
+		clone, err = sys.clone(file, into, name)
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -101,20 +106,6 @@ func (p *Placer) importClone(ctx context.Context, fsys vfs.FS, dst string, in vf
 		return 0, errors.Join(err, removeIfThere(root, name))
 	}
 	return n, nil
-}
-
-// tryClone clones unless the pair is known to refuse.
-func (p *Placer) tryClone(src *os.File, into *folder, name string) (*os.File, error) {
-	sys := p.kernel()
-	on := pair{from: sys.volume(src), to: into.vol}
-	if err := p.check(cloning, on); err != nil {
-		return nil, err
-	}
-	clone, err := sys.clone(src, into, name)
-	if err != nil {
-		return nil, p.refusal(cloning, on, err)
-	}
-	return clone, nil
 }
 
 // importCopy copies through fsys. Unlike a clone it does not see one moment of src, so src must

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -60,18 +61,12 @@ var (
 	errBadClone = errors.New("clone differs from what was stored")
 )
 
-// try asks the kernel for op unless it is known to refuse, and tells a refusal from a failure.
+// try is [Placer.try] for a source that the kernel can be asked about.
 func (j *job) try(op operation, do func() error) error {
 	if j.file == nil {
 		return &refusedError{op: op, cause: errNoFile}
 	}
-	if err := j.check(op, j.on); err != nil {
-		return err
-	}
-	if err := do(); err != nil {
-		return j.refusal(op, j.on, err)
-	}
-	return nil
+	return j.Placer.try(op, j.on, do)
 }
 
 // link verifies the source first: afterwards the bytes are shared with others who may be changing
@@ -173,7 +168,11 @@ func (j *job) fill(ctx context.Context, dst *os.File) error {
 		}
 	}
 	h := xxhash.New()
-	n, err := transfer(ctx, fileAndHash(dst, at, h, j.Verify), j.src, at)
+	to := io.Writer(io.NewOffsetWriter(dst, at))
+	if j.Verify {
+		to = io.MultiWriter(to, h)
+	}
+	n, err := transfer(ctx, to, j.src, at)
 	if err != nil {
 		return err
 	}

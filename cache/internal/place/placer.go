@@ -98,6 +98,17 @@ func (p *Placer) check(op operation, on pair) error {
 	return nil
 }
 
+// try asks the kernel for op unless it is known to refuse, and tells a refusal from a failure.
+func (p *Placer) try(op operation, on pair, do func() error) error {
+	if err := p.check(op, on); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return p.refusal(op, on, err)
+	}
+	return nil
+}
+
 // demote remembers that op is refused for the whole pair.
 func (p *Placer) demote(on pair, op operation) {
 	p.mu.Lock()
