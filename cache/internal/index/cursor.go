@@ -1,6 +1,9 @@
 package index
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+)
 
 // cursor goes through the records of a table.
 type cursor struct {
@@ -90,7 +93,7 @@ func newJoin(tables []*table, start []byte) (*join, error) {
 	for _, t := range tables {
 		c, err := newCursor(t, start)
 		if err != nil {
-			return nil, inTable(t, err)
+			return nil, fmt.Errorf("%v: %w", t.span, err)
 		}
 		j.cursors = append(j.cursors, c)
 	}
@@ -117,13 +120,13 @@ func (j *join) step() error {
 		}
 		if newest != nil { // key stands in its memory, so the newest is the last to move
 			if err := newest.step(); err != nil {
-				return inTable(newest.t, err)
+				return fmt.Errorf("%v: %w", newest.t.span, err)
 			}
 		}
 		newest = c
 	}
 	if err := newest.step(); err != nil {
-		return inTable(newest.t, err)
+		return fmt.Errorf("%v: %w", newest.t.span, err)
 	}
 	j.settle()
 	return nil

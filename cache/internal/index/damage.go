@@ -20,8 +20,3 @@ func damageOf(err error) error {
 	}
 	return err
 }
-
-// inTable says where err came from.
-func inTable(t *table, err error) error {
-	return fmt.Errorf("changes %d to %d: %w", t.first, t.last, err)
-}

@@ -13,31 +13,46 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// tableName names the file of the table of some changes: calls of Apply, counted from the first.
-func tableName(first, last uint64) string { return fmt.Sprintf("%016x-%016x.table", first, last) }
-
-// span is the changes of a file by its name.
+// span is a run of changes, which are calls of Apply and counted from the first. A table holds one.
 type span struct{ first, last uint64 }
 
-func parseTableName(name string) (s span, ok bool) {
+// String serves errors.
+func (s span) String() string { return fmt.Sprintf("changes %d to %d", s.first, s.last) }
+
+// file returns the name of the file of the table that holds s.
+func (s span) file() string { return fmt.Sprintf("%016x-%016x.table", s.first, s.last) }
+
+// parseFile accepts exactly the names that file makes.
+func parseFile(name string) (s span, ok bool) {
 	text, ok := strings.CutSuffix(name, ".table")
 	from, to, _ := strings.Cut(text, "-")
 	var err1, err2 error
 	s.first, err1 = strconv.ParseUint(from, 16, 64)
 	s.last, err2 = strconv.ParseUint(to, 16, 64)
-	return s, ok && err1 == nil && err2 == nil && s.first <= s.last && name == tableName(s.first, s.last)
+	return s, ok && err1 == nil && err2 == nil && s.first <= s.last && name == s.file()
 }
 
 // discover opens the tables of a folder, oldest first: together they hold all changes, each of them once. Files that a crash
-// has left beside them are removed: those of a merge that did not end, or that a merge has replaced, and the newest when
-// its writer did not come to its end. Where the others have a gap, changes were lost.
+// has left beside them are removed.
 func discover(fsys vfs.FS, dir string) ([]*table, error) {
 	spans, err := list(fsys, dir)
 	if err != nil {
 		return nil, err
 	}
-	var tables []*table
-	var left []span
+	tables, left, err := openAll(fsys, dir, spans)
+	if err == nil {
+		err = removeLeft(fsys, dir, tables, left)
+	}
+	if err != nil {
+		return nil, errors.Join(err, releaseAll(tables))
+	}
+	return tables, nil
+}
+
+// openAll opens the tables that count, and says which files a crash has left beside them: those of a merge that did not end,
+// or that a merge has replaced, and the newest when its writer did not come to its end. Where the others have a gap,
+// changes were lost.
+func openAll(fsys vfs.FS, dir string, spans []span) (tables []*table, left []span, err error) {
 	next := uint64(0)
 	for _, s := range spans {
 		if s.last < next {
@@ -45,33 +60,37 @@ func discover(fsys vfs.FS, dir string) ([]*table, error) {
 			continue
 		}
 		if s.first != next {
-			err = damagedf("changes %d to %d are missing", next, s.first)
-			break
+			return tables, nil, damagedf("%v are missing", span{next, s.first - 1})
 		}
-		t, terr := openTable(fsys, dir, s.first, s.last)
-		if errors.Is(terr, errTorn) {
+		t, err := openTable(fsys, dir, s)
+		if errors.Is(err, errTorn) {
 			left = append(left, s)
 			continue
 		}
-		if err = terr; err != nil {
-			err = fmt.Errorf("changes %d to %d: %w", s.first, s.last, err)
-			break
+		if err != nil {
+			return tables, nil, fmt.Errorf("%v: %w", s, err)
 		}
 		tables = append(tables, t)
 		next = s.last + 1
 	}
-	if len(left) > 0 && err == nil { // of durable tables, perhaps, that a kill let be merged and not yet synced
-		err = syncTables(fsys, dir, tables...)
+	return tables, left, nil
+}
+
+// removeLeft removes files that a crash has left. They may be durable and the tables that replaced them not yet, if it was
+// a kill that came between.
+func removeLeft(fsys vfs.FS, dir string, tables []*table, left []span) error {
+	if len(left) == 0 {
+		return nil
+	}
+	if err := syncTables(fsys, dir, tables...); err != nil {
+		return err
 	}
 	for _, s := range left {
-		if err == nil {
-			err = fsys.Remove(filepath.Join(dir, tableName(s.first, s.last)))
+		if err := fsys.Remove(filepath.Join(dir, s.file())); err != nil {
+			return err
 		}
 	}
-	if err != nil {
-		return nil, errors.Join(err, releaseAll(tables))
-	}
-	return tables, nil
+	return nil
 }
 
 // list returns the spans of a folder, which is made when it is missing: by their start, the widest first.
@@ -85,7 +104,7 @@ func list(fsys vfs.FS, dir string) ([]span, error) {
 	}
 	var spans []span
 	for _, e := range entries {
-		if s, ok := parseTableName(e.Name()); ok {
+		if s, ok := parseFile(e.Name()); ok {
 			spans = append(spans, s)
 		}
 	}

@@ -42,7 +42,7 @@ const (
 
 // WriteGolden makes a table that is the same each time.
 func WriteGolden(fsys vfs.FS, dir string) error {
-	w, err := newWriter(fsys, dir, 0, 2, 100)
+	w, err := newWriter(fsys, dir, span{0, 2}, 100)
 	if err != nil {
 		return err
 	}

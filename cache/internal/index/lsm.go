@@ -89,7 +89,7 @@ func (x *LSM) get(key, dst []byte) ([]byte, bool, error) {
 	for _, t := range slices.Backward(x.tables) {
 		value, present, known, err := t.get(hash, key, dst)
 		if err != nil {
-			return nil, false, inTable(t, err)
+			return nil, false, fmt.Errorf("%v: %w", t.span, err)
 		}
 		if known {
 			return value, present, nil
@@ -129,7 +129,7 @@ func (x *LSM) apply(ops []Op, last Op) error {
 
 // writeTable makes the table of what is sorted.
 func (x *LSM) writeTable() (*table, error) {
-	w, err := newWriter(x.fs, x.dir, x.next, x.next, len(x.sorted.ops))
+	w, err := newWriter(x.fs, x.dir, span{x.next, x.next}, len(x.sorted.ops))
 	if err != nil {
 		return nil, err
 	}

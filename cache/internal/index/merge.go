@@ -175,8 +175,8 @@ func (m *merge) start(x *LSM) (err error) {
 	if m.join, err = newJoin(m.tables, nil); err != nil {
 		return err
 	}
-	first, last := m.tables[0].first, m.tables[len(m.tables)-1].last
-	m.out, err = newWriter(x.fs, x.dir, first, last, int(records))
+	all := span{m.tables[0].first, m.tables[len(m.tables)-1].last}
+	m.out, err = newWriter(x.fs, x.dir, all, int(records))
 	return err
 }
 

@@ -40,13 +40,13 @@ type table struct {
 //
 // Where there are no records there are no leaves, and nothing begins.
 type footer struct {
-	id          uint64
-	first, last uint64
-	records     uint64
-	leaves      uint32
-	root        uint32
-	filter      uint32
-	end         uint32 // number of the footer
+	span
+	id      uint64
+	records uint64
+	leaves  uint32
+	root    uint32
+	filter  uint32
+	end     uint32 // number of the footer
 }
 
 const footerMagic = "larder-1"
@@ -85,15 +85,15 @@ func (f *footer) parse(p *page) error {
 // errTorn is of a table whose writer did not come to its end.
 var errTorn = fmt.Errorf("%w: no footer", ErrDamaged)
 
-// openTable opens the table in a file that is named as tableName says.
-func openTable(fsys vfs.FS, dir string, first, last uint64) (*table, error) {
-	t := &table{found: true, fs: fsys, path: filepath.Join(dir, tableName(first, last))}
+// openTable opens the table whose file has the name of s.
+func openTable(fsys vfs.FS, dir string, s span) (*table, error) {
+	t := &table{found: true, fs: fsys, path: filepath.Join(dir, s.file())}
 	var err error
 	if t.file, err = fsys.OpenFile(t.path, os.O_RDWR|vfs.NoAtime, 0); err != nil { // Windows syncs no other
 		return nil, damageOf(err)
 	}
-	if err = t.readFooter(); err == nil && (t.first != first || t.last != last) {
-		err = damagedf("the table is that of changes %d to %d", t.first, t.last)
+	if err = t.readFooter(); err == nil && t.span != s {
+		err = damagedf("the table is that of %v", t.span)
 	}
 	if err != nil {
 		return nil, errors.Join(err, t.file.Close())

@@ -55,9 +55,9 @@ const (
 )
 
 // newWriter begins the table of the given changes, of at most n records.
-func newWriter(fsys vfs.FS, dir string, first, last uint64, n int) (*writer, error) {
-	w := &writer{fs: fsys, path: filepath.Join(dir, tableName(first, last)), bloom: newFilter(n)}
-	w.id, w.first, w.last = rand.Uint64(), first, last
+func newWriter(fsys vfs.FS, dir string, s span, n int) (*writer, error) {
+	w := &writer{fs: fsys, path: filepath.Join(dir, s.file()), bloom: newFilter(n)}
+	w.id, w.span = rand.Uint64(), s
 	w.leaf.reset()
 	var err error
 	w.file, err = fsys.OpenFile(w.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
