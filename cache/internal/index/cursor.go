@@ -15,7 +15,7 @@ type cursor struct {
 	op   Op     // where the cursor stands, with slices of buf; without a key it is at the end
 }
 
-// readAhead is how many leaves a cursor reads at a time once it has read so many.
+// readAhead is the most leaves that a cursor reads at a time.
 const readAhead = 16
 
 // newCursor stands at the first record that is not below start.
@@ -62,7 +62,7 @@ func (c *cursor) step() error {
 
 func (c *cursor) leaf(i int) *page { return (*page)(c.buf[i*pageSize:]) }
 
-// read reads and verifies the next leaves: one, and twice as many each time.
+// read reads and verifies the next leaves: one at first, then twice as many each time.
 func (c *cursor) read() error {
 	n := min(max(1, 2*len(c.buf)/pageSize), readAhead, int(c.t.leaves-c.next))
 	if n*pageSize > cap(c.buf) {
@@ -118,7 +118,7 @@ func (j *join) step() error {
 		if c.op.Key == nil || !bytes.Equal(c.op.Key, key) {
 			continue
 		}
-		if newest != nil { // key stands in its memory, so the newest is the last to move
+		if newest != nil { // the last one moves behind the loop: key is in the memory of its cursor
 			if err := newest.step(); err != nil {
 				return fmt.Errorf("%v: %w", newest.t.span, err)
 			}

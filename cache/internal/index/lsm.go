@@ -17,10 +17,10 @@ import (
 // LSM is the [Index] that keeps its records in a folder: a log-structured merge tree without a goroutine of its own and
 // without anything in memory but what leads to a record. Its methods are safe for concurrent use, as [Index] says.
 //
-// Each Apply writes a table, a sorted file, and each Merge does some of the work of making one of tables of a size, so
-// that there are few. Ops become visible together, once all of them are in the file. What a crash of the process leaves
-// is all that Apply has returned for. After a power loss a table that Sync has not seen may be missing, with all
-// later ones, or be damaged.
+// Each Apply writes a table, which is a sorted file. Each Merge does a share of the work of merging tables of about one
+// size into one, so that there are few to look through. The ops of an Apply become visible together, once all of them are
+// in the file. The death of the process loses nothing that Apply has returned for. A power loss may damage a table
+// that Sync has not seen, or take it and all later ones.
 //
 // Every page is verified when it is read. A look-up or a scan that meets one that is damaged is ErrDamaged, whatever
 // older tables say.

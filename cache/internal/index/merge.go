@@ -8,26 +8,26 @@ import (
 )
 
 const (
-	// fanout is how many tables of a size are merged into one. More would be more to look through, fewer would be
-	// more to write.
+	// fanout is how many tables of about one size are merged into one. If it were larger, a look-up would have more
+	// tables to ask; if it were smaller, each record would be written more often.
 	fanout = 4
-	// mergeShare is how many records a Merge moves on in a merge for each that is new, so that it ends before
-	// there are as many tables again.
+	// mergeShare is how many records a Merge moves, in each merge that runs, for one new record. So a merge ends
+	// before there are as many new tables as it has merged.
 	mergeShare = 4
-	// manyTables is how many end every merge at once.
+	// manyTables is the number of tables from which on a Merge runs every merge to its end.
 	manyTables = 32
-	// mergePause is for how many changes no merge begins once one has failed, as on a full disk.
+	// mergePause is the number of changes to wait before merges begin again after one has failed, as on a full disk.
 	mergePause = 64
 )
 
 // limits are what tests make smaller.
 type limits struct {
-	// step is how many records at least a Merge moves on in each merge that runs.
+	// step is the least number of records that a Merge moves in each merge that runs.
 	step int
-	// small is the number of pages below which tables are not told apart by their size.
+	// small is a number of pages: tables that have fewer all count as equally large.
 	small uint32
-	// sync is of how many pages a merged table is durable before what it replaces goes. Of smaller ones a power loss is
-	// let take what can be rebuilt.
+	// sync is a number of pages: a merged table that has as many is made durable before the tables that it replaces are
+	// removed. A power loss may take smaller ones, which are quickly rebuilt.
 	sync uint32
 }
 
@@ -39,16 +39,17 @@ func (x *LSM) level(t *table) int { return (bits.Len32(t.end/x.limits.small) + 1
 
 var errNoRoom = errors.New("the disk has no room for the merged table")
 
-// merge makes one table of some that follow each other, a few records at a time.
+// merge makes one table of several neighbours, a few records at a time.
 type merge struct {
 	tables []*table
 	join   *join
 	out    *writer // nil: not begun
-	oldest bool    // what was removed need not be remembered
+	oldest bool    // nothing is older, so removed keys need not be remembered
 }
 
-// plan begins merges of tables that follow each other and are in none yet: all of them once the newer ones are together as large
-// as the oldest, or the disk would hold old versions of most records, and else those of a size.
+// plan begins merges, each of neighbours that no merge has yet. Where these reach back to the oldest table, all of them
+// are merged once the newer ones together are as large as the oldest; otherwise the disk would come to hold old versions
+// of most records. All other merges are of tables of about one size.
 func (x *LSM) plan() {
 	if x.next < x.pause {
 		return
@@ -80,7 +81,8 @@ func (x *LSM) outgrown(tables []*table) bool {
 	return pages >= uint64(tables[0].end) && x.level(tables[0]) > 0
 }
 
-// planSizes takes a table for one of the level of the largest that is newer, so that levels never fall with age.
+// planSizes begins merges of tables of one level. A table that is smaller than a newer one counts as large as that:
+// otherwise it would keep its larger neighbours on both sides from being merged.
 func (x *LSM) planSizes(tables []*table) {
 	level := 0
 	for end := len(tables); end > 0; {
@@ -124,7 +126,8 @@ func (x *LSM) mergeSome(n int) error {
 	return errors.Join(errs...)
 }
 
-// giveUp ends a merge that has failed, and returns what it tells of the records.
+// giveUp ends a merge that has failed. It returns the error only if that means damage; any other says nothing about the
+// records, and the tables will be merged later.
 func (x *LSM) giveUp(m *merge, err error) error {
 	if m.out != nil {
 		err = errors.Join(err, m.out.discard())
@@ -180,8 +183,8 @@ func (m *merge) start(x *LSM) (err error) {
 	return err
 }
 
-// end replaces the tables. A power loss must not bring back a state before one that Sync has promised: where one of them is
-// durable the new one is before they go.
+// end puts the new table in the place of the old ones. If one of the old ones is durable, the new one is made durable
+// first: otherwise a power loss could bring back a state older than one that Sync has promised to keep.
 func (m *merge) end(x *LSM) error {
 	t, err := m.out.finish()
 	if err != nil {

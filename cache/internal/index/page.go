@@ -49,7 +49,7 @@ func (p *page) seal(id uint64, number uint32, kind pageKind) {
 	le.PutUint64(p[:], xxhash.Sum64(p[8:]))
 }
 
-// check tells whether p is what seal has made of the page of that place.
+// check returns an error unless p is a page that seal has completed for this table, place and kind.
 func (p *page) check(id uint64, number uint32, kind pageKind) error {
 	switch {
 	case le.Uint64(p[:]) != xxhash.Sum64(p[8:]):

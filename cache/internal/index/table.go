@@ -24,7 +24,7 @@ type table struct {
 	refs   atomic.Int32           // scans that read it, and one until it is dropped
 	doomed atomic.Bool            // its file goes with the last of refs
 
-	found   bool // at Open: an earlier life may have made it durable
+	found   bool // it was there at Open, so an earlier life may have made it durable
 	synced  bool // guarded by LSM.writes
 	merging bool // guarded by LSM.writes
 }
@@ -89,7 +89,7 @@ var errTorn = fmt.Errorf("%w: no footer", ErrDamaged)
 func openTable(fsys vfs.FS, dir string, s span) (*table, error) {
 	t := &table{found: true, fs: fsys, path: filepath.Join(dir, s.file())}
 	var err error
-	if t.file, err = fsys.OpenFile(t.path, os.O_RDWR|vfs.NoAtime, 0); err != nil { // Windows syncs no other
+	if t.file, err = fsys.OpenFile(t.path, os.O_RDWR|vfs.NoAtime, 0); err != nil { // Windows syncs no file that is only read
 		return nil, damageOf(err)
 	}
 	if err = t.readFooter(); err == nil && t.span != s {
@@ -128,7 +128,7 @@ func (t *table) readFooter() error {
 	return nil
 }
 
-// readPages reads from page number on, unverified. Whatever keeps an open file from being read, nobody knows what it says.
+// readPages reads from page number on, unverified. An error is damage, whatever the cause: nobody knows what the pages say.
 func (t *table) readPages(number uint32, b []byte) error {
 	if n, err := t.file.ReadAt(b, int64(number)*pageSize); n < len(b) {
 		return damagedf("page %d: %w", number, err)

@@ -50,7 +50,7 @@ func (f *fences) key(i int) []byte {
 const (
 	// writeBytes is how much is written at a time.
 	writeBytes = 256 << 10
-	// syncBytes is after how much a large table is made durable, so that nobody waits for all of it at its end.
+	// syncBytes is how much is written before a sync, so that at the end of a large table nobody waits for a sync of all.
 	syncBytes = 16 << 20
 )
 
