@@ -85,7 +85,8 @@ func (c *cursor) read() error {
 // join goes through tables together: of each key it gives what the newest says.
 type join struct {
 	cursors []*cursor // oldest table first
-	op      Op        // where it stands, without a key at the end
+	newest  *cursor   // of those that stand at the key
+	op      Op        // what newest says; without a key at the end
 }
 
 func newJoin(tables []*table, start []byte) (*join, error) {
@@ -105,28 +106,22 @@ func (j *join) settle() {
 	j.op = Op{}
 	for _, c := range j.cursors {
 		if c.op.Key != nil && (j.op.Key == nil || bytes.Compare(c.op.Key, j.op.Key) <= 0) {
-			j.op = c.op
+			j.newest, j.op = c, c.op
 		}
 	}
 }
 
 // step moves to the next key.
 func (j *join) step() error {
-	key := j.op.Key
-	var newest *cursor
 	for _, c := range j.cursors {
-		if c.op.Key == nil || !bytes.Equal(c.op.Key, key) {
-			continue
-		}
-		if newest != nil { // the last one moves behind the loop: key is in the memory of its cursor
-			if err := newest.step(); err != nil {
-				return fmt.Errorf("%v: %w", newest.t.span, err)
+		if c != j.newest && bytes.Equal(c.op.Key, j.op.Key) {
+			if err := c.step(); err != nil {
+				return fmt.Errorf("%v: %w", c.t.span, err)
 			}
 		}
-		newest = c
 	}
-	if err := newest.step(); err != nil {
-		return fmt.Errorf("%v: %w", newest.t.span, err)
+	if err := j.newest.step(); err != nil { // last, as the key is in its memory
+		return fmt.Errorf("%v: %w", j.newest.t.span, err)
 	}
 	j.settle()
 	return nil
