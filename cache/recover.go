@@ -253,10 +253,10 @@ func (s *Store) startRebuild() error {
 
 // forgetState empties everything that was derived from the index and the log.
 func (s *Store) forgetState() {
-	s.swap()
-	s.settle()
-	s.swap()
-	s.settle()
+	for range 2 { // settle empties one of the two maps of changes
+		s.swap()
+		s.settle()
+	}
 	s.pendingOps, s.flushRetry = 0, 0
 	clear(s.live)
 	s.gone = s.gone[:0]
