@@ -14,7 +14,7 @@ type shard struct {
 	mu       sync.Mutex
 	fresh    map[Key]*record // committed, not yet in the index
 	flushing map[Key]*record // being written to the index
-	epoch    uint64          // counts the changes of the index
+	epoch    uint64          // counts the writes of the index
 	leases   map[Key]*lease  // of the current version of each key
 	detached map[*lease]struct{}
 }

@@ -43,26 +43,28 @@ type Store struct {
 	committer committer
 
 	// commitMu lets through one commit, flush, recovery or rebuild step at a time. It guards what
-	// follows.
-	commitMu       sync.Mutex
-	batch          framelog.Batch
-	frameBuf       []byte
-	groupKeys      map[Key]struct{}
-	heldDeletes    []Key
-	owesDeletes    atomic.Bool // heldDeletes is not empty
+	// follows, up to compactMu.
+	commitMu    sync.Mutex
+	batch       framelog.Batch
+	frameBuf    []byte
+	groupKeys   map[Key]struct{} // that the frames in batch put or delete
+	heldDeletes []Key            // done, but kept out of the log by a full disk
+	owesDeletes atomic.Bool      // heldDeletes is not empty
+
 	opsBuf         opsBuf
-	pendingOps     int
-	flushRetry     int          // pendingOps from which on recovery tries to write the index again
-	durable        framelog.Pos // what the index on disk has for certain: see compact
-	recovering     bool
-	replayed       framelog.Pos     // while the log is replayed: the frame that is applied
+	pendingOps     int // changes that the index does not have
+	flushRetry     int // pendingOps from which on recovery tries to write the index again
+	lastCheckpoint checkpoint
+	durable        framelog.Pos     // the index has every frame before it, even after a power loss; see moveDelete
+	mergeDue       atomic.Bool      // the index was written
 	live           map[uint64]int64 // bytes in each segment that compaction would have to move
 	gone           []uint64         // segments that left live; the index may list them
-	rebuild        *rebuild
-	lastRebuild    atomic.Pointer[rebuild] // begun by now, running or done
-	lastCheckpoint checkpoint
-	indexDamage    atomic.Pointer[error]
-	mergeDue       atomic.Bool // the index was written
+
+	recovering  bool                    // the frames that are applied come from the log
+	replayed    framelog.Pos            // while the log is replayed: the frame that is applied
+	rebuild     *rebuild                // that is running
+	lastRebuild atomic.Pointer[rebuild] // running or done
+	indexDamage atomic.Pointer[error]   // why the index must be rebuilt
 
 	compactMu     sync.Mutex
 	stuck         map[uint64]struct{} // damaged, so left alone; guarded by compactMu
