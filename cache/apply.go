@@ -24,7 +24,8 @@ func (s *Store) apply(o *op, pos framelog.Pos) {
 	}
 }
 
-// ask looks up beside the commits of others what o will replace, as the look-up is most of a commit.
+// ask looks up what o will replace. That is most of the work of a commit, so it is done before the lock of commits is
+// taken.
 func (s *Store) ask(o *op) {
 	sh := s.shard(&o.key)
 	sh.mu.Lock()
@@ -37,7 +38,8 @@ func (s *Store) ask(o *op) {
 	}
 }
 
-// replaced reads the record that o replaces. What o has asked the index holds until the index changes.
+// replaced reads the record that o replaces. What ask was told by the index is still true unless the key or the index has
+// changed since.
 func (s *Store) replaced(o *op) (bool, error) {
 	sh := s.shard(&o.key)
 	sh.mu.Lock()
@@ -74,7 +76,7 @@ func (s *Store) applyDelete(o *op) {
 		s.rebuild.deleted[o.key] = struct{}{}
 	}
 	switch {
-	case o.had, s.incomplete() && !s.recovering: // what the index has lost may be held, and must stay lost
+	case o.had, s.incomplete() && !s.recovering: // an entry that the index has lost may be held, and must not come back
 		s.replace(o, nil)
 	case !s.recovering:
 		o.err = ErrNotFound
@@ -169,8 +171,8 @@ func (s *Store) detachLeases() {
 	}
 }
 
-// filesReplaced lists the payload files of the version that o drops. Recovery may find an entry where compaction has moved it
-// to, and no longer where the index has it: then they are those of o. Where not even that helps, o gets an error.
+// filesReplaced lists the payload files of the version that o drops. In a recovery the frame that the index points to may be
+// gone, since compaction had moved it: if o is the moved frame, the files are its own. Otherwise o gets an error.
 func (s *Store) filesReplaced(o *op, r *record) []Digest {
 	if s.recovering && r != nil && r.table() && o.old.table() && r.digest == o.old.digest {
 		return digestsOf(o.facts)

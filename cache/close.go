@@ -56,7 +56,7 @@ func (s *Store) held() (list []Lease) {
 // it.
 func (s *Store) tearDown() {
 	busy := func() bool { return s.life.active.Load() != 0 }
-	if !s.life.closing.Load() || busy() || s.upkeep.Load() || len(s.held()) > 0 || busy() { // by who held one until just now
+	if !s.life.closing.Load() || busy() || s.upkeep.Load() || len(s.held()) > 0 || busy() { // again: who held a lease until now may be in a verb
 		return
 	}
 	if s.life.torn.Swap(true) {

@@ -27,8 +27,8 @@ type op struct {
 	had   bool
 	asked bool   // old and had are what the index said in epoch
 	epoch uint64 // of the key's shard
-	skip  bool
-	frame int // in the group's batch
+	skip  bool   // it does not take place
+	frame int    // in the group's batch
 	err   error
 
 	wake chan struct{} // of one that waits for another to commit it, or to give it the lead
@@ -264,9 +264,9 @@ func (s *Store) groupDue() {
 	}
 }
 
-// failGroup answers a group that could not be logged, those too that only depended on it. A delete
-// is carried out all the same when the disk is full, since it frees space, and logged later; a log that has failed
-// takes nothing more.
+// failGroup answers a group that could not be logged, the changes too that were skipped because an
+// earlier one of the group would have replaced what they depend on. When the disk is full a delete is carried out all
+// the same, since it frees space, and logged later. A log that has failed takes nothing more.
 func (s *Store) failGroup(group []*op, err error) {
 	full := vfs.IsNoSpace(err)
 	if full {

@@ -38,8 +38,9 @@ func (s *Store) get(ctx context.Context, key Key, counted bool) (*Artifact, erro
 	return a, nil
 }
 
-// find leases key's version and reads its record. What an index says that is damaged, and what was read back so far of one
-// that is being rebuilt, may have been replaced since: it is a miss, and if nobody runs the upkeep, the rest is read first.
+// find leases key's version and reads its record. While the index is damaged or being rebuilt, what it says of a key may have
+// been replaced or deleted by a frame that is still to be read, so it is a miss. If Run does not finish the rebuild, find
+// does so first.
 func (s *Store) find(ctx context.Context, key *Key) (*Artifact, error) {
 	for tries := 0; ; tries++ {
 		r := s.lastRebuild.Load()

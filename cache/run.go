@@ -206,7 +206,7 @@ func (s *Store) park() bool {
 	}
 	dirty := s.pendingOps > 0 || !s.lastCheckpoint.clean
 	if dirty {
-		err := s.syncFiles() // who finds the store clean takes all for durable
+		err := s.syncFiles() // the next Open takes all of a clean store for durable
 		if err == nil {
 			err = s.flush(true)
 		}

@@ -148,7 +148,8 @@ func (s *Store) flush(clean bool) error {
 	return s.mergeIndex()
 }
 
-// mergeIndex has the index merge its tables when it was written. That may take some milliseconds, and needs no lock.
+// mergeIndex has the index merge its tables if it was written since they were merged. That may take some milliseconds, and
+// needs no lock.
 func (s *Store) mergeIndex() error {
 	if !s.mergeDue.Load() {
 		return nil
@@ -190,8 +191,8 @@ func (s *Store) writeIndex(clean bool) error {
 	return nil
 }
 
-// syncBeforeIndex is called before the index learns, with Always, of frames that a power loss may still take: it would
-// hide what was acknowledged under the same keys before.
+// syncBeforeIndex makes the frames that the index is about to learn of durable, with Always. If a power loss took one
+// that the index has, the index would hide what was acknowledged under its key before.
 func (s *Store) syncBeforeIndex() error {
 	if s.opt.Durability != Always {
 		return nil
@@ -210,7 +211,7 @@ func (s *Store) mayFlush() bool {
 
 func (s *Store) checkpoint(clean bool) checkpoint {
 	applied := s.flog.End()
-	if s.recovering && s.rebuild == nil { // what follows is still to be read; this one may be applied twice
+	if s.recovering && s.rebuild == nil { // what follows is still to be read; applying this one twice does no harm
 		applied = s.replayed
 	}
 	return checkpoint{
