@@ -6,19 +6,7 @@ import (
 	"fmt"
 
 	"github.com/larderbuild/larder/cache/internal/index"
-	"github.com/larderbuild/larder/internal/vfs"
 )
-
-// mapError gives foreign errors a root that callers can branch on.
-func mapError(err error) error {
-	switch {
-	case vfs.IsNoSpace(err) && !errors.Is(err, ErrNoSpace):
-		return errors.Join(ErrNoSpace, err)
-	case vfs.IsReadOnly(err) && !errors.Is(err, ErrReadOnly):
-		return errors.Join(ErrReadOnly, err)
-	}
-	return err
-}
 
 // Close refuses new verbs, cancels the builds of Do, waits for running verbs and Run, and then for
 // every lease until ctx ends. With leases still held it returns a [*HeldError]: artifacts that were
@@ -55,8 +43,8 @@ func (s *Store) held() (list []Lease) {
 // tearDown ends a closing store once nothing runs and nobody holds anything: whoever is last does
 // it.
 func (s *Store) tearDown() {
-	busy := func() bool { return s.life.active.Load() != 0 }
-	if !s.life.closing.Load() || busy() || s.upkeep.Load() || len(s.held()) > 0 || busy() { // again: who held a lease until now may be in a verb
+	busy := func() bool { return s.life.active.Load() != 0 } // asked twice: who held a lease may be in a verb
+	if !s.life.closing.Load() || busy() || s.upkeep.Load() || len(s.held()) > 0 || busy() {
 		return
 	}
 	if s.life.torn.Swap(true) {

@@ -3,7 +3,10 @@ package cache
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
+
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // Errors that callers branch on, with [errors.Is].
@@ -104,3 +107,16 @@ func (e *corruptError) Error() string {
 func (e *corruptError) Is(target error) bool {
 	return target == ErrCorrupt || target == ErrNotFound
 }
+
+// mapError gives foreign errors a root that callers can branch on.
+func mapError(err error) error {
+	switch {
+	case vfs.IsNoSpace(err) && !errors.Is(err, ErrNoSpace):
+		return errors.Join(ErrNoSpace, err)
+	case vfs.IsReadOnly(err) && !errors.Is(err, ErrReadOnly):
+		return errors.Join(ErrReadOnly, err)
+	}
+	return err
+}
+
+func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,8 +1,6 @@
 package cache
 
 import (
-	"errors"
-	"io/fs"
 	"sync"
 	"time"
 
@@ -51,5 +49,3 @@ func (g *spaceGuard) full() {
 	defer g.mu.Unlock()
 	g.left = 0
 }
-
-func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -142,7 +142,7 @@ func (s *Store) end() {
 	}
 }
 
-// wrap names the operation and the root, once.
+// wrap names the operation, unless a verb below has wrapped err already.
 func (s *Store) wrap(operation string, err error) error {
 	if err == nil || strings.HasPrefix(err.Error(), "cache: ") {
 		return err
