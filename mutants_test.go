@@ -114,8 +114,10 @@ func (m *mutant) try(t *testing.T) {
 	if err = errors.Join(err, os.WriteFile(changed, source, 0o666), os.WriteFile(overlay, replace, 0o666)); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-vet=off", "-count=1", "-timeout=3m",
-		"-run=^"+m.test[1]+"$", m.test[0]).CombinedOutput()
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-vet=off", "-count=1", "-timeout=3m",
+		"-run=^"+m.test[1]+"$")
+	cmd.Dir = m.test[0] // it may be of a nested module
+	out, err := cmd.CombinedOutput()
 	if _, failed := errors.AsType[*exec.ExitError](err); !failed {
 		t.Errorf("%q does not fail: %v\n%s", m.test, err, out)
 	} else if bytes.Contains(out, []byte("[build failed]")) {
