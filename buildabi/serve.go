@@ -122,6 +122,9 @@ func (l *listener) Close() error { return l.close() }
 const (
 	firstPause = 5 * time.Millisecond
 	lastPause  = time.Second
+	// sendBuffer is what a system keeps for a client. Linux takes megabytes otherwise, and has a writer wait for a third of
+	// them: a client that is slow but steady would seem to take nothing.
+	sendBuffer = 64 << 10
 )
 
 // Accept waits for room and for a connection. An accept fails when the process has too many files
@@ -135,6 +138,9 @@ func (l *listener) Accept() (net.Conn, error) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		c, err := l.Listener.Accept()
 		if err == nil {
+			if b, ok := c.(interface{ SetWriteBuffer(int) error }); ok {
+				b.SetWriteBuffer(sendBuffer) // as good as it goes
+			}
 			return &bounded{Conn: c, free: sync.OnceFunc(func() { <-l.free })}, nil
 		}
 		if errors.Is(err, net.ErrClosed) {

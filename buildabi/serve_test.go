@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -247,6 +248,33 @@ func TestTakesSlowly(t *testing.T) {
 		conn.Close()
 		stop()
 	})
+}
+
+// TestSendBuffer shows that what waits for a client that takes nothing is little: how steadily a client takes a response
+// is seen by what fits in.
+func TestSendBuffer(t *testing.T) {
+	taken := make(chan int, 1)
+	address := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			err = conn.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+		}
+		n, written := conn.Write(make([]byte, 32<<20))
+		if err != nil || !errors.Is(written, os.ErrDeadlineExceeded) {
+			t.Errorf("%v, %v", err, written)
+		}
+		conn.Close()
+		taken <- n
+	}))
+	c, err := net.Dial("tcp", address)
+	must(t, err)
+	defer c.Close()
+	must(t, c.(*net.TCPConn).SetReadBuffer(32<<10))
+	_, err = io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	must(t, err)
+	if n := <-taken; n > 1<<20 {
+		t.Errorf("%d bytes wait", n)
+	}
 }
 
 // TestHugeHead sends a head that nobody needs.
