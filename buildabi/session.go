@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,9 +14,12 @@ const (
 	passGap       = 16 * time.Millisecond  // between two passes, at least
 	sessionGap    = 600 * time.Microsecond // the same for each session, under constant change
 	coverageTick  = 500 * time.Millisecond // between two looks at the coverage
-	writeDeadline = 5 * time.Second
+	writeDeadline = 5 * time.Second        // of a pass, and once more for each writeStep of it
+	writeStep     = 64 << 10               // bytes
+	frameHead     = 10                     // what a connection may put before a message, in bytes
 	pingGap       = 20 * time.Second
 	pongDeadline  = 10 * time.Second
+	slowPass      = time.Second // one that took so long was taken by the client, not by what is on the way to it
 )
 
 // MaxRequest is how long a message from a client may be. An adapter makes it its read limit.
@@ -35,13 +39,15 @@ type Conn interface {
 	// message is a [*CloseError].
 	Read(ctx context.Context) ([]byte, error)
 	// Write sends the messages in one go and each on its own, and does not keep them. It fails
-	// when ctx ends.
+	// when ctx ends, whose deadline leaves 5 s for each 64 KiB. An adapter may see earlier that
+	// the client takes nothing.
 	Write(ctx context.Context, msgs [][]byte) error
 }
 
 // Pinger is a [Conn] that can ask whether the client is still there.
 type Pinger interface {
-	// Ping returns when the client has answered; it fails when ctx ends.
+	// Ping returns when the client has answered; it fails when ctx ends. It may be called while
+	// Write is, and should not fail for having to wait for that.
 	Ping(ctx context.Context) error
 }
 
@@ -58,18 +64,18 @@ func (e *CloseError) Error() string {
 
 // Serve shows the board to one client until that fails or ctx ends, and says why: a
 // [*CloseError] where the client is to be told a code. It takes the client's clicks, and pings it
-// if c is a [Pinger]; a client that does not answer, or does not take all that is new within 5 s, is dropped. The
-// connection is not closed, but no longer used: Serve waits for the goroutines that it starts.
+// if c is a [Pinger]; a client that does not answer, or does not take what is new at 64 KiB in 5 s at least, is
+// dropped. The connection is not closed, but no longer used: Serve waits for the goroutines that it starts.
 func (b *Board) Serve(ctx context.Context, c Conn) error {
 	ctx, end := context.WithCancelCause(ctx)
+	s := session{board: b, conn: c, timer: time.NewTimer(0)}
 	var started sync.WaitGroup
 	started.Go(func() { end(b.receive(ctx, c)) }) // all end when one does
 	if p, ok := c.(Pinger); ok {
-		started.Go(func() { end(ping(ctx, p)) })
+		started.Go(func() { end(s.ping(ctx, p)) })
 	}
 	b.count(1)
 	defer b.count(-1)
-	s := session{board: b, conn: c, timer: time.NewTimer(0)}
 	end(s.send(ctx))
 	started.Wait()
 	return context.Cause(ctx)
@@ -95,8 +101,9 @@ func (b *Board) receive(ctx context.Context, c Conn) error {
 	}
 }
 
-// ping makes sure that the client is there, whether it says anything or not.
-func ping(ctx context.Context, p Pinger) error {
+// ping makes sure that the client is there, whether it says anything or not. One that takes a pass is, and a ping
+// that had to wait behind that shows nothing.
+func (s *session) ping(ctx context.Context, p Pinger) error {
 	ticks := time.NewTicker(pingGap)
 	defer ticks.Stop()
 	for {
@@ -105,10 +112,14 @@ func ping(ctx context.Context, p Pinger) error {
 			return context.Cause(ctx)
 		case <-ticks.C:
 		}
+		if s.writing.Load() {
+			continue
+		}
+		passes := s.slow.Load()
 		pong, cancel := context.WithTimeoutCause(ctx, pongDeadline, errNoPong)
 		err := p.Ping(pong)
 		cancel()
-		if err != nil {
+		if err != nil && !s.writing.Load() && s.slow.Load() == passes {
 			return fmt.Errorf("buildabi: session: ping: %w", err)
 		}
 	}
@@ -122,6 +133,9 @@ type session struct {
 	conn  Conn
 	timer *time.Timer // of whatever is waited for
 	gap   time.Duration
+
+	writing atomic.Bool
+	slow    atomic.Int64 // passes that took long
 
 	seen     uint64 // the board's changes at the last look
 	list     uint64 // the step list of the last Hello
@@ -160,9 +174,20 @@ func (s *session) send(ctx context.Context) error {
 }
 
 func (s *session) write(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, writeDeadline)
+	size := 0
+	for _, m := range s.msgs {
+		size += frameHead + len(m)
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeDeadline*time.Duration(1+size/writeStep))
 	defer cancel()
-	if err := s.conn.Write(ctx, s.msgs); err != nil {
+	start := time.Now()
+	s.writing.Store(true)
+	err := s.conn.Write(ctx, s.msgs)
+	if time.Since(start) >= slowPass {
+		s.slow.Add(1)
+	}
+	s.writing.Store(false)
+	if err != nil {
 		return fmt.Errorf("buildabi: session: write: %w", err)
 	}
 	return nil

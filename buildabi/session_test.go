@@ -305,6 +305,106 @@ func TestPing(t *testing.T) {
 	}
 }
 
+// sluggish is a client that takes so many bytes a second and answers pings when it has taken what came before.
+type sluggish struct {
+	sink
+	rate  int
+	turn  chan struct{}
+	pings []time.Duration
+	start time.Time
+}
+
+func (c *sluggish) Write(ctx context.Context, msgs [][]byte) error {
+	c.turn <- struct{}{}
+	defer func() { <-c.turn }()
+	n := 0
+	for _, m := range msgs {
+		n += len(m)
+	}
+	select {
+	case <-time.After(time.Duration(n) * time.Second / time.Duration(c.rate)):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (c *sluggish) Ping(ctx context.Context) error {
+	c.pings = append(c.pings, time.Since(c.start))
+	time.Sleep(time.Millisecond) // a pass may begin just now
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	<-c.turn
+	select {
+	case <-time.After(time.Second):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// TestLargePass shows how long a client has for all that is new, and that it is not pinged meanwhile.
+func TestLargePass(t *testing.T) {
+	for name, c := range map[string]struct {
+		rate  int           // bytes a second, of 8 MiB
+		begin time.Duration // when they are sent
+		want  time.Duration // when the client is dropped; 0 is never
+		pings []time.Duration
+	}{
+		"steady":                 {640_000, 0, 0, []time.Duration{20e9, 40e9, 60e9}},
+		"slow":                   {160_000, 0, 0, []time.Duration{60e9}},
+		"too slow":               {10_000, 0, 645 * time.Second, nil},
+		"before the ping":        {200_000, 20*time.Second + time.Microsecond, 0, []time.Duration{20e9}},
+		"just before the answer": {883_000, 20*time.Second + time.Microsecond, 0, []time.Duration{20e9, 40e9, 60e9}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := buildabi.NewBoard(nil)
+				client := &sluggish{rate: c.rate, turn: make(chan struct{}, 1), start: time.Now()}
+				ctx, end := context.WithCancelCause(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- b.Serve(ctx, client) }()
+				time.Sleep(c.begin)
+				b.StartBuild(strings.Repeat("x", 8<<20))
+				time.Sleep(70*time.Second - c.begin)
+				if c.want == 0 {
+					end(errLeft)
+				}
+				err := <-ended
+				if d := time.Since(client.start); c.want > 0 && d != c.want || c.want == 0 && !errors.Is(err, errLeft) {
+					t.Errorf("ended after %v: %v", d, err)
+				}
+				if !slices.Equal(client.pings, c.pings) {
+					t.Errorf("pings at %v, want %v", client.pings, c.pings)
+				}
+				end(nil)
+			})
+		})
+	}
+}
+
+// TestManyMessages shows that a client has the same time for a pass of many messages.
+func TestManyMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := buildabi.NewBoard(&buildabi.BoardOptions{TimeReport: true})
+		u := b.StartBuild(make([]string, 200)...)
+		for i := range 200 {
+			must(t, u.ReportCompile(i, &buildabi.CompileResult{PassTimings: strings.Repeat("x", 60_000)}))
+		}
+		client := &sluggish{rate: 120_000, turn: make(chan struct{}, 1), start: time.Now()}
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 130*time.Second, errLeft)
+		defer cancel()
+		err := b.Serve(ctx, client)
+		want := []time.Duration{120e9}
+		if !errors.Is(err, errLeft) || !slices.Equal(client.pings, want) {
+			t.Errorf("ended with %v, pings at %v, want %v", err, client.pings, want)
+		}
+	})
+}
+
 // lingering is a connection whose calls take a while to end.
 type lingering struct {
 	sink
