@@ -45,8 +45,8 @@ type connector struct {
 // ServeHTTP returns when the session is over and its connection closed.
 func (h *connector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Date"] = nil // Zig's server sends what the upgrade needs and nothing else
-	c := &conn{serving: r.Context()}
-	ws, err := websocket.Accept(&hijacker{w, &c.out.conn}, r, &websocket.AcceptOptions{
+	c := &conn{serving: r.Context(), out: passWriter{wire: &wire{turn: make(chan struct{}, 1)}}}
+	ws, err := websocket.Accept(&hijacker{w, c.out.wire}, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the origin has been checked
 		CompressionMode:    websocket.CompressionDisabled,
 	})
@@ -95,7 +95,7 @@ func (c *conn) Read(ctx context.Context) ([]byte, error) {
 // close says goodbye. While it waits for the client's, the WebSocket drops what else comes, without a limit of time for
 // the payload of a frame: the connection has one.
 func (c *conn) close(code websocket.StatusCode, reason string) {
-	c.out.conn.SetReadDeadline(time.Now().Add(goodbye))
+	c.out.wire.SetReadDeadline(time.Now().Add(goodbye))
 	c.ws.Close(code, reason)
 }
 

@@ -1,53 +1,84 @@
 package webui
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
-	"net"
-	"net/http"
+	"iter"
 	"time"
 )
 
 // passWriter sends the messages of a pass below the WebSocket, which would make a system call of
-// each: a frame from a server is a few bytes before the message. The WebSocket's own frames are
-// single writes to the same connection, so that neither gets into the other.
+// each: a frame from a server is a few bytes before the message.
 type passWriter struct {
-	conn   net.Conn
+	wire   *wire
 	buffer []byte
 }
 
-// maxKept bounds the memory that a connection keeps for its next pass.
-const maxKept = 64 << 10
+const (
+	// A client has patience for each part of a pass, so that one that takes something may take a large message in its
+	// own time. The deadline of the whole leaves as much.
+	partBytes = 64 << 10
+	patience  = 5 * time.Second
+	// grace is how long a pass that is being sent may take on when its session ends: cut short, it
+	// would leave no way to tell the client why.
+	grace = time.Second
+)
 
-// grace is how long a pass that is being sent may take on when its session ends: cut short, it
-// would leave no way to tell the client why.
-const grace = time.Second
-
-// write sends the messages in one call. It fails at the deadline of ctx, or soon after ctx ends.
+// write sends the messages, in one call if they are no more than a part. It fails when the client takes too little, at
+// the deadline of ctx, or soon after ctx ends.
 func (w *passWriter) write(ctx context.Context, msgs [][]byte) error {
-	b := w.buffer[:0]
-	for _, m := range msgs {
-		b = append(appendHead(b, len(m)), m...)
-	}
-	if cap(b) <= maxKept {
-		w.buffer = b
-	}
-	deadline, _ := ctx.Deadline() // none is no deadline for the connection either
-	if err := w.conn.SetWriteDeadline(deadline); err != nil {
-		return err
-	}
-	stop := context.AfterFunc(ctx, func() {
-		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			w.conn.SetWriteDeadline(time.Now().Add(grace))
+	err := w.wire.alone(ctx, func() error { return w.send(ctx, msgs) })
+	return errors.Join(err, context.Cause(ctx))
+}
+
+// send writes part after part. Once ctx has ended the client gets no more time.
+func (w *passWriter) send(ctx context.Context, msgs [][]byte) error {
+	end := func() {
+		left := grace
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			left = 0
 		}
-	})
-	_, err := w.conn.Write(b)
-	if !stop() || err != nil {
-		return errors.Join(err, context.Cause(ctx))
+		w.wire.SetWriteDeadline(time.Now().Add(left))
 	}
-	return w.conn.SetWriteDeadline(time.Time{}) // the WebSocket's own frames have limits of theirs
+	ended := false
+	for part := range w.parts(msgs) {
+		stop := func() bool { return false }
+		if !ended {
+			if err := w.wire.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+				return err
+			}
+			stop = context.AfterFunc(ctx, end)
+		}
+		_, err := w.wire.Conn.Write(part)
+		ended = !stop()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parts returns what goes out for the messages, hardly more than partBytes at a time, valid until the next: all of it
+// at once would be there for each client as long as that takes.
+func (w *passWriter) parts(msgs [][]byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		b := w.buffer[:0]
+		for _, m := range msgs {
+			b = appendHead(b, len(m))
+			for len(b)+len(m) > partBytes {
+				n := max(partBytes-len(b), 0)
+				b = append(b, m[:n]...)
+				if !yield(b) {
+					return
+				}
+				b, m = b[:0], m[n:]
+			}
+			b = append(b, m...)
+		}
+		w.buffer = b
+		yield(b)
+	}
 }
 
 // appendHead appends what goes before a message of n bytes: one complete binary frame, not masked,
@@ -61,17 +92,4 @@ func appendHead(b []byte, n int) []byte {
 		return binary.BigEndian.AppendUint16(append(b, lastBinary, 126), uint16(n))
 	}
 	return binary.BigEndian.AppendUint64(append(b, lastBinary, 127), uint64(n))
-}
-
-// hijacker is a response that keeps the connection once it is upgraded.
-type hijacker struct {
-	http.ResponseWriter
-	conn *net.Conn
-}
-
-// Hijack hands over the connection.
-func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c, buffered, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	*h.conn = c
-	return c, buffered, err
 }
