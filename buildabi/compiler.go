@@ -2,6 +2,9 @@ package buildabi
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	stack "runtime/debug"
 	"sync"
 )
 
@@ -15,12 +18,15 @@ type compiler struct {
 
 // compilation is one call of the hook.
 type compilation struct {
-	waiting int // requests
-	cancel  context.CancelFunc
-	done    chan struct{} // closed when the result is there
-	bytes   []byte
-	err     error
+	waiting  int // requests
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when the result is there
+	bytes    []byte
+	err      error
+	panicked any // what the hook panicked with
 }
+
+var errNoResult = errors.New("the compilation has ended without a result")
 
 // get joins the running compilation or starts one, and waits for it as long as ctx lasts.
 func (c *compiler) get(ctx context.Context, debug bool) ([]byte, error) {
@@ -38,6 +44,9 @@ func (c *compiler) get(ctx context.Context, debug bool) ([]byte, error) {
 	defer c.leave(slot, run)
 	select {
 	case <-run.done:
+		if run.panicked != nil {
+			panic(run.panicked) // of the request, as for any hook: the server survives that
+		}
 		return run.bytes, run.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
@@ -48,15 +57,20 @@ func (c *compiler) get(ctx context.Context, debug bool) ([]byte, error) {
 // leave before the others. It ends with the hook, which is cancelled when the last has left.
 func (c *compiler) start(ctx context.Context, slot **compilation, debug bool) *compilation {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	run := &compilation{cancel: cancel, done: make(chan struct{})}
+	run := &compilation{cancel: cancel, done: make(chan struct{}), err: errNoResult}
 	go func() {
+		defer func() {
+			if v := recover(); v != nil {
+				run.panicked = fmt.Sprintf("compile: %v\n%s", v, stack.Stack())
+			}
+			c.mu.Lock()
+			if *slot == run {
+				*slot = nil
+			}
+			c.mu.Unlock()
+			close(run.done)
+		}()
 		run.bytes, run.err = c.hook(ctx, debug)
-		c.mu.Lock()
-		if *slot == run {
-			*slot = nil
-		}
-		c.mu.Unlock()
-		close(run.done)
 	}()
 	return run
 }

@@ -3,12 +3,14 @@ package buildabi_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -357,6 +359,36 @@ func TestCompileLeft(t *testing.T) {
 			t.Errorf("the calls ended with %v, %v, and %d more", a, b, len(ended))
 		}
 	})
+}
+
+// TestCompileFails shows that a hook that does not return fails the requests that wait for it, and nothing else.
+func TestCompileFails(t *testing.T) {
+	for name, fail := range map[string]func(){"panic": func() { panic("no disk") }, "exit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			failing := true
+			h := buildabi.NewHandler(buildabi.NewBoard(nil), &buildabi.HandlerOptions{
+				Compile: func(context.Context, bool) ([]byte, error) {
+					if failing {
+						fail()
+					}
+					return []byte("wasm"), nil
+				}})
+			func() {
+				defer func() {
+					if v := recover(); (v != nil) != (name == "panic") || v != nil && !strings.Contains(fmt.Sprint(v), "no disk") {
+						t.Errorf("the request panics with %v", v)
+					}
+				}()
+				if w := get(h, "GET", "/main.wasm"); w.Code != 500 {
+					t.Errorf("%d, %q", w.Code, w.Body)
+				}
+			}()
+			failing = false
+			if w := get(h, "GET", "/main.wasm"); w.Code != 200 || w.Body.String() != "wasm" {
+				t.Errorf("then %d, %q", w.Code, w.Body)
+			}
+		})
+	}
 }
 
 func TestAdmission(t *testing.T) {
