@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -403,4 +404,34 @@ func TestSessionsOfTwoBrokers(t *testing.T) {
 	if one.id == two.id {
 		t.Errorf("both go commands use session %d", one.id)
 	}
+}
+
+// TestEndingSession asks within a session that waits for an upload to end: the goroutine that asks reads the upload, too.
+func TestEndingSession(t *testing.T) {
+	var s sessions
+	s.init(nil)
+	l, _ := s.begin()
+	l.use.RLock() // the upload
+	ended := make(chan struct{})
+	go func() {
+		l.use.Lock()
+		defer l.use.Unlock()
+		close(ended)
+	}()
+	for l.use.TryRLock() {
+		l.use.RUnlock()
+		runtime.Gosched()
+	}
+	asked := make(chan error, 1)
+	go func() { asked <- s.with(l.guide.id, func(*leased) error { return nil }) }()
+	select {
+	case err := <-asked:
+		if !errors.Is(err, errNoSession) {
+			t.Errorf("asked: %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits")
+	}
+	l.use.RUnlock()
+	<-ended
 }

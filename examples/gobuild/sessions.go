@@ -72,7 +72,9 @@ func (s *sessions) with(id uint64, use func(*leased) error) error {
 	if l == nil {
 		return errNoSession
 	}
-	l.use.RLock()
+	if !l.use.TryRLock() { // it ends: waiting for that could be waiting for an upload that only this goroutine reads
+		return errNoSession
+	}
 	defer l.use.RUnlock()
 	if l.end {
 		return errNoSession
