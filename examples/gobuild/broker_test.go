@@ -435,3 +435,17 @@ func TestEndingSession(t *testing.T) {
 	l.use.RUnlock()
 	<-ended
 }
+
+// TestGivenUp has a session do without its broker once a call has failed: also a large output is not sent any more.
+func TestGivenUp(t *testing.T) {
+	a := joinBroker(t, filepath.Join(t.TempDir(), "store"))
+	defer a.Release()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, failed := a.Put(ended, actionOf("x"), sha256.Sum256(nil), strings.NewReader(""))
+	body := make([]byte, sendWhole+1)
+	_, err := a.Put(t.Context(), actionOf("x"), sha256.Sum256(body), bytes.NewReader(body))
+	if failed == nil || !errors.Is(err, failed) {
+		t.Errorf("%v, then %v", failed, err)
+	}
+}

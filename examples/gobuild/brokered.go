@@ -96,6 +96,9 @@ func (b *brokered) send(ctx context.Context, h putHead, body []byte) (o gocachep
 func (b *brokered) upload(
 	ctx context.Context, h putHead, begin []byte, rest io.Reader,
 ) (o gocacheprog.Object, err error) {
+	if failed := b.failed.Load(); failed != nil {
+		return o, *failed
+	}
 	if h.session, err = b.session(ctx, 0); err != nil {
 		return o, err
 	}
