@@ -449,3 +449,31 @@ func TestGivenUp(t *testing.T) {
 		t.Errorf("%v, then %v", failed, err)
 	}
 }
+
+// TestLogOfTwoBrokers starts a broker beside one that runs: the log that they share has what both say.
+func TestLogOfTwoBrokers(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "store")
+	r, err := newReach(root, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	joinAs(t, r).Release()
+	exited, err := r.spawn(t.Context(), lifecycle.SpawnInfo{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-exited; err == nil {
+		t.Error("two brokers")
+	}
+	stopBroker(t, root)
+	log, err := os.ReadFile(r.ep.Beside(".log"))
+	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
+	if err != nil || len(lines) < 2 || !strings.Contains(string(log), "gobuild stop") {
+		t.Errorf("%q, %v", log, err)
+	}
+	for _, line := range lines {
+		if !strings.HasPrefix(line, "gobuild: ") {
+			t.Errorf("a line of the log is %q", line)
+		}
+	}
+}

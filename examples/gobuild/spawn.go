@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"time"
 
@@ -66,7 +67,12 @@ func (r *reach) options() *lifecycle.Options {
 
 // spawn starts the broker: this same program, which outlives this process and holds nothing of it.
 func (r *reach) spawn(_ context.Context, info lifecycle.SpawnInfo) (<-chan error, error) {
-	log, err := os.OpenFile(r.ep.Beside(".log"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	path := r.ep.Beside(".log")
+	if err := os.Truncate(path, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	// The broker before may have a last word: neither is to write over the other's.
+	log, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
