@@ -14,6 +14,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -123,5 +124,5 @@ func (a *app) print(v any, text string) {
 func compareVersions(a, b string) (int, error) {
 	m, err1 := strconv.Atoi(strings.TrimSpace(a))
 	n, err2 := strconv.Atoi(strings.TrimSpace(b))
-	return m - n, errors.Join(err1, err2)
+	return cmp.Compare(m, n), errors.Join(err1, err2)
 }

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -91,5 +94,20 @@ func TestKindOf(t *testing.T) {
 		if got := kindOf(fmt.Errorf("call: %w", err)); got != kind {
 			t.Errorf("%v is of kind %s, want %s", err, got, kind)
 		}
+	}
+}
+
+// TestVersions compares whole numbers, those far apart too.
+func TestVersions(t *testing.T) {
+	sorted := []string{strconv.Itoa(math.MinInt), "-1", "0", "1", strconv.Itoa(math.MaxInt)}
+	for i, a := range sorted {
+		for j, b := range sorted {
+			if got, err := compareVersions(a, b); cmp.Compare(got, 0) != cmp.Compare(i, j) || err != nil {
+				t.Errorf("%s and %s: %d, %v", a, b, got, err)
+			}
+		}
+	}
+	if _, err := compareVersions("1", "new"); err == nil {
+		t.Error("a word is a version")
 	}
 }
