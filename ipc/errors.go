@@ -175,11 +175,12 @@ func (e *RemoteError) outcome() Outcome {
 	return Answered
 }
 
-// remoteOf returns what an error answer says of a handler's error.
+// remoteOf returns what an error answer says of a handler's error. A refusal, as of another server that the handler has
+// called, is only its text: to pass on the code would say that this handler did not run.
 func remoteOf(err error) *RemoteError {
 	remote, ok := errors.AsType[*RemoteError](err)
 	switch {
-	case ok && remote != nil:
+	case ok && remote != nil && remote.outcome() == Answered:
 		return remote
 	case errors.Is(err, context.DeadlineExceeded):
 		return &RemoteError{CodeDeadline, err.Error()}

@@ -11,7 +11,8 @@ import (
 
 // Handler answers one call. The request, ctx and all that they give are valid until it returns;
 // ctx ends when the caller gives up, dies or has no time left. An error is answered as a
-// [*RemoteError]: its own if it is or wraps one, else one with [CodeFailed] and its text.
+// [*RemoteError]: its own if it is or wraps one, unless that is a refusal as by another server, else one with
+// [CodeFailed] and its text.
 type Handler func(ctx context.Context, req *Request) (*Response, error)
 
 // StreamHandler answers a call that opened a stream, which ends when it returns.

@@ -112,6 +112,37 @@ func TestHandlerErrors(t *testing.T) {
 	}
 }
 
+// TestRefusalPassedOn has a handler return what another server has refused it with: it has run, and is not run again.
+func TestRefusalPassedOn(t *testing.T) {
+	back, s := newServer(t, nil), newServer(t, nil)
+	other := ipctest.Client(t, back, nil)
+	if err := back.Drain(t.Context(), "upgrade"); err != nil {
+		t.Fatal(err)
+	}
+	_, refusal := other.Call(t.Context(), opEcho, nil)
+	if !errors.Is(refusal, ipc.ErrDraining) {
+		t.Fatalf("the other server says %v", refusal)
+	}
+	var runs atomic.Int32
+	s.Handle(30, func(context.Context, *ipc.Request) (*ipc.Response, error) {
+		runs.Add(1)
+		return nil, refusal
+	})
+	ep, _, _ := serving(t, s)
+	c, err := ipc.Dial(t.Context(), ep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = c.Call(t.Context(), 30, nil)
+	if ipc.OutcomeOf(err) != ipc.Answered || errors.Is(err, ipc.ErrDraining) || !strings.Contains(err.Error(), "upgrade") {
+		t.Errorf("the call says %v, outcome %v", err, ipc.OutcomeOf(err))
+	}
+	if n := runs.Load(); n != 1 {
+		t.Errorf("the handler has run %d times", n)
+	}
+}
+
 // TestHandlerEndsItsGoroutine has handlers call runtime.Goexit, as t.Fatal does: the caller learns it at once.
 func TestHandlerEndsItsGoroutine(t *testing.T) {
 	s := newServer(t, nil)
