@@ -9,6 +9,8 @@ import (
 
 type system struct{}
 
+var errNoData = errors.ErrUnsupported
+
 func userFolder() (string, error)                       { return "", errors.ErrUnsupported }
 func address(string) (string, error)                    { return "", errors.ErrUnsupported }
 func checkFolder(string) error                          { return errors.ErrUnsupported }

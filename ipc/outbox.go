@@ -175,7 +175,7 @@ func (o *outbox) writeBeside(d *deadline, frame []byte, f *os.File) error {
 		m, err = o.writeAll(d, frame, nil, nil)
 		n += m
 	}
-	o.wrote(n)
+	o.wrote(n, err)
 	return err // nothing is kept of what has not left: without an end of d, an error is that of the connection
 }
 
@@ -303,7 +303,7 @@ func (o *outbox) write(d *deadline, head, payload []byte) (at int64, err error) 
 		return notSent, err
 	}
 	n, err := o.writeAll(d, batch, head, payload)
-	o.wrote(n)
+	o.wrote(n, err)
 	if n < len(batch)+len(head)+len(payload) {
 		o.keep(n, batch, head, payload)
 	} else if len(batch) > 0 && cap(batch) <= keptOutbox {
@@ -313,11 +313,13 @@ func (o *outbox) write(d *deadline, head, payload []byte) (at int64, err error) 
 }
 
 // wrote counts what has left with a write that is over.
-func (o *outbox) wrote(n int) {
+func (o *outbox) wrote(n int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.written += int64(n)
-	o.leaving = 0
+	if !moreSent(err) { // else the other end may have run what it has read
+		o.leaving = 0
+	}
 }
 
 // batch takes what waits, with the rest of the last write before it, and adds n bytes that

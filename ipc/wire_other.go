@@ -2,11 +2,18 @@
 
 package ipc
 
-import "os"
+import (
+	"errors"
+	"os"
+)
 
 // tellsSent says that a write which a deadline ends tells how much of it has left. That to a pipe does not: what the other
 // end has read of it counts as not written.
 const tellsSent = false
+
+// moreSent reports whether a write that failed with err may have sent more than it tells. One that did not begin has not,
+// as to a pipe whose other end was closed before.
+func moreSent(err error) bool { return err != nil && err != ErrTimeout && !errors.Is(err, errNoData) }
 
 // joinSize is the most that is copied to make one write of several buffers.
 const joinSize = 64 << 10
