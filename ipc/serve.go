@@ -45,15 +45,15 @@ func (s *Server) Serve(ctx context.Context, src Source) (err error) {
 // addListener makes drain and close end l.
 func (s *Server) addListener(l *Listener) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return false
+	closed, late := s.closed, s.state == Draining
+	if !closed {
+		s.listeners = append(s.listeners, l)
 	}
-	s.listeners = append(s.listeners, l)
-	if s.state == Draining {
-		l.Refuse()
+	s.mu.Unlock()
+	if late && !closed {
+		l.endSoon() // not with the lock: the host hears of it
 	}
-	return true
+	return !closed
 }
 
 // accept serves connections until the listener refuses new ones and those that wait are taken, or
@@ -126,9 +126,14 @@ func (s *Server) beginDrain(kind, reason string) {
 	}
 	close(s.drained)
 	for _, l := range listeners {
-		if err := l.Refuse(); err != nil {
-			l.Close() // clients that wait see the end of their connection
-		}
+		l.endSoon()
+	}
+}
+
+// endSoon lets no further client connect.
+func (l *Listener) endSoon() {
+	if err := l.Refuse(); err != nil {
+		l.Close() // clients that wait see the end of their connection
 	}
 }
 

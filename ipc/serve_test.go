@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/ipctest"
 )
 
 // TestListenerClosed closes the listener of a server while a call runs: that is finished, and with
@@ -36,6 +37,40 @@ func TestListenerClosed(t *testing.T) {
 	}
 	close(release)
 	if err := errors.Join(<-call, <-served); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestServeWhileDraining begins to serve when the server drains: whoever hears that the listener refuses may ask the
+// server who it is.
+func TestServeWhileDraining(t *testing.T) {
+	s, began, release := holdingServer(t, nil)
+	c := ipctest.Client(t, s, nil)
+	call, drained := later(c, opHold, "x"), make(chan error, 1)
+	<-began
+	go func() { drained <- s.Drain(context.Background(), "test") }() // ends with the call
+	for s.Info().State != ipc.Draining {
+		runtime.Gosched()
+	}
+	refused := make(chan struct{})
+	l, err := ipc.Listen(ipctest.Endpoint(t), &ipc.ListenOptions{OnRefuse: func() {
+		defer close(refused)
+		asked := make(chan ipc.ServerInfo, 1)
+		go func() { asked <- s.Info() }() // ends below, or with Serve
+		select {
+		case <-asked:
+		case <-time.After(10 * time.Second):
+			t.Error("the server does not say who it is")
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(context.Background(), l) }() // ends with the call
+	<-refused
+	close(release)
+	if err := errors.Join(<-call, <-drained, <-served); err != nil {
 		t.Error(err)
 	}
 }
