@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -145,6 +146,26 @@ func TestClientComesBack(t *testing.T) {
 		if h.spawns() != i+2 || c.Info().Instance == first {
 			t.Errorf("%d servers started, served by %s", h.spawns(), c.Info().Instance)
 		}
+	}
+}
+
+// TestFolderComesBack removes the folder of a server that has ended, as whoever cleans up does: a client that is left
+// starts another one in a new folder, and to stop what is not there is no error and makes none.
+func TestFolderComesBack(t *testing.T) {
+	h := newHost(t, "1")
+	c, dir := h.ensure(h.options()), filepath.Dir(h.ep.Beside(""))
+	wantStop(t, h, nil, lifecycle.Drained)
+	h.servers.Wait()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	wantStop(t, h, nil, lifecycle.NotRunning)
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("after a stop of nothing the folder is there again, %v", err)
+	}
+	h.echo(c)
+	if n := h.spawns(); n != 2 {
+		t.Errorf("%d servers", n)
 	}
 }
 

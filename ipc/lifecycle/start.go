@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -48,10 +49,14 @@ func occupied(ep ipc.Endpoint) bool {
 	return filelock.Held(ep.Beside(claimSuffix)) || ep.Listening()
 }
 
-// start starts a server unless another process is faster.
+// start starts a server unless another process is faster, in a folder that it makes if that is missing.
 func (e *effort) start(ctx context.Context, info SpawnInfo) error {
 	if e.o.Spawn == nil {
 		return e.notRunning()
+	}
+	// The endpoint may be older than what has removed its folder.
+	if _, err := ipc.NewEndpointIn(filepath.Dir(e.ep.Beside(""))); err != nil {
+		return err
 	}
 	unlock, err := e.lockStart(ctx)
 	if err != nil {

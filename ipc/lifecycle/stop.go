@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"time"
 
@@ -68,6 +69,9 @@ func Stop(ctx context.Context, ep ipc.Endpoint, o *StopOptions) (Outcome, error)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	unlock, err := e.waitAlone(ctx)
+	if errors.Is(err, fs.ErrNotExist) && !ep.Listening() {
+		return NotRunning, nil // the folder is gone
+	}
 	if err != nil {
 		return 0, err
 	}
