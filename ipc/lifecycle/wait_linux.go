@@ -30,10 +30,15 @@ func waitGone(ctx context.Context, p ipc.Process, pause time.Duration) error {
 		return err
 	}
 	// The descriptor becomes readable when the process ends, and has nothing to read. The first look
-	// is before any wait: the number may have gone to another process already.
-	err = raw.Read(func(uintptr) bool { return !p.Alive() })
+	// is before any wait: the number may have gone to another process already. It tells but once.
+	told := false
+	err = raw.Read(func(uintptr) bool {
+		gone := told || !p.Alive()
+		told = true
+		return gone
+	})
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return err
+	return pollGone(ctx, p, pause) // at once, unless this process can neither wait nor look, as for lack of descriptors
 }

@@ -18,15 +18,41 @@ func TestOwnersByEvent(t *testing.T) {
 	before := pidfds()
 	ended := make(chan error, 1)
 	go func() { ended <- o.Run(t.Context()) }()
-	for limit := time.Now().Add(10 * time.Second); pidfds() == before; {
-		if time.Now().After(limit) {
-			t.Error("no further descriptor stands for the owner")
-			break
-		}
-	}
+	awaitPidfd(t, before)
 	owner.Kill()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestGoneWhileShort has a process end while this one has no descriptor to look with: it is looked for again.
+func TestGoneWhileShort(t *testing.T) {
+	c, p := startSleeper(t)
+	before := pidfds()
+	gone := make(chan error, 1)
+	go func() { gone <- lifecycle.WaitGone(t.Context(), p) }() // ends with the process, or with the test
+	awaitPidfd(t, before)
+	feed := starve(t, 0)
+	c.Cmd.Process.Kill()
+	<-time.After(50 * time.Millisecond) // in vain it looks now
+	feed()
+	select {
+	case err := <-gone:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for a process that has ended")
+	}
+}
+
+// awaitPidfd waits until there are more descriptors that stand for processes.
+func awaitPidfd(t *testing.T, before int) {
+	t.Helper()
+	for limit := time.Now().Add(10 * time.Second); pidfds() == before; {
+		if time.Now().After(limit) {
+			t.Fatal("no further descriptor stands for a process")
+		}
 	}
 }
 
