@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -39,26 +40,37 @@ func (c *Client) Shutdown(ctx context.Context, reason string) error {
 // will do.
 func (c *Client) ask(ctx context.Context, what byte, fields []byte) ([]byte, error) {
 	d := deadlineOf(ctx, probeTimeout)
-	m := c.current.Load()
-	if m.failed() {
-		var err error
-		if m, err = c.connected(&d); err != nil {
-			return nil, &CallError{0, PhaseConnect, NotProcessed, err}
+	out := &outgoing{payload: append([]byte{what}, fields...)}
+	for {
+		m := c.current.Load()
+		if m.failed() {
+			var err error
+			if m, err = c.connected(&d); err != nil {
+				return nil, &CallError{0, PhaseConnect, NotProcessed, err}
+			}
 		}
+		b, err := m.ask(out, &d)
+		if !errors.Is(err, ErrClosed) || c.life.Err() != nil {
+			return b, err
+		} // else a call has connected anew meanwhile, and left m behind
 	}
-	if err := m.acquireControl(&d); err != nil {
+}
+
+// ask makes a control call.
+func (m *mux) ask(out *outgoing, d *deadline) ([]byte, error) {
+	if err := m.acquireControl(d); err != nil {
 		return nil, &CallError{0, PhaseQueue, NotProcessed, err}
 	}
 	defer func() { <-m.control }()
 	k := &m.controlled
 	m.mu.Lock()
-	err := m.enter(k, &outgoing{payload: append([]byte{what}, fields...)})
+	err := m.enter(k, out)
 	m.mu.Unlock()
 	if err != nil {
 		return nil, &CallError{0, PhaseQueue, NotProcessed, err}
 	}
 	defer m.exit(k)
-	b, _, err := m.complete(k, &d)
+	b, _, err := m.complete(k, d)
 	return b, err
 }
 

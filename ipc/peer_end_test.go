@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -392,6 +394,46 @@ func TestWedged(t *testing.T) {
 				t.Errorf("given up after %d pings", n)
 			}
 		})
+	}
+}
+
+// TestStatusWhileAnotherConnects asks for the status on a connection that a call then leaves, as its server drains: that
+// this closes it is not that the client is closed.
+func TestStatusWhileAnotherConnects(t *testing.T) {
+	var served sync.WaitGroup
+	other, asking, leaves := newServer(t, nil), make(chan struct{}), make(chan struct{})
+	c := against(t, &ipc.ClientOptions{Redial: func(context.Context) (*os.File, error) {
+		close(leaves)
+		<-asking
+		return pairTo(t, other, &served), nil
+	}}, func(f *os.File) {
+		next(f)
+		f.Write(frame(ipc.RawFrame{Kind: ipc.KindGoAway, Payload: ipc.RawGoAway(17, "upgrade", 0)}))
+		untilClosed(f)
+	})
+	defer served.Wait()
+	defer c.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	first, second := make(chan error, 1), make(chan error, 1)
+	ask := func(ctx context.Context, result chan<- error) { // ends with its answer
+		_, err := c.Status(ctx)
+		result <- err
+	}
+	go ask(ctx, first) // has the one place for such questions
+	for ipc.Usable(c) {
+		runtime.Gosched()
+	}
+	call := later(c, opEcho, "x")
+	<-leaves
+	go ask(t.Context(), second)
+	<-time.After(20 * time.Millisecond) // until it waits for the place
+	cancel()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	close(asking)
+	if err := errors.Join(<-second, <-call); err != nil {
+		t.Error(err)
 	}
 }
 
