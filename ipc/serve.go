@@ -226,7 +226,7 @@ func (s *Server) watchIdle() {
 			return
 		}
 		idle := time.Since(s.started) - time.Duration(s.touched.Load())
-		if s.held.Load() > 0 || s.leases.Load() > 0 {
+		if s.held.Load() > 0 || s.leases.Load() > 0 || s.starting.Load() {
 			idle = 0
 		}
 		if idle >= s.o.IdleAfter {

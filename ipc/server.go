@@ -34,7 +34,7 @@ type ServerOptions struct {
 	Instance string
 	// Starting makes the server refuse calls as busy until [Server.Ready].
 	Starting bool
-	// IdleAfter drains the server when it had no call, stream or lease for so long. 0 is never.
+	// IdleAfter drains the server when it had no call, stream or lease for so long since it was ready. 0 is never.
 	IdleAfter time.Duration
 	// DrainTimeout bounds the wait for calls that run, and before it that for descriptors, if
 	// there are none for clients that wait to be taken. 0 is 30 s.
@@ -124,10 +124,11 @@ func (s *Server) HandleStream(op uint16, h StreamHandler) { s.ops[op] = operatio
 func (s *Server) Ready() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.starting.Store(false)
 	if s.state == Starting {
 		s.state = Ready
+		s.touch() // nobody could use it until now
 	}
+	s.starting.Store(false)
 }
 
 // Lease keeps the server from being idle until release is called, once or more often.

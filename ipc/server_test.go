@@ -529,11 +529,11 @@ func TestUpgradeLosesNoCall(t *testing.T) {
 
 // TestIdle holds a server with each thing that keeps it from being idle, for much longer than it may be.
 func TestIdle(t *testing.T) {
-	for _, what := range []string{"lease", "call", "stream"} {
+	for _, what := range []string{"start", "lease", "call", "stream"} {
 		t.Run(what, func(t *testing.T) {
 			died := make(chan ipc.Event, 10)
 			s, began, release := holdingServer(t, &ipc.ServerOptions{IdleAfter: 30 * time.Millisecond,
-				Events: func(e ipc.Event) { died <- e }})
+				Starting: what == "start", Events: func(e ipc.Event) { died <- e }})
 			s.HandleStream(opStuck, func(context.Context, *ipc.Request, *ipc.Stream) error {
 				began <- struct{}{}
 				<-release
@@ -542,6 +542,8 @@ func TestIdle(t *testing.T) {
 			c := ipctest.Client(t, s, nil)
 			end := func() { close(release) }
 			switch what {
+			case "start":
+				end = s.Ready
 			case "lease":
 				lease := s.Lease()
 				end = func() { lease(); lease() }
@@ -566,6 +568,7 @@ func TestIdle(t *testing.T) {
 			select {
 			case e := <-died:
 				t.Errorf("event %+v in spite of a %s", e, what)
+				died <- e
 			case <-time.After(100 * time.Millisecond):
 			}
 			released := time.Now()
