@@ -157,7 +157,7 @@ func (s *Store) prepare(o *op, low bool) {
 		return // an earlier change of this group replaces what o depends on
 	}
 	if low && o.kind == framePut && o.only.IsZero() {
-		o.err = ErrNoSpace
+		o.err = s.space.refusal()
 		return
 	}
 	if o.kind != framePut || !o.only.IsZero() {
@@ -270,7 +270,7 @@ func (s *Store) groupDue() {
 func (s *Store) failGroup(group []*op, err error) {
 	full := vfs.IsNoSpace(err)
 	if full {
-		err = errors.Join(ErrNoSpace, err)
+		err = fmt.Errorf("%w: %w", ErrNoSpace, err)
 		s.space.full()
 	}
 	hold := full && !errors.Is(err, framelog.ErrFailed)

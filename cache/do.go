@@ -33,7 +33,7 @@ type PanicError struct {
 }
 
 // Error quotes the panic's value.
-func (e *PanicError) Error() string { return fmt.Sprintf("build panicked: %v", e.Value) }
+func (e *PanicError) Error() string { return fmt.Sprintf("cache: do: build panicked: %v", e.Value) }
 
 // Do returns the artifact under key, leased. On a miss build makes it: once for all concurrent
 // callers of the key, on a goroutine that Do starts (Close waits for it) with a context that keeps

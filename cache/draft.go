@@ -111,7 +111,7 @@ func (d *Draft) addFrom(name, path string, take takeFunc) error {
 			return d.smallFile(it, path, take)
 		}
 		if d.s.space.low(fi.Size()) {
-			return ErrNoSpace
+			return d.s.space.refusal()
 		}
 		return d.takeFile(it, path, take)
 	})

@@ -112,9 +112,9 @@ func (e *corruptError) Is(target error) bool {
 func mapError(err error) error {
 	switch {
 	case vfs.IsNoSpace(err) && !errors.Is(err, ErrNoSpace):
-		return errors.Join(ErrNoSpace, err)
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	case vfs.IsReadOnly(err) && !errors.Is(err, ErrReadOnly):
-		return errors.Join(ErrReadOnly, err)
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	}
 	return err
 }

@@ -151,7 +151,7 @@ func (s *Store) ingestLarge(buf []byte, r io.Reader) (fact, error) {
 // createTmp makes a temporary file if there is room for n bytes.
 func (s *Store) createTmp(n int) (string, vfs.File, error) {
 	if s.space.low(int64(n)) {
-		return "", nil, ErrNoSpace
+		return "", nil, s.space.refusal()
 	}
 	tmp, err := s.tmpPath()
 	if err != nil {
@@ -178,7 +178,7 @@ func (s *Store) fill(f vfs.File, h *hasher, buf []byte, r io.Reader) error {
 		}
 		n, err = readChunk(r, buf)
 		if n > 0 && s.space.low(int64(n)) {
-			return ErrNoSpace
+			return s.space.refusal()
 		}
 	}
 }

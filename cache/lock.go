@@ -57,7 +57,7 @@ func acquireLock(ctx context.Context, dir string, wait time.Duration) (*rootLock
 		case <-time.After(pause):
 		case <-ctx.Done():
 			defer f.Close()
-			return nil, errors.Join(&LockedError{Dir: dir, PID: readOwner(f)}, context.Cause(ctx))
+			return nil, fmt.Errorf("%w: %w", &LockedError{Dir: dir, PID: readOwner(f)}, context.Cause(ctx))
 		}
 	}
 }

@@ -290,7 +290,7 @@ func parseFormat(text string) (version int, id [16]byte, ok bool) {
 func (s *Store) writeFormat(fresh bool) (id [16]byte, err error) {
 	id, found, err := framelog.Identify(s.fs, filepath.Join(s.dir, "log"))
 	if errors.Is(err, framelog.ErrVersion) {
-		return id, errors.Join(ErrVersion, err)
+		return id, fmt.Errorf("%w: %w", ErrVersion, err)
 	}
 	if err != nil && !isNotExist(err) {
 		return id, err

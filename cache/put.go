@@ -29,7 +29,7 @@ func (s *Store) Put(ctx context.Context, key Key, d *Draft) error {
 		return fmt.Errorf("cache: put %v: %w", key, err)
 	}
 	if err := s.put(key, d); err != nil {
-		return s.wrap("put "+keyText(&key), err)
+		return s.wrap("put "+key.String(), err)
 	}
 	return nil
 }

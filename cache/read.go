@@ -132,7 +132,7 @@ func (a *Artifact) readArea() ([]byte, error) {
 	}
 	if !errors.Is(err, framelog.ErrDamaged) && !errors.Is(err, framelog.ErrNotFound) &&
 		!errors.Is(err, errRecord) {
-		return nil, a.s.wrap("read "+keyText(&a.key), err)
+		return nil, a.s.wrap("read "+a.key.String(), err)
 	}
 	return nil, a.corrupt(Digest{}, "its log frame is damaged: "+err.Error())
 }
@@ -167,7 +167,7 @@ func (a *Artifact) openPayload(it *item) (vfs.File, error) {
 		return nil, a.corrupt(it.digest, "its payload file is missing")
 	}
 	if err != nil {
-		return nil, a.s.wrap("read "+keyText(&a.key), err)
+		return nil, a.s.wrap("read "+a.key.String(), err)
 	}
 	return f, nil
 }

@@ -45,7 +45,7 @@ func (s *Store) recover(ctx context.Context, id [16]byte) error {
 		ID: id, MinSegment: c.applied.Segment + 1, SegmentBytes: s.segmentBytes,
 	})
 	if errors.Is(err, framelog.ErrVersion) {
-		return errors.Join(ErrVersion, err)
+		return fmt.Errorf("%w: %w", ErrVersion, err)
 	}
 	if err != nil {
 		return err
@@ -363,7 +363,7 @@ func (s *Store) replaceDamaged() error {
 		return nil
 	}
 	if s.space.low(0) {
-		return ErrNoSpace
+		return s.space.refusal()
 	}
 	return s.startRebuild()
 }

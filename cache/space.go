@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -41,6 +42,11 @@ func (g *spaceGuard) low(n int64) bool {
 		g.asked, g.left, g.written = time.Now(), free-g.reserve, n
 	}
 	return g.left < g.written
+}
+
+// refusal is the error of what would go below the reserve.
+func (g *spaceGuard) refusal() error {
+	return fmt.Errorf("%w: %d bytes of its volume stay free (Options.Reserve)", ErrNoSpace, g.reserve)
 }
 
 // full notes that a write found no space, so that the next question is asked of the system.

@@ -149,5 +149,3 @@ func (s *Store) wrap(operation string, err error) error {
 	}
 	return fmt.Errorf("cache: %s: %w", operation, mapError(err))
 }
-
-func keyText(k *Key) string { return k.String()[:16] }

@@ -46,7 +46,7 @@ func (f *folder) create(name string) (*os.File, error) {
 func (f *folder) refuse(name string) error {
 	fi, err := f.root.Lstat(name)
 	if err == nil && fi.IsDir() {
-		return &fs.PathError{Op: "place", Path: name, Err: errIsFolder}
+		return errIsFolder
 	}
 	return nil
 }
