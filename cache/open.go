@@ -38,6 +38,9 @@ func Open(ctx context.Context, dir string, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if dir == "" {
+		return nil, errors.New("cache: open: no folder for the root was given")
+	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("cache: open %s: %w", dir, err)

@@ -65,6 +65,18 @@ func TestOpenRefusals(t *testing.T) {
 	}
 }
 
+// TestOpenNameless refuses the path of a host that has not set it: it would stand for the current folder.
+func TestOpenNameless(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if _, err := Open(t.Context(), "", nil); err == nil || !strings.Contains(err.Error(), "no folder") {
+		t.Errorf("open: %v", err)
+	}
+	if made := listing(t, dir); made != ".\n" {
+		t.Errorf("made:\n%s", made)
+	}
+}
+
 func listing(t *testing.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
