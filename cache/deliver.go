@@ -93,6 +93,9 @@ func (a *Artifact) Deliver(
 	if o == nil {
 		o = &DeliverOptions{}
 	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	items, err := a.table()
 	if err != nil {
 		return nil, err
@@ -124,6 +127,16 @@ func (a *Artifact) Deliver(
 		return nil, a.s.wrap("deliver", err)
 	}
 	return list, nil
+}
+
+func (o *DeliverOptions) check() error {
+	if o.Mode > Copy {
+		return fmt.Errorf("cache: deliver: DeliverOptions.Mode is %d, which is no DeliverMode", o.Mode)
+	}
+	if o.Times > TimeStored {
+		return fmt.Errorf("cache: deliver: DeliverOptions.Times is %d, which is no Times", o.Times)
+	}
+	return nil
 }
 
 // destination says where an output goes, and whether it is wanted at all. Names that Rename gives must

@@ -260,3 +260,23 @@ func TestDeliverCancelled(t *testing.T) {
 	}
 	b.deliver(nil)
 }
+
+func TestDeliverOptionsRefused(t *testing.T) {
+	b := newBakery(t, nil)
+	a := b.get("k")
+	defer a.Release()
+	for field, o := range map[string]*cache.DeliverOptions{
+		"Mode":  {Mode: cache.Copy + 1},
+		"Times": {Times: cache.TimeStored + 1},
+	} {
+		_, err := a.Deliver(t.Context(), b.dst, o)
+		if err == nil || !strings.Contains(err.Error(), "DeliverOptions."+field) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	left, err := os.ReadDir(b.dest)
+	b.must(err)
+	if len(left) != 0 {
+		t.Errorf("delivered: %v", left)
+	}
+}
