@@ -38,8 +38,8 @@ func (e *PanicError) Error() string { return fmt.Sprintf("cache: do: build panic
 // Do returns the artifact under key, leased. On a miss build makes it: once for all concurrent
 // callers of the key, on a goroutine that Do starts (Close waits for it) with a context that keeps
 // ctx's values and ends when the last waiting caller has left. An error or a panic (as a
-// [*PanicError]) of build reaches every waiter and nothing is kept. Inside build, Do is
-// [ErrRecursive] on the same key, and on any other whose build waits for this one.
+// [*PanicError]) of build reaches every waiter and nothing is kept; when Close has ended the build, it is [ErrClosed]
+// too. Inside build, Do is [ErrRecursive] on the same key, and on any other whose build waits for this one.
 //
 // A caller whose own ctx ends leaves with its error.
 func (s *Store) Do(
@@ -166,6 +166,9 @@ func (s *Store) fly(
 	defer d.Discard()
 	start := s.now()
 	if err := call(ctx, d, build); err != nil {
+		if errors.Is(context.Cause(ctx), ErrClosed) {
+			return fmt.Errorf("cache: do %v: %w: %w", key, ErrClosed, err)
+		}
 		return err
 	}
 	if err := context.Cause(ctx); err != nil {

@@ -267,6 +267,27 @@ func TestDoDiscarded(t *testing.T) {
 	}
 }
 
+// TestDoClosed ends builds by Close: their callers learn why, and what the build made of it.
+func TestDoClosed(t *testing.T) {
+	killed := errors.New("signal: killed")
+	for name, answer := range map[string]error{"the context's error": context.Canceled, "its own": killed, "none": nil} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, s *Store) {
+				ch := start(t.Context(), s, "k", func(ctx context.Context, _ *Draft) error {
+					<-ctx.Done()
+					return answer
+				})
+				synctest.Wait()
+				err := s.Close(t.Context())
+				o := <-ch
+				if err != nil || !errors.Is(o.err, ErrClosed) || answer != nil && !errors.Is(o.err, answer) {
+					t.Errorf("close: %v, do: %v", err, o.err)
+				}
+			})
+		})
+	}
+}
+
 // TestDoCircle has builds that need each other's artifacts: one of them is told, and nobody waits for ever.
 func TestDoCircle(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Store) {
