@@ -41,8 +41,8 @@ type Entry struct {
 	Blocks   int64         // 4 KiB blocks they take, one more for each
 	Cost     time.Duration // what it took to produce
 	Created  time.Time
-	LastUse  time.Time // exact to about an hour
-	Uses     uint32    // hours in which it was used, at least one get each
+	LastUse  time.Time // of a get, else when it was put; exact to about an hour
+	Uses     uint32    // how often a get renewed LastUse, at most once an hour and not in the hour after the put
 	ExitCode int
 	Leased   bool
 }
@@ -120,7 +120,7 @@ func (a *Artifact) stream(kind itemKind) ([]byte, error) {
 	return nil, nil
 }
 
-// Release gives the lease back. Paths handed out are no longer held; every other verb returns
+// Release gives the lease back. Paths handed out are no longer held; every other verb that can fail returns
 // [ErrClosed]. It is idempotent and safe to call from any goroutine.
 func (a *Artifact) Release() {
 	a.mu.Lock()

@@ -16,11 +16,12 @@ type DeliverMode uint8
 const (
 	// Auto clones where the file systems can, and else copies.
 	Auto DeliverMode = iota
-	// Clone fails where the file systems cannot.
+	// Clone fails where the file systems cannot, with an [errors.ErrUnsupported]. Inline outputs are
+	// copied nevertheless.
 	Clone
 	// Link makes hard links: only for destinations that nobody changes, since the store shares the
 	// file. An output whose mode is not that of the stored file (0444, no execute bit) is cloned or
-	// copied, and so is one that cannot be linked.
+	// copied, and so is one that cannot be linked: to have links, store with that mode.
 	Link
 	// Copy always copies.
 	Copy
@@ -81,7 +82,8 @@ type Delivered struct {
 // Deliver puts the outputs below root, all or nothing: everything is staged there under temporary
 // names and verified before the first file gets its name, and a failure takes back what had got
 // one. A file that stood there before is replaced, folders are made as needed, and nothing can
-// leave root, through symbolic links neither.
+// leave root, through symbolic links neither. Files get exactly the mode that was stored, new folders 0755 less the
+// umask. Nothing is forced to disk.
 //
 // A process that dies in here may leave files whose names begin with ".larder-".
 //

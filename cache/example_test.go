@@ -202,19 +202,46 @@ func ExampleStore_All() {
 			panic(err)
 		}
 	}
-	// The body may call the store: here it drops what is larger than 150 bytes.
+	var largest int64
 	for e, err := range store.All(ctx) {
 		if err != nil {
-			panic(err)
+			panic(err) // entries may be missing
 		}
-		if e.Size > 150 && !e.Leased {
-			if err := store.Delete(ctx, e.Key); err != nil {
+		largest = max(largest, e.Size)
+	}
+	fmt.Println(store.Stats().Entries, "entries, the largest of", largest, "bytes")
+	// Output: 3 entries, the largest of 200 bytes
+}
+
+// Eviction: what nobody has used for a week goes. What is used meanwhile, or held, stays.
+func ExampleStore_DeleteIdle() {
+	store, closeAll := openExample()
+	defer closeAll()
+	ctx := context.Background()
+	key := cache.NewKey("example").Sum()
+	art, err := store.Do(ctx, key, exampleBuild)
+	if err != nil {
+		panic(err)
+	}
+	evict := func(unusedSince time.Time) {
+		for e, err := range store.All(ctx) {
+			if err != nil {
 				panic(err)
 			}
+			if e.LastUse.After(unusedSince) {
+				continue
+			}
+			err := store.DeleteIdle(ctx, e.Key, unusedSince)
+			fmt.Println("deleted:", err == nil, "in use:", errors.Is(err, cache.ErrInUse))
 		}
 	}
-	fmt.Println(store.Stats().Entries, "entries")
-	// Output: 2 entries
+	evict(time.Now().AddDate(0, 0, -7))
+	evict(time.Now().Add(time.Hour)) // all that nobody holds
+	art.Release()
+	evict(time.Now().Add(time.Hour))
+	// Output:
+	// deleted: false in use: true
+	// deleted: true in use: false
 }
 
 func ExampleStore_Verify() {

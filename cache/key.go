@@ -21,7 +21,7 @@ func ParseKey(s string) (Key, error) {
 	return Key(b), err
 }
 
-// Digest is the SHA-256 of a payload's content.
+// Digest is the SHA-256 of a payload's content, or of an input: Digest(sha256.Sum256(content)).
 type Digest [32]byte
 
 // String returns the digest as 64 lower-case hexadecimal digits.

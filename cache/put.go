@@ -14,8 +14,8 @@ import (
 // fsync of the log (Always) may the entry be visible, and not durable. Cancelling ctx returns early
 // only before the entry is written.
 //
-// Errors: a [*NameError] or another error that an Add verb returned before, [ErrNoSpace],
-// [ErrReadOnly], [ErrClosed].
+// Errors: a [*NameError] or another error that an Add verb returned before, [ErrTooLarge] for metadata or an exit
+// code, [ErrNoSpace], [ErrReadOnly], [ErrClosed].
 func (s *Store) Put(ctx context.Context, key Key, d *Draft) error {
 	defer d.Discard()
 	if d.s != s {
@@ -78,9 +78,9 @@ func (s *Store) Delete(ctx context.Context, key Key) error {
 	return s.delete(ctx, key, nil)
 }
 
-// DeleteIdle is [Store.Delete] for an entry that nobody holds a lease on and nobody has used since a time, as eviction has
-// found it a while ago; a last use is exact to about an hour. Any other stays, with an [ErrInUse], and so does every one
-// while the index is rebuilt. A lease that is taken at the very moment keeps what it holds, as always.
+// DeleteIdle is [Store.Delete] for an entry that nobody holds a lease on and nobody has used since a time, as eviction
+// has found it a while ago; a last use is exact to about an hour. Any other stays, with an [ErrInUse], and so does every
+// one while the index is rebuilt. A lease that is taken at the very moment keeps what it holds, as always.
 func (s *Store) DeleteIdle(ctx context.Context, key Key, since time.Time) error {
 	return s.delete(ctx, key, &since)
 }

@@ -16,10 +16,10 @@ import (
 )
 
 // Store is an open artifact store. All its methods are safe for concurrent use.
-//
-// Lock order: compactMu, rebuildMu, commitMu, gate, a shard's mu or payloads.mu; pin.place comes
-// before commitMu, untoldMu after all.
 type Store struct {
+	// Lock order: compactMu, rebuildMu, commitMu, gate, a shard's mu or payloads.mu; pin.place comes
+	// before commitMu, untoldMu after all.
+
 	dir     string
 	opt     Options
 	fs      vfs.FS

@@ -7,9 +7,10 @@ import (
 
 // VerifyOptions configures [Store.Verify]. The zero value of each field is its default.
 type VerifyOptions struct {
-	// BytesPerSecond bounds how fast payload files are read; 0 means as fast as they can be.
+	// BytesPerSecond bounds how fast entries are read, on average: one is read in one go. 0 means as fast as they can be.
 	BytesPerSecond int64
-	// Progress is told now and then how far the scrub is. It runs on the caller's goroutine.
+	// Progress is told after every 256 entries and at the end how far the scrub is. It runs on the
+	// caller's goroutine.
 	Progress func(VerifyReport)
 }
 
@@ -22,7 +23,7 @@ type VerifyReport struct {
 }
 
 // Verify reads everything that is stored and drops what is damaged, then drops orphaned payload
-// files (see [Store.Run]). It holds a lease on one entry at a time. Cancelling ctx ends it with the
+// files (see [Store.Run]). It holds a lease on one entry at a time. Cancelling ctx ends it between two entries, with the
 // report so far.
 func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, error) {
 	if o == nil {
