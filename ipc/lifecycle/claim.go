@@ -176,7 +176,7 @@ func lockAlone(ctx context.Context, ep ipc.Endpoint, suffix string) (*os.File, e
 			return nil, &HeldError{ep, holder.Info}
 		}
 		if err := sleep(ctx, pause); err != nil {
-			return nil, errors.Join(&HeldError{ep, holder.Info}, err)
+			return nil, &because{&HeldError{ep, holder.Info}, err}
 		}
 	}
 }

@@ -213,12 +213,21 @@ func TestEnsureGivenUp(t *testing.T) {
 // TestEnsureReadyLate has the server come up after the first caller has given up, who waited for
 // news of the start or, where the server has closed its handle, for an answer.
 func TestEnsureReadyLate(t *testing.T) {
-	for name, keep := range map[string]bool{"handle open": true, "handle closed": false} {
-		t.Run(name, func(t *testing.T) { ensureReadyLate(t, keep) })
+	cases := map[string]struct {
+		keep   bool
+		exited chan error
+		says   string
+	}{
+		"handle open":                {true, nil, "Readiness.Ready"},
+		"handle closed":              {false, nil, "wait for a server"},
+		"handle closed, process not": {false, make(chan error), "SpawnInfo.Inherit"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) { ensureReadyLate(t, c.keep, c.exited, c.says) })
 	}
 }
 
-func ensureReadyLate(t *testing.T, keep bool) {
+func ensureReadyLate(t *testing.T, keep bool, exited chan error, says string) {
 	h := newHost(t, "1")
 	o := h.options()
 	o.Timeout = time.Second
@@ -229,11 +238,14 @@ func ensureReadyLate(t *testing.T, keep bool) {
 			t.Cleanup(func() { handle.Close() })
 		}
 		claims <- claim(t, h.ep)
-		return nil, nil
+		return exited, nil
 	}
 	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
 	if len(claims) != 1 {
 		t.Fatalf("no server was started: %v", err)
+	}
+	if !strings.Contains(err.Error(), says) {
+		t.Errorf("no word of %s: %v", says, err)
 	}
 	claim := <-claims
 	timeout, ok := errors.AsType[*lifecycle.TimeoutError](err)

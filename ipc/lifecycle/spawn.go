@@ -86,7 +86,12 @@ func (r *Readiness) tell(line string) {
 	}
 }
 
-var errSilent = errors.New("the process ended, or closed its handle, before it was ready")
+// Why a started process is not known to be ready.
+var (
+	errExited = errors.New("the process exited before it was ready")
+	errSilent = errors.New("the process ended, or closed or never got its handle (SpawnInfo.Inherit), before it was ready")
+	errUntold = errors.New("the process has its handle and has not told that it is ready (Readiness.Ready)")
+)
 
 // readReply reads what the started process tells. It returns when that has told, has closed its
 // handle or has ended, or when f is closed.
@@ -126,7 +131,7 @@ func awaitReady(ctx context.Context, f *os.File, exited <-chan error) error {
 		case <-ctx.Done():
 		}
 	case <-ctx.Done():
-		err = context.Cause(ctx)
+		err = &because{errUntold, context.Cause(ctx)}
 	}
 	if told := endRead(f, reply); told != errSilent {
 		return told // it told just before
@@ -157,10 +162,13 @@ func exitOf(ctx context.Context, exited <-chan error) error {
 	case err := <-exited:
 		return exitError(err)
 	case <-ctx.Done():
-		return errors.Join(errSilent, context.Cause(ctx))
+		return &because{errSilent, context.Cause(ctx)}
 	}
 }
 
-var errExited = errors.New("the process exited before it was ready")
-
-func exitError(err error) error { return errors.Join(errExited, err) }
+func exitError(err error) error {
+	if err == nil {
+		return errExited
+	}
+	return &because{errExited, err}
+}
