@@ -76,6 +76,9 @@ func (k *call) room(n int) []byte {
 
 // slot returns a slot for a call that can take answers, which are appended to dst.
 func (m *mux) slot(dst []byte, out *outgoing, d *deadline) (*call, error) {
+	if out.op == 0 {
+		return nil, &CallError{out.op, PhaseQueue, NotProcessed, errControl}
+	}
 	m.mu.Lock()
 	k, err := m.acquire(d)
 	if err == nil {

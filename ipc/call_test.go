@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -81,6 +82,39 @@ func TestCallSizes(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestCallOfTheLibrary makes calls of operation 0, as a host does whose operations begin with it: they fail, and nothing else
+// on the connection does.
+func TestCallOfTheLibrary(t *testing.T) {
+	s := newServer(t, nil)
+	begun, end := make(chan bool), make(chan bool)
+	s.Handle(30, func(context.Context, *ipc.Request) (*ipc.Response, error) {
+		close(begun)
+		<-end
+		return nil, nil
+	})
+	c := ipctest.Client(t, s, nil)
+	other := make(chan error)
+	go func() {
+		_, err := c.Call(t.Context(), 30, nil)
+		other <- err
+	}()
+	<-begun
+	for _, payload := range [][]byte{nil, {3}} { // three is to shut down
+		_, err1 := c.Call(t.Context(), 0, payload)
+		_, err2 := c.CallFile(t.Context(), 0, payload)
+		_, err3 := c.Open(t.Context(), 0, payload)
+		for _, err := range []error{err1, err2, err3} {
+			if err == nil || ipc.OutcomeOf(err) != ipc.NotProcessed || !strings.Contains(err.Error(), "belongs to the library") {
+				t.Errorf("operation 0 of %v: %v", payload, err)
+			}
+		}
+	}
+	close(end)
+	if err := <-other; err != nil || s.Status().State != ipc.Ready {
+		t.Errorf("a call beside: %v; the server is %v", err, s.Status().State)
 	}
 }
 

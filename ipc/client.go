@@ -258,8 +258,8 @@ func (c *Client) pause(d *deadline, try int) bool {
 	return sleep(min(connectPauseMin<<min(try, 10), connectPauseMax), ctx.Done())
 }
 
-// Call calls op and returns the answer. A deadline of ctx travels with the request and bounds the
-// handler; without one it is ClientOptions.Timeout. The error is a [*CallError].
+// Call calls op, which is not 0, and returns the answer. A deadline of ctx travels with the request
+// and bounds the handler; without one it is ClientOptions.Timeout. The error is a [*CallError].
 func (c *Client) Call(ctx context.Context, op uint16, payload []byte) ([]byte, error) {
 	d := deadlineOf(ctx, c.o.Timeout)
 	answer, _, err := c.do(nil, &outgoing{op: op, payload: payload}, &d)

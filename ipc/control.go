@@ -9,6 +9,8 @@ const (
 	controlShutdown
 )
 
+var errControl error = &failure{text: "it belongs to the library"}
+
 // Slots that no call has.
 const (
 	pingSlot    = 1<<32 - 1 // answers to pings that a waiting client sent

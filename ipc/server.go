@@ -109,8 +109,8 @@ func NewServer(o *ServerOptions) *Server {
 	return s
 }
 
-// Handle lets h answer calls of op. Operation 0 belongs to the library. Middleware is a function
-// from handler to handler.
+// Handle lets h answer calls of op, in the place of an earlier handler. Operation 0 belongs to the library: no call of it
+// reaches one. Middleware is a function from handler to handler.
 func (s *Server) Handle(op uint16, h Handler) { s.ops[op] = operation{handler: h} }
 
 // HandleFast is Handle for an h that never waits: it runs on the goroutine that reads the
