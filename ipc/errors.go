@@ -70,6 +70,16 @@ const (
 	Answered
 )
 
+var outcomeNames = [...]string{"maybe processed", "not processed", "answered"}
+
+// String returns the outcome in words.
+func (o Outcome) String() string {
+	if int(o) >= len(outcomeNames) {
+		return "unknown"
+	}
+	return outcomeNames[o]
+}
+
 // Phase says what a call waited for when it failed.
 type Phase uint8
 

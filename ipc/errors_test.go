@@ -10,6 +10,16 @@ import (
 	"github.com/larderbuild/larder/ipc"
 )
 
+func TestOutcomeString(t *testing.T) {
+	for o, want := range map[ipc.Outcome]string{
+		ipc.MaybeProcessed: "maybe processed", ipc.NotProcessed: "not processed", ipc.Answered: "answered", 77: "unknown",
+	} {
+		if got := o.String(); got != want {
+			t.Errorf("%d is %q, want %q", o, got, want)
+		}
+	}
+}
+
 // TestErrorsAre holds which errors of this package and of the standard library each error is.
 func TestErrorsAre(t *testing.T) {
 	targets := map[string]error{

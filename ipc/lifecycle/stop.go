@@ -16,7 +16,7 @@ type Outcome uint8
 
 const (
 	NotRunning Outcome = 1 + iota // there was no server
-	Drained                       // it finished its calls and ended
+	Drained                       // it ended by itself: its calls were finished, or its own time for them was up
 	Killed                        // it had to be ended
 )
 
