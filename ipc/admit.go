@@ -32,6 +32,17 @@ func (ses *session) beginRequest(h header) error {
 	return ses.grow(c, h)
 }
 
+// misfit says why a request cannot be one for op.
+func (op operation) misfit() string {
+	switch {
+	case op.stream != nil:
+		return "the operation is a stream, and was called"
+	case op.handler != nil:
+		return "the operation is no stream, and was opened"
+	}
+	return "no such operation"
+}
+
 // admit returns why a call must not run, nil if it may: it then is among the active ones.
 func (ses *session) admit(c *serverCall, h header) *RemoteError {
 	s, limits := ses.server, &ses.server.o.Limits
@@ -44,7 +55,7 @@ func (ses *session) admit(c *serverCall, h header) *RemoteError {
 	case s.starting.Load():
 		return &RemoteError{codeStarting, "starting"}
 	case !known || (op.stream != nil) != (h.flags&flagStream != 0):
-		return &RemoteError{CodeUnknown, "no such operation"}
+		return &RemoteError{CodeUnknown, op.misfit()}
 	case int64(h.length) > int64(limits.MaxMessage):
 		return &RemoteError{codeTooLarge, "request too large"}
 	case int64(h.id.slot) >= int64(limits.CallsPerConnection),

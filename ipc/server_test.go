@@ -67,6 +67,7 @@ func TestHandlerErrors(t *testing.T) {
 	s.HandleFast(34, func(context.Context, *ipc.Request) (*ipc.Response, error) { panic("ouch") })
 	s.Handle(36, fail(fmt.Errorf("in the handler: %w", context.Canceled)))
 	s.Handle(35, func(context.Context, *ipc.Request) (*ipc.Response, error) { return nil, nil })
+	s.HandleStream(37, func(context.Context, *ipc.Request, *ipc.Stream) error { return nil })
 	c := ipctest.Client(t, s, nil)
 	for _, tc := range []struct {
 		name string
@@ -82,6 +83,7 @@ func TestHandlerErrors(t *testing.T) {
 		{"panic", 33, ipc.CodeInternal, nil, "panicked"},
 		{"panic on the reading goroutine", 34, ipc.CodeInternal, nil, "panicked"},
 		{"unknown", 99, ipc.CodeUnknown, errors.ErrUnsupported, "no such operation"},
+		{"stream", 37, ipc.CodeUnknown, errors.ErrUnsupported, "is a stream"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := c.Call(t.Context(), tc.op, []byte("x"))
@@ -94,11 +96,19 @@ func TestHandlerErrors(t *testing.T) {
 			}
 		})
 	}
+	stream, err := c.Open(t.Context(), 30, nil)
+	if err == nil {
+		_, err = stream.Read(make([]byte, 1))
+		stream.Close()
+	}
+	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "is no stream") {
+		t.Errorf("a stream to a handler of calls: %v", err)
+	}
 	if b, err := c.Call(t.Context(), 35, nil); len(b) != 0 || err != nil {
 		t.Errorf("an empty answer is %q, %v", b, err)
 	}
 	st, err := c.Status(t.Context())
-	if err != nil || st.Panics != 2 || st.Failed != 6 || st.Refused != 1 || st.Calls != 7 || st.Latency.Total() != 7 {
+	if err != nil || st.Panics != 2 || st.Failed != 6 || st.Refused != 3 || st.Calls != 7 || st.Latency.Total() != 7 {
 		t.Errorf("status %+v, %v", st, err)
 	}
 	mu.Lock()
