@@ -107,7 +107,7 @@ func (e *effort) find(ctx context.Context) (*ipc.Client, error) {
 		}
 		switch d {
 		case RefuseIt:
-			return nil, &RefusedError{e.ep, s}
+			return nil, &RefusedError{e.ep, s, e.o.Version}
 		case ReplaceIt:
 			err = e.replace(ctx)
 		case start:

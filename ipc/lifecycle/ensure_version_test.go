@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/larderbuild/larder/ipc/lifecycle"
@@ -65,6 +66,9 @@ func TestEnsureRefused(t *testing.T) {
 	refused, ok := errors.AsType[*lifecycle.RefusedError](err)
 	if !ok || refused.Server.Version != "1" || refused.Server.Process.PID != os.Getpid() {
 		t.Errorf("a version that cannot be ordered: %v", err)
+	}
+	if err == nil || !strings.HasSuffix(err.Error(), `version "1"; this program is version "2"`) {
+		t.Errorf("the error does not tell both versions: %v", err)
 	}
 	h.ensure(h.options())
 }

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"os"
+	"strconv"
 
 	"github.com/larderbuild/larder/ipc"
 )
@@ -32,13 +33,17 @@ func (e *StartError) Unwrap() error { return e.Err }
 type RefusedError struct {
 	Endpoint ipc.Endpoint
 	Server   ServerInfo
+	Version  string // of this program
 }
 
-// Error names the server, and why it does not answer if it does not.
+// Error names the server, and why it does not answer if it does not, or else this program's version.
 func (e *RefusedError) Error() string {
 	who, why := infoOf(e.Server.ServerInfo), ""
-	if e.Server.Err != nil {
+	switch {
+	case e.Server.Err != nil:
 		who, why = e.Server.Holder, ": "+e.Server.Err.Error()
+	case e.Version != who.Version:
+		why = "; this program is version " + strconv.Quote(e.Version)
 	}
 	return "lifecycle: use server of " + e.Endpoint.String() + ": refused: " + who.String() + why
 }
