@@ -20,8 +20,11 @@ func (u *Build) SetStep(step int, status StepStatus) error {
 	if b.build != u {
 		return ErrSuperseded
 	}
-	if uint(step) >= uint(len(b.steps)) || status > Failure {
-		return fmt.Errorf("buildabi: set step %d to %v: %d steps", step, status, len(b.steps))
+	if uint(step) >= uint(len(b.steps)) {
+		return fmt.Errorf("buildabi: set step %d: the build has %d steps", step, len(b.steps))
+	}
+	if status > Failure {
+		return fmt.Errorf("buildabi: set step %d: no such status: %v", step, status)
 	}
 	if b.state.statuses.Get(step) != status {
 		b.state.statuses.Set(step, status)
@@ -52,7 +55,7 @@ func (u *Build) Finish(status BuildStatus) error {
 // ReportTime says how long a step took. A step has one report: the last one, of any kind.
 func (u *Build) ReportTime(step int, elapsed time.Duration) error {
 	if elapsed < 0 {
-		return fmt.Errorf("buildabi: report step %d: it took %v", step, elapsed)
+		return fmt.Errorf("buildabi: report step %d: a negative time: %v", step, elapsed)
 	}
 	return u.report(step, &GenericResult{uint32(step), uint64(elapsed)})
 }

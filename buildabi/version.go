@@ -32,7 +32,7 @@ const (
 	FuzzInit                    // fuzzing is being prepared
 )
 
-// String returns the status in lower case.
+// String returns the status by Zig's name, in which Building is running.
 func (s BuildStatus) String() string {
 	return nameOf("BuildStatus", uint8(s), "idle", "watching", "running", "fuzz_init")
 }
@@ -48,7 +48,7 @@ const (
 	Failure
 )
 
-// String returns the status in lower case.
+// String returns the status by Zig's name, in which Running is wip.
 func (s StepStatus) String() string {
 	return nameOf("StepStatus", uint8(s), "pending", "wip", "success", "failure")
 }
