@@ -16,9 +16,9 @@ import (
 func (h *handler) admit(w http.ResponseWriter, r *http.Request) bool {
 	switch {
 	case !h.knowsHost(r.Host):
-		plain(w, http.StatusForbidden, "not known by this host name")
+		plain(w, http.StatusForbidden, "not known by this host name: ask for localhost, or add it to HandlerOptions.Hosts")
 	case !h.knowsOrigin(r):
-		plain(w, http.StatusForbidden, "not for pages of another origin")
+		plain(w, http.StatusForbidden, "not for pages of another origin: add it to HandlerOptions.Origins")
 	case !h.knowsToken(w, r):
 		plain(w, http.StatusForbidden, "token missing or wrong")
 	default:

@@ -429,6 +429,14 @@ func TestAdmission(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.name, w.Code, c.code)
 		}
 	}
+	for option, header := range map[string][]string{
+		"HandlerOptions.Hosts":   {"Host", "laptop.local"},
+		"HandlerOptions.Origins": {"Origin", "http://other.example"},
+	} {
+		if w := get(h, "GET", "/", header...); !strings.Contains(w.Body.String(), option) {
+			t.Errorf("%v: %q does not say what to do", header, w.Body)
+		}
+	}
 	r := httptest.NewRequest("GET", "http://localhost/", nil)
 	r.Header["Origin"] = []string{"http://localhost", "http://evil.example"}
 	w := httptest.NewRecorder()

@@ -1,8 +1,10 @@
 package webui
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/coder/websocket"
@@ -32,10 +34,10 @@ func Dial(ctx context.Context, address string, o *DialOptions) (*Client, error) 
 	if o == nil {
 		o = new(DialOptions)
 	}
-	ws, _, err := websocket.Dial(ctx, address, &websocket.DialOptions{
+	ws, response, err := websocket.Dial(ctx, address, &websocket.DialOptions{
 		HTTPHeader: o.Header, CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
-		return nil, fmt.Errorf("webui: dial: %w", err)
+		return nil, fmt.Errorf("webui: dial: %w%s", err, reason(response))
 	}
 	limit := o.Limit
 	if limit <= 0 {
@@ -43,6 +45,18 @@ func Dial(ctx context.Context, address string, o *DialOptions) (*Client, error) 
 	}
 	ws.SetReadLimit(limit)
 	return &Client{ws, buildabi.NewReader(o.Version)}, nil
+}
+
+// reason is what a server said instead of a handshake.
+func reason(r *http.Response) string {
+	if r == nil || r.Body == nil {
+		return ""
+	}
+	text, err := io.ReadAll(r.Body) // 1 KiB at most
+	if err != nil || len(text) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": %.200q", bytes.TrimSpace(text))
 }
 
 // Next waits for the next message, and returns it with what [buildabi.Reader.Next] finds in it. A
