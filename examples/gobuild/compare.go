@@ -84,7 +84,7 @@ func (c *comparison) outputs(ctx context.Context, s *cache.Store, own string) er
 		return err
 	}
 	if len(records) == 0 {
-		return errors.New("the go command did not use its own cache: is GOCACHEPROG set by go env -w?")
+		return errors.New("the go command did not use its own cache")
 	}
 	for _, name := range records {
 		if ctx.Err() != nil {

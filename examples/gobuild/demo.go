@@ -75,6 +75,9 @@ func (d *demo) run(ctx context.Context, dir string) (err error) {
 	if d.gocmd, err = findGo(d.screen); err != nil {
 		return err
 	}
+	if err := d.gocmd.forgetProgram(ctx, d.temp); err != nil {
+		return err
+	}
 	if d.target, err = d.gocmd.resolve(ctx, d.target); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ type goCommand struct {
 	path   string
 	self   string    // this program, for GOCACHEPROG
 	stderr io.Writer // of the go command
+	env    []string
 }
 
 func findGo(stderr io.Writer) (goCommand, error) {
@@ -26,7 +27,34 @@ func findGo(stderr io.Writer) (goCommand, error) {
 		return goCommand{}, fmt.Errorf("the go command is needed: %w", err)
 	}
 	self, err := os.Executable()
-	return goCommand{path, self, stderr}, err
+	return goCommand{path: path, self: self, stderr: stderr}, err
+}
+
+// forgetProgram has the go command forget a GOCACHEPROG that "go env -w" has set, which an empty variable does not. Dir is
+// for a copy of the settings.
+func (g *goCommand) forgetProgram(ctx context.Context, dir string) error {
+	var out bytes.Buffer
+	cmd := g.command(ctx, nil, "env", "GOENV")
+	cmd.Stdout = &out
+	if err := cmd.Run(); err != nil {
+		return goError(err, "go env")
+	}
+	text, err := os.ReadFile(strings.TrimSpace(out.String()))
+	if err != nil {
+		return nil // there are no settings
+	}
+	var rest strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "GOCACHEPROG=") {
+			rest.WriteString(line)
+		}
+	}
+	if rest.Len() == len(text) {
+		return nil
+	}
+	file := filepath.Join(dir, "goenv")
+	g.env = append(g.env, "GOENV="+file)
+	return os.WriteFile(file, []byte(rest.String()), 0o600)
 }
 
 // target is what is built.
@@ -90,7 +118,7 @@ const (
 
 func (g goCommand) command(ctx context.Context, env []string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, g.path, args...)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(append(os.Environ(), g.env...), env...)
 	cmd.Stderr = g.stderr
 	cmd.WaitDelay = killAfter
 	cmd.Cancel = func() error {

@@ -3,7 +3,10 @@ package main
 import (
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -34,6 +37,34 @@ func TestExitCode(t *testing.T) {
 	}
 	if err := goError(nil, "go"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestForgetProgram has a user who has said "go env -w GOCACHEPROG=..." see the demonstration with all else that is set.
+func TestForgetProgram(t *testing.T) {
+	settings := filepath.Join(t.TempDir(), "env")
+	absent := filepath.Join(t.TempDir(), "absent")
+	t.Setenv("GOENV", settings)
+	t.Setenv("GOCACHEPROG", "")
+	t.Setenv("GOOS", "")
+	for text, want := range map[string]string{
+		"": "", "GOOS=plan9\n": "plan9", "GOCACHEPROG=" + absent + "\nGOOS=plan9\n": "plan9",
+	} {
+		if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		g, err := findGo(io.Discard)
+		if err != nil {
+			t.Skip(err)
+		}
+		err = g.forgetProgram(t.Context(), t.TempDir())
+		out, err2 := g.command(t.Context(), nil, "env", "GOCACHEPROG", "GOOS").Output()
+		if err != nil || err2 != nil || strings.Contains(string(out), absent) || !strings.Contains(string(out), want) {
+			t.Errorf("with %q: %q, %v, %v", text, out, err, err2)
+		}
+		if kept, err := os.ReadFile(settings); string(kept) != text || err != nil {
+			t.Errorf("the settings are %q now, %v", kept, err)
+		}
 	}
 }
 
