@@ -1,12 +1,20 @@
 package main
 
 const demoUsage = `Usage: gobuild [flags] [-- go build flags and packages]
-       gobuild serve | stats | verify | prune | status | stop [-h]
+       gobuild COMMAND [-h]
 
-Builds a program with the go command four times: cold and warm with this program as the
-go command's cache, and cold and warm with the go command's own. Compares the outputs of
-the two caches and the programs byte for byte and prints a table. Everything happens in
-a temporary folder; nothing is downloaded.
+The commands are:
+  serve   be the go command's cache, as in GOCACHEPROG="gobuild serve"
+  stats   print what the store holds
+  verify  read everything in the store and drop what is damaged
+  prune   delete what was used longest ago
+  status  say what the broker does, the process that owns the store
+  stop    end the broker
+
+Without a command it is a demonstration: it builds a program with the go command four
+times, cold and warm with this program as the go command's cache, and cold and warm with
+the go command's own. It compares the outputs of the two caches and the programs byte for
+byte and prints a table. Everything happens in a temporary folder; nothing is downloaded.
 
 The default program is cmd/vet, from the standard library's source. Others, with flags
 of "go build", follow "--":
