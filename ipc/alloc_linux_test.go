@@ -32,6 +32,7 @@ func TestNoAllocations(t *testing.T) {
 		{"multiplexed small", 256, opEcho, mux.CallAppend},
 		{"multiplexed 64 KiB", 64 << 10, opEcho, mux.CallAppend},
 		{"multiplexed fast", 256, opFast, mux.CallAppend},
+		{"answer built in the request's buffer", 64 << 10, opBuilt, mux.CallAppend},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			req, buf := testkit.Bytes(testkit.Rand(t), tc.size), make([]byte, 0, tc.size)

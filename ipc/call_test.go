@@ -16,6 +16,7 @@ import (
 const (
 	opEcho = 1 + iota
 	opFast
+	opBuilt // echoes what it has built in the request's buffer
 )
 
 func echo(_ context.Context, req *ipc.Request) (*ipc.Response, error) {
@@ -38,6 +39,9 @@ func newServer(t testing.TB, o *ipc.ServerOptions) *ipc.Server {
 	s := ipc.NewServer(o)
 	s.Handle(opEcho, echo)
 	s.HandleFast(opFast, echo)
+	s.Handle(opBuilt, func(_ context.Context, req *ipc.Request) (*ipc.Response, error) {
+		return req.Reply(append(req.Buffer(), req.Payload...)), nil
+	})
 	t.Cleanup(func() { s.Close() })
 	return s
 }
@@ -68,7 +72,7 @@ func TestCallSizes(t *testing.T) {
 		"lockstep":    ipctest.Conn(t, s, nil),
 		"multiplexed": ipctest.Client(t, s, nil),
 	} {
-		for _, op := range []uint16{opEcho, opFast} {
+		for _, op := range []uint16{opEcho, opFast, opBuilt} {
 			for _, n := range sizes {
 				t.Run(name+"/"+strconv.Itoa(int(op))+"/"+strconv.Itoa(n), func(t *testing.T) {
 					want := testkit.Bytes(testkit.Rand(t), n)

@@ -9,8 +9,10 @@ import (
 	"time"
 )
 
-// keptRequest is the largest buffer that is kept for the next request.
-const keptRequest = 2 << 20
+const (
+	keptRequest = 2 << 20  // the largest buffer that is kept for the next request
+	keptAnswer  = 64 << 10 // the same for an answer
+)
 
 // Request is one call as a handler sees it. It and all that it gives are valid until the handler
 // returns.
@@ -33,8 +35,15 @@ func (r *Request) Reply(payload []byte) *Response {
 	return &r.call.response
 }
 
-// Buffer returns an empty slice with room to build the answer in.
-func (r *Request) Buffer() []byte { return r.call.scratch[:0] }
+// Buffer returns an empty slice to build the answer in. It has room for as much as an earlier call was answered, up to
+// 64 KiB.
+func (r *Request) Buffer() []byte {
+	c := r.call
+	if cap(c.scratch) < c.answered {
+		c.scratch = make([]byte, 0, c.answered)
+	}
+	return c.scratch
+}
 
 // Response is the answer to a call.
 type Response struct {
@@ -54,7 +63,8 @@ type serverCall struct {
 	ctx       *callContext
 	response  Response
 	ready     *Response // the handler has returned; nil if not
-	scratch   []byte
+	scratch   []byte    // for the answer, empty
+	answered  int       // bytes of the answer before, as far as they count
 	buf       []byte    // of the payload
 	came      time.Time // when its last byte was read
 	size      int64     // of the request, as it is accounted for
@@ -88,6 +98,7 @@ func (c *serverCall) release() {
 	if c.stream != nil {
 		s.streams.Add(-1)
 	}
+	c.answered = min(len(c.response.Payload), keptAnswer)
 	c.Payload, c.response, c.ses, c.stream = nil, Response{}, nil, nil
 	if cap(c.buf) > keptRequest {
 		c.buf = nil
