@@ -357,12 +357,21 @@ func (s *Store) notePlaced(p *pin, fa *fact) {
 func (s *Store) renameIn(tmp, final string) error {
 	err := s.fs.Rename(tmp, final)
 	if !isNotExist(err) {
+		s.foundBlobs.Do(s.doubtBlobs)
 		return err
 	}
 	if err := s.makeBlobs(filepath.Dir(final)); err != nil {
 		return err
 	}
 	return s.fs.Rename(tmp, final)
+}
+
+// doubtBlobs has the names of the folders made durable that were there: a draft of an earlier life may have made one, of
+// which a log that looks closed does not tell.
+func (s *Store) doubtBlobs() {
+	s.blobsMu.Lock()
+	defer s.blobsMu.Unlock()
+	s.blobsChanged = true
 }
 
 // makeBlobs makes a folder of payload files. Who finds it and syncs what is in it must see that its name is not durable.

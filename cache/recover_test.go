@@ -190,3 +190,33 @@ func TestShareWithAKilledLife(t *testing.T) {
 		t.Errorf("after a power loss: %.20q", got)
 	}
 }
+
+// TestFolderOfKilledDraft kills a process that has made a folder of payload files for a draft and logged nothing: the next
+// one finds the root as a close has left it, puts into the folder, and makes that durable all the same.
+func TestFolderOfKilledDraft(t *testing.T) {
+	big := strings.Repeat("0123456789", 500)
+	for _, d := range []Durability{None, Group, Always} {
+		mem := vfs.NewMem("/d")
+		s := openTree(t, mem, nil, 0)
+		if err := errors.Join(putText(s, "other", "inline"), s.Close(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		s = openTree(t, mem, nil, 0)
+		if err := s.NewDraft().Add("out", 0o644, strings.NewReader(big)); err != nil {
+			t.Fatal(err)
+		}
+		mem = mem.Kill()
+		s = openTree(t, mem, &Options{Durability: d}, 0)
+		err := putText(s, "k", big)
+		if d != Always {
+			err = errors.Join(err, s.Sync(t.Context()))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s = openTree(t, mem.Crash(vfs.Loss{}), nil, 0)
+		if got, err := getText(s, "k"); err != nil || got != big {
+			t.Errorf("durability %d: %.20q, %v", d, got, err)
+		}
+	}
+}

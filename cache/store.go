@@ -74,6 +74,7 @@ type Store struct {
 	inherited     atomic.Bool // payload files of an earlier life may not be durable: see syncInherited
 	blobsMu       sync.Mutex  // guards blobsChanged and the making of folders; taken after syncMu
 	blobsChanged  bool
+	foundBlobs    sync.Once // the first file that goes into a folder that was there
 
 	untoldMu sync.Mutex
 	untold   []Corruption // reported under a lock, for OnCorrupt
