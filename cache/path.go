@@ -89,9 +89,12 @@ func (a *Artifact) checkPayload(it *item) error {
 
 // rehash reads a payload file whole and closes it. What was right is believed for a while.
 func (a *Artifact) rehash(it *item, f vfs.File) error {
+	fi, serr := f.Stat() // what is written from now on shows by its time
 	x, err := hashFile(f)
 	if err == nil && x == it.xxh {
-		a.s.believe(&it.digest, f)
+		if serr == nil {
+			a.s.believe(&it.digest, fi)
+		}
 		return f.Close()
 	}
 	f.Close() // before damaged: an open file cannot be removed on Windows
@@ -111,12 +114,8 @@ func (p *payload) trusted(fi fs.FileInfo, s *Store) bool {
 		(s.opt.VerifyAfter < 0 || s.now().Sub(time.Unix(at, 0)) < s.opt.VerifyAfter)
 }
 
-// believe records that the file's content has just been hashed and was right.
-func (s *Store) believe(d *Digest, f vfs.File) {
-	fi, err := f.Stat()
-	if err != nil {
-		return
-	}
+// believe records that the content of the file, which was fi before, has just been hashed and was right.
+func (s *Store) believe(d *Digest, fi fs.FileInfo) {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
 	p, ok, err := s.payload(d)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // uncleanStore opens a store that can be left as a killed process leaves one.
@@ -198,5 +200,51 @@ func TestLinkedOverAKill(t *testing.T) {
 	defer s.Close(t.Context())
 	if _, text, err := pathText(t, s, "k"); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("path of wrong bytes %.20q: %v", text, err)
+	}
+}
+
+// TestPathWrittenBehindHash writes into a payload file just when it has been hashed: the next hand-out finds that.
+func TestPathWrittenBehindHash(t *testing.T) {
+	mem := vfs.NewMem("/d")
+	faults := vfs.NewFaults(mem, nil)
+	clock := newClock()
+	s := openTree(t, faults, &Options{Now: clock.now}, 0)
+	if err := putText(s, "k", strings.Repeat("0123456789", 500)); err != nil {
+		t.Fatal(err)
+	}
+	s.distrustBefore.Store(clock.now().Unix())
+	clock.add(1)
+	a := hold(t, s, "k")
+	path, hashed := s.blobPath(&a.rec.digest), false
+	faults.SetHook(func(o vfs.Op) vfs.Fault {
+		switch {
+		case o.Path != path:
+		case o.Kind == vfs.OpRead:
+			hashed = true
+		case hashed:
+			hashed = false
+			overwrite(t, mem, path)
+		}
+		return vfs.Fault{}
+	})
+	if _, err := a.Path("out"); err != nil {
+		t.Fatal(err)
+	}
+	faults.SetHook(nil)
+	if _, err := a.Path("out"); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("path of wrong bytes: %v", err)
+	}
+}
+
+// overwrite writes into a file.
+func overwrite(t *testing.T, fsys vfs.FS, path string) {
+	t.Helper()
+	f, err := fsys.OpenFile(path, os.O_RDWR, 0)
+	if err == nil {
+		_, err = f.WriteAt([]byte("wrong"), 0)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
