@@ -166,7 +166,7 @@ func (s *Store) prepare(o *op, low bool) {
 		case o.idle != nil && (s.incomplete() || s.inGroup(&o.key) || s.usedSince(&o.key, &o.old, *o.idle)):
 			o.err = ErrInUse
 			return
-		case o.kind == frameDelete && s.incomplete(): // the log may have it
+		case o.kind == frameDelete && o.only.IsZero() && s.incomplete(): // the log may have it
 		case err != nil:
 			o.err = err
 			return

@@ -79,6 +79,38 @@ func TestNoFlushIntoAnEmptyIndex(t *testing.T) {
 	}
 }
 
+// TestDamageOfWhatWasReplaced finds a payload file of a replaced version gone, and then the index damaged: nobody can tell what
+// the key holds now, so that stays.
+func TestDamageOfWhatWasReplaced(t *testing.T) {
+	mem := vfs.NewMem("/d")
+	s := openTree(t, mem, nil, 0)
+	after := strings.Repeat("after ", 900)
+	if err := putText(s, "k", strings.Repeat("before ", 900)); err != nil {
+		t.Fatal(err)
+	}
+	a := hold(t, s, "k")
+	if err := putText(s, "k", after); err != nil {
+		t.Fatal(err)
+	}
+	flushNow(t, s)
+	if err := mem.Remove(s.blobPath(&a.rec.digest)); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := mem.ReadDir(crashRoot + "/index")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		rewrite(t, mem, "index/"+e.Name(), func(b []byte) []byte { b[0]++; return b })
+	}
+	if _, err := a.Bytes("out"); !errors.Is(err, ErrCorrupt) {
+		t.Fatal(err)
+	}
+	if got, err := getText(s, "k"); err != nil || got != after {
+		t.Errorf("%.20q, %v", got, err)
+	}
+}
+
 // TestChangesOfWhatTheIndexLost finds the index damaged and cannot put it aside: what holds the version that a put replaces
 // keeps it, and a delete of what only the log still knows is carried out.
 func TestChangesOfWhatTheIndexLost(t *testing.T) {
