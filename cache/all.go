@@ -38,6 +38,7 @@ func (s *Store) All(ctx context.Context) iter.Seq2[Entry, error] {
 // each calls visit for every entry until it returns false: first for what is not in the index yet,
 // then for the index.
 func (s *Store) each(ctx context.Context, visit func(*Key, *record) bool) error {
+	begun, whole := s.lastRebuild.Load(), !s.incomplete()
 	fresh := s.freshRecords()
 	for key, r := range fresh {
 		if r != nil && !visit(&key, r) {
@@ -66,7 +67,7 @@ func (s *Store) each(ctx context.Context, visit func(*Key, *record) bool) error 
 			return context.Cause(ctx)
 		}
 		if len(keys) < pageSize {
-			if s.incomplete() {
+			if !whole || s.incomplete() || s.lastRebuild.Load() != begun { // a rebuild that has ended hid entries too
 				return fmt.Errorf("the index is being rebuilt: %w", index.ErrDamaged)
 			}
 			return nil

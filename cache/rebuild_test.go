@@ -589,3 +589,34 @@ func TestDamageBelowReserve(t *testing.T) {
 		t.Errorf("k: %q, %v", got, err)
 	}
 }
+
+// TestListOverARebuild lists while the index is lost and read back: what was not seen for that is told of, also when all has
+// been read back by the end.
+func TestListOverARebuild(t *testing.T) {
+	s := openTree(t, vfs.NewMem("/d"), nil, 10)
+	defer s.upkeep.Store(false)
+	const n = pageSize + 100
+	for i := range n {
+		if err := putText(s, fmt.Sprint("k", i), "text"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flushNow(t, s)
+	seen := 0
+	for _, err := range s.All(t.Context()) {
+		if err != nil {
+			return
+		}
+		switch seen++; seen {
+		case pageSize:
+			halfRebuilt(t, s, n/2)
+		case pageSize + 1:
+			if err := s.finishRebuild(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if seen < n {
+		t.Errorf("%d of %d listed, and no error", seen, n)
+	}
+}
