@@ -283,3 +283,36 @@ func TestCompactMeetsParkedDamage(t *testing.T) {
 		t.Errorf("k: %.20q, %v", got, err)
 	}
 }
+
+// TestCloseMeetsParkedDamage closes a store that has parked after a compaction did not come to its end, and whose index was
+// damaged since: what the log has beside the index is no reason to write to the empty one in its place.
+func TestCloseMeetsParkedDamage(t *testing.T) {
+	dir := t.TempDir()
+	s := uncleanStore(t, dir, nil)
+	for _, err := range []error{putText(s, "gone", "v"), putText(s, "k", "v"), s.flog.Rotate(), s.Delete(t.Context(), nameKey("gone")),
+		s.flog.Rotate(), putText(s, "other", "v")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !s.park() {
+		t.Fatal("not parked")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.compactSegment(ctx, s.flog.Segments()[1].ID); err != nil { // moves the delete
+		t.Fatal(err)
+	}
+	if !s.park() {
+		t.Fatal("not parked again")
+	}
+	ruin(t, filepath.Join(dir, "index"))
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s = uncleanStore(t, dir, nil)
+	defer s.Close(t.Context())
+	if got, err := getText(s, "k"); err != nil || got != "v" {
+		t.Errorf("k: %q, %v", got, err)
+	}
+}

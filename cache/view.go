@@ -178,7 +178,12 @@ func (s *Store) writeIndex(clean bool) error {
 	s.opsBuf.segments(s.live, s.gone)
 	c := s.checkpoint(clean)
 	last := index.Op{Key: checkpointKey, Value: appendCheckpoint(nil, &c)}
-	err := s.withIndex(func(ix index.Index) error { return ix.Apply(s.opsBuf.list(), last) })
+	err := s.withIndex(func(ix index.Index) error {
+		if s.indexDamage.Load() != nil { // it was parked, and ix is an empty one in its place
+			return index.ErrDamaged
+		}
+		return ix.Apply(s.opsBuf.list(), last)
+	})
 	if err != nil {
 		s.swap() // back again: nothing was committed meanwhile, so the fresh maps are empty
 		return fmt.Errorf("cache: write index: %w", err)
