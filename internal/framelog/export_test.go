@@ -47,3 +47,6 @@ func Leaving(l *Log, id uint64) bool {
 	s, _ := l.find(id)
 	return s == nil || s.leaving
 }
+
+// SyncUnsynced is what a Sync has still to do that began before now.
+func SyncUnsynced(l *Log) error { return l.syncUnsynced() }

@@ -75,9 +75,12 @@ func (l *Log) unlink(s *segment) error {
 	defer l.wmu.Unlock()
 	l.mu.Lock()
 	l.segs = slices.DeleteFunc(slices.Clone(l.segs), func(o *segment) bool { return o == s })
-	l.removed[s.id], l.dirDirty = true, true
+	l.removed[s.id] = true
 	l.mu.Unlock()
 	left, err := l.unlinkParts(s)
+	l.mu.Lock()
+	l.dirDirty = true // not before: a Sync beside this may be at the folder already
+	l.mu.Unlock()
 	if len(left) > 0 {
 		l.putBack(s, left)
 	}

@@ -225,3 +225,29 @@ func TestRemoveUncoversNothing(t *testing.T) {
 		}
 	}
 }
+
+// A removal is durable after the next Sync, also if one was at its end when the file went.
+func TestRemoveBesideSync(t *testing.T) {
+	fsys := vfs.NewMem(dir)
+	faults := vfs.NewFaults(fsys, nil)
+	l := open(t, faults, dir, small())
+	model{}.fill(t, l, 30)
+	if err := l.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	faults.SetHook(func(op vfs.Op) vfs.Fault {
+		if op.Kind == vfs.OpRemove {
+			if err := framelog.SyncUnsynced(l); err != nil {
+				t.Error(err)
+			}
+		}
+		return vfs.Fault{}
+	})
+	if err := errors.Join(l.Remove(1), l.Sync()); err != nil {
+		t.Fatal(err)
+	}
+	left := fsys.Crash(vfs.Loss{})
+	if _, err := left.Lstat(fileOf(1)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file after a power loss: %v", err)
+	}
+}

@@ -27,17 +27,22 @@ func (l *Log) Sync() error {
 	if err := l.coverFailed(); err != nil {
 		return wrap("sync", l.dir, err)
 	}
+	return wrap("sync", l.dir, l.syncUnsynced())
+}
+
+// syncUnsynced may run beside an Append and a Remove.
+func (l *Log) syncUnsynced() error {
 	work, folder := l.unsynced()
 	for _, w := range work {
 		if err := l.syncSegment(w); err != nil {
-			return wrap("sync", l.dir, err)
+			return err
 		}
 	}
 	if !folder {
 		return nil
 	}
 	if err := l.fs.SyncDir(l.dir); err != nil {
-		return wrap("sync", l.dir, l.fail(err))
+		return l.fail(err)
 	}
 	return nil
 }
