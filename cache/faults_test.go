@@ -188,7 +188,10 @@ func (r *faultRun) do(op int, name string, rng *rand.Rand) error {
 	case 2:
 		s.commitMu.Lock()
 		defer s.commitMu.Unlock()
-		return s.flush(false)
+		if err := s.flush(false); !errors.Is(err, index.ErrDamaged) {
+			return err
+		}
+		return nil // it is rebuilt
 	case 3:
 		if rng.IntN(3) == 0 {
 			s.distrust(index.ErrDamaged)
