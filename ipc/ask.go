@@ -40,6 +40,9 @@ func (c *Client) Shutdown(ctx context.Context, reason string) error {
 // will do.
 func (c *Client) ask(ctx context.Context, what byte, fields []byte) ([]byte, error) {
 	d := deadlineOf(ctx, probeTimeout)
+	if err := d.late(); err != nil {
+		return nil, &CallError{0, PhaseQueue, NotProcessed, err}
+	}
 	out := &outgoing{payload: append([]byte{what}, fields...)}
 	for {
 		m := c.current.Load()

@@ -79,6 +79,9 @@ func (m *mux) slot(dst []byte, out *outgoing, d *deadline) (*call, error) {
 	if out.op == 0 {
 		return nil, &CallError{out.op, PhaseQueue, NotProcessed, errControl}
 	}
+	if err := d.late(); err != nil {
+		return nil, &CallError{out.op, PhaseQueue, NotProcessed, err}
+	}
 	m.mu.Lock()
 	k, err := m.acquire(d)
 	if err == nil {

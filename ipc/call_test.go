@@ -3,10 +3,12 @@ package ipc_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/larderbuild/larder/internal/testkit"
 	"github.com/larderbuild/larder/ipc"
@@ -119,6 +121,35 @@ func TestCallOfTheLibrary(t *testing.T) {
 	close(end)
 	if err := <-other; err != nil || s.Status().State != ipc.Ready {
 		t.Errorf("a call beside: %v; the server is %v", err, s.Status().State)
+	}
+}
+
+// TestCallGivenUp makes calls whose caller has given up before: no handler sees them, and no server is shut down.
+func TestCallGivenUp(t *testing.T) {
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	past, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	for name, ctx := range map[string]context.Context{"cancelled": cancelled, "past its deadline": past} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, nil)
+			c := ipctest.Client(t, s, nil)
+			_, err1 := c.Call(ctx, opEcho, nil)
+			_, err2 := c.CallFile(ctx, opEcho, nil)
+			_, err3 := c.Open(ctx, opEcho, nil)
+			err4 := c.Shutdown(ctx, "given up")
+			for i, err := range []error{err1, err2, err3, err4} {
+				if !errors.Is(err, ctx.Err()) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+					t.Errorf("call %d: %v, %v", i, err, ipc.OutcomeOf(err))
+				}
+			}
+			if err := c.Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if st := s.Status(); st.Calls != 0 || st.Refused != 0 || st.State != ipc.Ready {
+				t.Errorf("the server: %+v", st)
+			}
+		})
 	}
 }
 

@@ -68,6 +68,21 @@ func (d *deadline) err() error {
 	return nil
 }
 
+// late returns why nothing may begin any more, as err does, but does not ask the clock.
+func (d *deadline) late() error {
+	var ended error
+	if d.ctx != nil {
+		ended = d.ctx.Err()
+	}
+	switch {
+	case ended == context.Canceled:
+		return context.Canceled
+	case ended != nil, !d.at.IsZero() && !d.now.Before(d.at):
+		return ErrTimeout
+	}
+	return nil
+}
+
 // onCancel calls f when the wait is cancelled. The function it returns ends that, without
 // waiting for an f that runs.
 func (d *deadline) onCancel(f func()) (stop func() bool) {

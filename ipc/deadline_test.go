@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -170,10 +171,25 @@ func (h *hooked) AfterFunc(func()) (stop func() bool) {
 	return func() bool { h.end(); return true }
 }
 
-// early is a context that has ended before the deadline that it tells.
-type early struct{ context.Context }
+// early is a context that ends before the deadline that it tells, once somebody has asked whether it has.
+type early struct {
+	context.Context
+	asked sync.Once
+	done  chan struct{}
+}
 
-func (early) Deadline() (time.Time, bool) { return time.Now().Add(time.Hour), true }
+func (*early) Deadline() (time.Time, bool) { return time.Now().Add(time.Hour), true }
+
+func (e *early) Done() <-chan struct{} { return e.done }
+
+func (e *early) Err() (err error) {
+	err = context.DeadlineExceeded
+	e.asked.Do(func() {
+		close(e.done)
+		err = nil
+	})
+	return err
+}
 
 // TestNothingWaitsOn makes calls that connect again to nobody: whatever waited for the end of their context no longer does.
 func TestNothingWaitsOn(t *testing.T) {
@@ -203,11 +219,10 @@ func TestNothingWaitsOn(t *testing.T) {
 func TestContextEndsEarly(t *testing.T) {
 	c := against(t, nil, untilClosed)
 	release := ipc.TakeTurn(c)
-	ended, cancel := context.WithDeadline(t.Context(), time.Now())
-	defer cancel()
+	ctx := &early{Context: t.Context(), done: make(chan struct{})}
 	called := make(chan error, 1)
 	go func() { // ends with the call, or with the client
-		_, err := c.Call(early{ended}, 1, make([]byte, 64<<10))
+		_, err := c.Call(ctx, 1, make([]byte, 64<<10))
 		called <- err
 	}()
 	select {
