@@ -37,6 +37,9 @@ var (
 // holds the endpoint's claim or starts a server, until ctx ends. It returns an [ErrNotRunning] when
 // there is no server.
 func (e Endpoint) Dial(ctx context.Context) (*os.File, error) {
+	if e == (Endpoint{}) {
+		return nil, errNoEndpoint
+	}
 	for pause := connectPauseMin; ; pause = min(2*pause, connectPauseMax) {
 		f, err := e.connect()
 		if err == nil {

@@ -19,6 +19,8 @@ type Endpoint struct {
 	base string // path that the files beside the endpoint begin with
 }
 
+var errNoEndpoint = errors.New("ipc: the endpoint is the zero value, which names nothing")
+
 const (
 	// maxPath bounds the path of a socket, the name it has before it listens included. Linux
 	// takes 107 bytes, macOS 103.

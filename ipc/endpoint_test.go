@@ -104,3 +104,27 @@ func TestErrFolderIs(t *testing.T) {
 		t.Errorf("error without a path: %v", err)
 	}
 }
+
+// TestZeroEndpoint uses what names nothing: the current folder stays as it is, files that look like ours too.
+func TestZeroEndpoint(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(".t80000000", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err1 := ipc.Dial(t.Context(), ipc.Endpoint{}, nil)
+	_, err2 := ipc.Endpoint{}.Dial(t.Context())
+	_, err3 := ipc.Listen(ipc.Endpoint{}, nil)
+	_, err4 := ipc.Listen(ipc.Endpoint{}, &ipc.ListenOptions{Owned: true})
+	for i, err := range []error{err1, err2, err3, err4} {
+		if err == nil || !strings.Contains(err.Error(), "names nothing") {
+			t.Errorf("use %d: %v", i, err)
+		}
+	}
+	if entries, err := os.ReadDir(dir); len(entries) != 1 || err != nil {
+		t.Errorf("in the current folder: %v, %v", entries, err)
+	}
+}

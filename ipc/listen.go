@@ -47,6 +47,9 @@ func Listen(ep Endpoint, o *ListenOptions) (*Listener, error) {
 }
 
 func open(ep Endpoint, o *ListenOptions) (*Listener, error) {
+	if ep == (Endpoint{}) {
+		return nil, errNoEndpoint
+	}
 	if o.Inherited != nil {
 		return adopt(ep, o.Inherited)
 	}
