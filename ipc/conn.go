@@ -7,7 +7,7 @@ import (
 )
 
 // Conn calls a server one call at a time: the choice for a process that makes a few calls and
-// ends. Calls of several goroutines follow one another. It does not connect again.
+// ends. Calls of several goroutines follow one another. It does not connect again, and has no streams.
 type Conn struct{ c *Client }
 
 // DialConn connects to the endpoint's server as [Dial] does.

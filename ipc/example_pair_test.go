@@ -9,11 +9,20 @@ import (
 
 // serveExample serves at an endpoint of its own; closing the connection ends all.
 func serveExample(srv *ipc.Server) *exampleConn {
+	ep, end := serveExampleAt(srv)
+	conn, err := ipc.DialConn(context.Background(), ep, nil)
+	if err != nil {
+		panic(err)
+	}
+	return &exampleConn{conn, end}
+}
+
+func serveExampleAt(srv *ipc.Server) (ep ipc.Endpoint, end func()) {
 	dir, err := os.MkdirTemp("", "ipc")
 	if err != nil {
 		panic(err)
 	}
-	ep, err := ipc.NewEndpointIn(dir, "example")
+	ep, err = ipc.NewEndpointIn(dir, "example")
 	if err != nil {
 		panic(err)
 	}
@@ -23,15 +32,11 @@ func serveExample(srv *ipc.Server) *exampleConn {
 	}
 	served := make(chan error)
 	go func() { served <- srv.Serve(context.Background(), l) }() // ended by Close, which waits
-	conn, err := ipc.DialConn(context.Background(), ep, nil)
-	if err != nil {
-		panic(err)
-	}
-	return &exampleConn{conn, func() {
+	return ep, func() {
 		srv.Close()
 		<-served
 		os.RemoveAll(dir)
-	}}
+	}
 }
 
 type exampleConn struct {

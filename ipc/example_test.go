@@ -1,8 +1,10 @@
 package ipc_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -74,6 +76,46 @@ func ExampleCallAs() {
 	// Output:
 	// hello, YOU <nil>
 	// ipc: wait operation 1: remote: no name (code 256)
+}
+
+// A stream carries bytes both ways, here a line for each line.
+func ExampleStream() {
+	const opQuote = 1
+	srv := ipc.NewServer(nil)
+	srv.HandleStream(opQuote, func(_ context.Context, req *ipc.Request, s *ipc.Stream) error {
+		lines := bufio.NewScanner(s)
+		for lines.Scan() {
+			if _, err := fmt.Fprintf(s, "%s%s\n", req.Payload, lines.Text()); err != nil {
+				return err
+			}
+		}
+		return lines.Err()
+	})
+	ep, end := serveExampleAt(srv)
+	defer end()
+
+	ctx := context.Background() // ends the stream when it ends
+	c, err := ipc.Dial(ctx, ep, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	s, err := c.Open(ctx, opQuote, []byte("> "))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	fmt.Fprintln(s, "one")
+	fmt.Fprintln(s, "two")
+	s.CloseWrite()
+	answer, err := io.ReadAll(s)
+	fmt.Printf("%s%v\n", answer, err)
+	// Output:
+	// > one
+	// > two
+	// <nil>
 }
 
 // A program that makes one call and ends.

@@ -27,7 +27,7 @@ type operation struct {
 
 // ServerOptions are for [NewServer]; nil and the zero value are the default.
 type ServerOptions struct {
-	// Version is the host's, told to every client.
+	// Version is the host's, told to every client; of a longer one its first 1 KiB.
 	Version string
 	// Instance tells this server from others at the same endpoint: 32 hexadecimal digits in
 	// lower case. Anything else is replaced by random ones.
