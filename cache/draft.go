@@ -228,7 +228,9 @@ func (d *Draft) finish(committed bool) {
 	d.done = true
 	list := digestsOf(d.facts)
 	if !committed {
-		d.s.doomUnreferenced(list)
+		for i := range list {
+			d.s.doomUnreferenced(&list[i])
+		}
 	}
 	d.s.unpin(list)
 }

@@ -76,12 +76,9 @@ func (w *sweep) end(ctx context.Context, s *Store) (int64, error) {
 	}
 	var n int64
 	for d := range w.suspects {
-		s.commitMu.Lock()
-		if _, known, err := s.payload(&d); !known && err == nil && !s.incomplete() {
-			s.doom(&d)
+		if s.doomUnreferenced(&d) {
 			n++
 		}
-		s.commitMu.Unlock()
 	}
 	s.stats.orphans.Add(uint64(n))
 	return n, nil

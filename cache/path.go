@@ -49,7 +49,7 @@ func (a *Artifact) writeOut(it *item) error {
 	if err != nil {
 		return a.s.wrap("path", err)
 	}
-	a.s.doomUnreferenced([]Digest{fa.digest}) // with the last pin
+	a.s.doomUnreferenced(&fa.digest) // with the last pin
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.released {

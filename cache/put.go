@@ -54,21 +54,6 @@ func (s *Store) put(key Key, d *Draft) error {
 	return nil
 }
 
-// doomUnreferenced drops the pinned payload files of a draft that came to nothing, unless nothing is
-// unlinked any more: after the close they are gone, and the index must not be opened again. While the index is being
-// rebuilt nobody knows what refers to them.
-func (s *Store) doomUnreferenced(list []Digest) {
-	for i := range list {
-		s.commitMu.Lock()
-		if !s.pay.isFrozen() {
-			if _, ok, err := s.payload(&list[i]); !ok && err == nil && !s.incomplete() { // that may have met damage
-				s.doom(&list[i])
-			}
-		}
-		s.commitMu.Unlock()
-	}
-}
-
 // Delete drops key. New gets miss at once; those who hold a lease keep what they have. Payload
 // files that nothing refers to any more are unlinked, held ones with the last Release. An absent
 // key is [ErrNotFound]; while Run rebuilds the index, a key that is not found yet is deleted all

@@ -178,6 +178,25 @@ func (s *Store) doom(d *Digest) {
 	s.unlink(d)
 }
 
+// doomUnreferenced dooms a file that nothing refers to, and reports whether it did. Once nothing is unlinked any more it does not
+// even look: after the close the index must not be opened again.
+func (s *Store) doomUnreferenced(d *Digest) bool {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	if s.pay.isFrozen() || !s.unreferenced(d) {
+		return false
+	}
+	s.doom(d)
+	return true
+}
+
+// unreferenced reports whether nothing refers to a payload file, for certain: while the index is being rebuilt nobody knows.
+// The caller holds commitMu.
+func (s *Store) unreferenced(d *Digest) bool {
+	_, known, err := s.payload(d)
+	return !known && err == nil && !s.incomplete() // asked last, as the look-up may have met damage
+}
+
 // spare takes back a doom: something refers to d again.
 func (s *Store) spare(d *Digest) {
 	s.pay.mu.Lock()
@@ -192,10 +211,7 @@ func (s *Store) dropUnput() {
 	s.pay.mu.Lock()
 	pinned := slices.Collect(maps.Keys(s.pay.pins))
 	s.pay.mu.Unlock()
-	pinned = slices.DeleteFunc(pinned, func(d Digest) bool {
-		_, known, err := s.payload(&d)
-		return known || err != nil || s.incomplete()
-	})
+	pinned = slices.DeleteFunc(pinned, func(d Digest) bool { return !s.unreferenced(&d) })
 	s.pay.mu.Lock()
 	defer s.pay.mu.Unlock()
 	for i := range pinned {
