@@ -168,7 +168,7 @@ func (a *Artifact) stage(
 	if it.kind == itemSymlink {
 		return Symlinked, d.Symlink(to, it.target)
 	}
-	out := place.Output{Name: to, Mode: it.mode, Size: it.size, Sum: it.xxh, Verify: true}
+	out := place.Output{Name: to, Mode: it.mode, Size: it.size, Sum: it.xxh}
 	if o.Times == TimeStored {
 		out.ModTime = time.Unix(0, a.rec.created)
 	}

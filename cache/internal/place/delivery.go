@@ -29,11 +29,9 @@ type Output struct {
 	Mode fs.FileMode
 	// ModTime zero means now. A link keeps the stored file's time.
 	ModTime time.Time
-	// Size is always checked.
+	// Size and Sum, which is the xxhash64, are what the content must have.
 	Size int64
-	// Sum is the xxhash64 of the content, checked when Verify is set.
-	Sum    uint64
-	Verify bool
+	Sum  uint64
 }
 
 // Delivery places the files of one artifact into one destination, all or none. It is not safe for

@@ -198,12 +198,6 @@ func TestMismatch(t *testing.T) {
 				if !errors.Is(err, place.ErrMismatch) {
 					t.Errorf("File: %v, want ErrMismatch", err)
 				}
-				o.Verify = false
-				_, err = d.File(t.Context(), stored(t, t.TempDir(), "content"), o)
-				if sum := c.name == "sum"; errors.Is(err, place.ErrMismatch) == sum {
-					t.Errorf("File unverified: %v, want the size checked alone", err)
-				}
-				o.Verify = true
 				if err := d.Bytes([]byte("content"), o); !errors.Is(err, place.ErrMismatch) {
 					t.Errorf("Bytes: %v, want ErrMismatch", err)
 				}
@@ -214,20 +208,6 @@ func TestMismatch(t *testing.T) {
 			})
 		}
 	}
-}
-
-func TestUnverified(t *testing.T) {
-	out := t.TempDir()
-	o := output("f", "content")
-	o.Sum, o.Verify = 0, false
-	d := new(place.Placer).Deliver(openRoot(t, out), place.Auto)
-	if _, err := d.File(t.Context(), stored(t, t.TempDir(), "content"), o); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	wantTree(t, out, "f=content")
 }
 
 func TestUnreadableSource(t *testing.T) {

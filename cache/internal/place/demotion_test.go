@@ -1,13 +1,11 @@
 package place_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -167,16 +165,11 @@ func TestCopyModeAsksNothing(t *testing.T) {
 	p := place.WithAnswers(place.Answers{
 		Clone: func(*os.Root, string, *os.File) error { no(); return syscall.EXDEV },
 		Link:  func() error { no(); return syscall.EXDEV },
-		Range: func(*os.File, *os.File, int64, int) (int, error) { no(); return 0, syscall.EXDEV },
 	})
-	for _, verify := range []bool{true, false} {
-		d := p.Deliver(openRoot(t, t.TempDir()), place.Copy)
-		o := linkable("f", "content")
-		o.Verify = verify
-		how, err := d.File(t.Context(), stored(t, t.TempDir(), "content"), o)
-		if err = errors.Join(err, d.Commit()); err != nil || how != place.Copied {
-			t.Errorf("got %v, %v; want copied", how, err)
-		}
+	d := p.Deliver(openRoot(t, t.TempDir()), place.Copy)
+	how, err := d.File(t.Context(), stored(t, t.TempDir(), "content"), linkable("f", "content"))
+	if err = errors.Join(err, d.Commit()); err != nil || how != place.Copied {
+		t.Errorf("got %v, %v; want copied", how, err)
 	}
 }
 
@@ -259,95 +252,6 @@ func TestWrongClone(t *testing.T) {
 			if _, err := deliver(t, p, place.Clone, 1); !errors.Is(err, place.ErrMismatch) {
 				t.Errorf("Clone: got %v, want ErrMismatch", err)
 			}
-			d := p.Deliver(openRoot(t, t.TempDir()), place.Clone)
-			defer d.Discard()
-			o := output("f", "content")
-			o.Verify = false
-			_, err := d.File(t.Context(), stored(t, t.TempDir(), "content"), o)
-			if errors.Is(err, place.ErrMismatch) != (name == "size") {
-				t.Errorf("unverified: got %v, want the size checked alone", err)
-			}
 		})
 	}
-}
-
-func TestCopyRange(t *testing.T) {
-	content := strings.Repeat("0123456789abcdef", 1<<15)
-	step := func(n int) func(dst, src *os.File, off int64, n int) (int, error) {
-		return func(dst, src *os.File, off int64, ask int) (int, error) {
-			b := make([]byte, min(n, ask))
-			got, err := src.ReadAt(b, off)
-			if err != nil && err != io.EOF {
-				return 0, err
-			}
-			return dst.WriteAt(b[:got], off)
-		}
-	}
-	stopAt := func(at int64, then error) func(dst, src *os.File, off int64, n int) (int, error) {
-		return func(dst, src *os.File, off int64, n int) (int, error) {
-			if off >= at {
-				return 0, then
-			}
-			return step(1000)(dst, src, off, n)
-		}
-	}
-	cases := map[string]func(dst, src *os.File, off int64, n int) (int, error){
-		"real":           nil,
-		"short steps":    step(1000),
-		"nothing at all": stopAt(0, nil),
-		"nothing more":   stopAt(5000, nil),
-		"refused":        stopAt(0, syscall.EXDEV),
-		"fails midway":   stopAt(5000, syscall.EIO),
-	}
-	for name, answer := range cases {
-		t.Run(name, func(t *testing.T) {
-			out := t.TempDir()
-			p := place.WithAnswers(place.Answers{Range: answer})
-			d := p.Deliver(openRoot(t, out), place.Auto)
-			defer d.Discard()
-			o := output("f", content)
-			o.Verify = false
-			if how, err := d.File(t.Context(), stored(t, t.TempDir(), content), o); err != nil {
-				t.Fatalf("got %v, %v", how, err)
-			}
-			if err := d.Commit(); err != nil {
-				t.Fatal(err)
-			}
-			if b, err := os.ReadFile(filepath.Join(out, "f")); err != nil || string(b) != content {
-				t.Errorf("%d bytes differ from the %d stored, %v", len(b), len(content), err)
-			}
-		})
-	}
-}
-
-// TestCancelCopyRange: a large file is copied in steps, and the context is asked between them.
-func TestCancelCopyRange(t *testing.T) {
-	const size = 1 << 30 // a hole
-	src, err := os.Create(filepath.Join(t.TempDir(), "src"))
-	if err == nil {
-		err = src.Truncate(size)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	steps, out := 0, t.TempDir()
-	p := place.WithAnswers(place.Answers{
-		Clone: func(*os.Root, string, *os.File) error { return syscall.ENOSYS },
-		Range: func(_, _ *os.File, _ int64, n int) (int, error) {
-			if steps++; n > size/8 {
-				t.Errorf("asked for %d bytes in one call", n)
-			}
-			cancel()
-			return n, nil
-		},
-	})
-	d := p.Deliver(openRoot(t, out), place.Auto)
-	defer d.Discard()
-	_, err = d.File(ctx, src, place.Output{Name: "f", Size: size})
-	if !errors.Is(err, context.Canceled) || steps != 1 {
-		t.Errorf("got %v after %d steps, want context.Canceled after one", err, steps)
-	}
-	wantTree(t, out, "")
 }

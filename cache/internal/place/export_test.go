@@ -10,8 +10,6 @@ type Answers struct {
 	Clone func(into *os.Root, name string, src *os.File) error
 	// Link answers before the real link is made.
 	Link func() error
-	// Range replaces copy_file_range.
-	Range func(dst, src *os.File, off int64, n int) (int, error)
 	// Device replaces the device and mount of a file.
 	Device func(f *os.File) uint64
 }
@@ -34,9 +32,6 @@ func WithAnswers(a Answers) *Placer {
 			}
 			return linkFile(src, into, name)
 		}
-	}
-	if a.Range != nil {
-		k.copyRange = a.Range
 	}
 	if a.Device != nil {
 		k.volume = func(f *os.File) volume { return volume{device: a.Device(f)} }

@@ -98,7 +98,7 @@ func (p *Placer) importClone(ctx context.Context, fsys vfs.FS, dst string, in vf
 	if err != nil {
 		return 0, err
 	}
-	n, err := transfer(ctx, hash, clone, 0)
+	n, err := transfer(ctx, hash, clone)
 	if err == nil {
 		err = clone.Chmod(0o600)
 	}
@@ -115,7 +115,7 @@ func importCopy(ctx context.Context, fsys vfs.FS, dst string, in vfs.File, befor
 	if err != nil {
 		return 0, err
 	}
-	n, err := transfer(ctx, io.MultiWriter(out, hash), in, 0)
+	n, err := transfer(ctx, io.MultiWriter(out, hash), in)
 	if err == nil {
 		err = unchanged(in, before, n)
 	}

@@ -78,8 +78,8 @@ func (j *job) link(ctx context.Context) error {
 	if err := j.check(linking, j.on); err != nil {
 		return err // before the source is hashed in vain
 	}
-	if j.Verify && j.file != nil {
-		if err := j.verify(ctx, j.src); err != nil {
+	if j.file != nil {
+		if err := j.verify(ctx, j.src, io.Discard); err != nil {
 			return err
 		}
 	}
@@ -115,7 +115,7 @@ func (j *job) clone(ctx context.Context, only bool) error {
 	if err != nil {
 		return err
 	}
-	err = j.verifyClone(ctx, dst)
+	err = j.verify(ctx, dst, io.Discard)
 	if errors.Is(err, ErrMismatch) && !only {
 		if err := errors.Join(dst.Close(), j.into.root.Remove(j.temp)); err != nil {
 			return err
@@ -125,67 +125,32 @@ func (j *job) clone(ctx context.Context, only bool) error {
 	return finish(dst, err, j.into, j.temp, j.Output)
 }
 
-func (j *job) verifyClone(ctx context.Context, dst *os.File) error {
-	fi, err := dst.Stat()
-	if err != nil {
-		return err
-	}
-	if fi.Size() != j.Size {
-		return sizeMismatch(fi.Size(), j.Size)
-	}
-	if !j.Verify {
-		return nil
-	}
-	return j.verify(ctx, dst)
-}
-
-// verify hashes f, which has the right size already, from its beginning.
-func (j *job) verify(ctx context.Context, f vfs.File) error {
-	h := xxhash.New()
-	n, err := transfer(ctx, h, f, 0)
-	if err != nil {
-		return err
-	}
-	return j.compare(n, h)
-}
-
 // copy moves the bytes. The hash is taken of what is written, in the same pass.
 func (j *job) copy(ctx context.Context) error {
 	dst, err := j.into.create(j.temp)
 	if err != nil {
 		return err
 	}
-	return finish(dst, j.fill(ctx, dst), j.into, j.temp, j.Output)
+	return finish(dst, j.verify(ctx, j.src, dst), j.into, j.temp, j.Output)
 }
 
-func (j *job) fill(ctx context.Context, dst *os.File) error {
-	var at int64
-	if j.file != nil && !j.Verify {
-		var err error
-		at, err = copyRanges(ctx, j.sys, dst, j.file, j.Size)
-		if err != nil {
-			return err
-		}
-	}
+// verify reads f from its beginning, copies it to dst, and holds it against what was announced.
+func (j *job) verify(ctx context.Context, f vfs.File, dst io.Writer) error {
 	h := xxhash.New()
-	to := io.Writer(io.NewOffsetWriter(dst, at))
-	if j.Verify {
-		to = io.MultiWriter(to, h)
-	}
-	n, err := transfer(ctx, to, j.src, at)
+	n, err := transfer(ctx, io.MultiWriter(dst, h), f)
 	if err != nil {
 		return err
 	}
-	return j.compare(at+n, h)
+	return j.compare(n, h.Sum64())
 }
 
-// compare holds what went through against what was announced.
-func (o *Output) compare(n int64, h *xxhash.Digest) error {
+// compare holds the length and the xxhash64 of what went through against what was announced.
+func (o *Output) compare(n int64, sum uint64) error {
 	if n != o.Size {
 		return sizeMismatch(n, o.Size)
 	}
-	if o.Verify && h.Sum64() != o.Sum {
-		return fmt.Errorf("%w: xxhash64 is %016x, expected %016x", ErrMismatch, h.Sum64(), o.Sum)
+	if sum != o.Sum {
+		return fmt.Errorf("%w: xxhash64 is %016x, expected %016x", ErrMismatch, sum, o.Sum)
 	}
 	return nil
 }
@@ -213,11 +178,7 @@ func setTime(into *folder, temp string, o Output) error {
 
 // placeBytes is place for content in memory.
 func placeBytes(data []byte, into *folder, temp string, o Output) error {
-	h := xxhash.New()
-	if o.Verify {
-		h.Write(data)
-	}
-	if err := o.compare(int64(len(data)), h); err != nil {
+	if err := o.compare(int64(len(data)), xxhash.Sum64(data)); err != nil {
 		return err
 	}
 	dst, err := into.create(temp)

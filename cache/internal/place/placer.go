@@ -133,9 +133,6 @@ type kernel struct {
 	clone func(src *os.File, into *folder, name string) (*os.File, error)
 	// link makes name, which is new, another link of src.
 	link func(src *os.File, into *folder, name string) error
-	// copyRange copies at most n bytes at off, which is the same on both sides; 0 means that it
-	// cannot go on.
-	copyRange func(dst, src *os.File, off int64, n int) (int, error)
 	// volume is zero when the platform cannot tell.
 	volume func(f *os.File) volume
 }
@@ -148,5 +145,5 @@ func (p *Placer) kernel() kernel {
 }
 
 func system() kernel {
-	return kernel{clone: cloneFile, link: linkFile, copyRange: copyRange, volume: volumeOf}
+	return kernel{clone: cloneFile, link: linkFile, volume: volumeOf}
 }

@@ -25,15 +25,6 @@ func cloneFile(src *os.File, into *folder, name string) (*os.File, error) {
 	return nil, err
 }
 
-func copyRange(dst, src *os.File, off int64, n int) (done int, err error) {
-	err = withFDs(dst, src, func(to, from int) error {
-		roff, woff := off, off
-		done, err = unix.CopyFileRange(from, &roff, to, &woff, n, 0)
-		return err
-	})
-	return done, err
-}
-
 // volumeOf asks for the mount as well: links and, on older kernels, clones stop at a bind mount.
 func volumeOf(f *os.File) volume {
 	var st unix.Statx_t

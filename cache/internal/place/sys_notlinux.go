@@ -3,12 +3,9 @@
 package place
 
 import (
-	"errors"
 	"os"
 	"syscall"
 )
-
-func copyRange(*os.File, *os.File, int64, int) (int, error) { return 0, errors.ErrUnsupported }
 
 func volumeOf(f *os.File) volume {
 	fi, err := f.Stat()

@@ -15,8 +15,6 @@ func fatal(syscall.Errno) bool     { return false }
 func otherVolume(error) bool       { return false }
 func volumeOf(*os.File) volume     { return volume{} }
 
-func copyRange(*os.File, *os.File, int64, int) (int, error) { return 0, errors.ErrUnsupported }
-
 func linkFile(*os.File, *folder, string) error {
 	return &refusedError{op: linking, cause: errors.ErrUnsupported}
 }

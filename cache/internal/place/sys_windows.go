@@ -41,8 +41,6 @@ func otherVolume(err error) bool {
 	return errors.Is(err, windows.ERROR_NOT_SAME_DEVICE) || errors.Is(err, syscall.EXDEV)
 }
 
-func copyRange(*os.File, *os.File, int64, int) (int, error) { return 0, errors.ErrUnsupported }
-
 func volumeOf(f *os.File) volume {
 	var d windows.ByHandleFileInformation
 	if err := windows.GetFileInformationByHandle(windows.Handle(f.Fd()), &d); err != nil {

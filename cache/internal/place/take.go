@@ -90,7 +90,7 @@ func hashSole(ctx context.Context, f vfs.File, hash io.Writer) (int64, error) {
 	}
 	n := fi.Size()
 	if hash != nil {
-		n, err = transfer(ctx, hash, f, 0)
+		n, err = transfer(ctx, hash, f)
 		if err != nil {
 			return 0, err
 		}
