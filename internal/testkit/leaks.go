@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -43,10 +44,5 @@ func leakedGoroutines(before map[string]string, known []string) []string {
 }
 
 func holds(s string, parts []string) bool {
-	for _, p := range parts {
-		if strings.Contains(s, p) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(s, p) })
 }
