@@ -31,7 +31,7 @@ type op struct {
 	frame int    // in the group's batch
 	err   error
 
-	wake chan struct{} // of one that waits for another to commit it, or to give it the lead
+	wake chan struct{} // where it waits to be committed by another, or to be given the lead
 	lead bool
 }
 

@@ -90,7 +90,7 @@ func (s *Store) tmpPath() (string, error) {
 		}
 		s.tmpMade[i].Store(true)
 	}
-	return filepath.Join(dir, strconv.FormatUint(n, 10)), nil // with letters it would come to aux and con
+	return filepath.Join(dir, strconv.FormatUint(n, 10)), nil // with letters some would be aux or con: no names on Windows
 }
 
 // ingest streams head, which is shorter than a chunk, and then r into a payload file and returns what it is, pinned.
@@ -161,7 +161,7 @@ func (s *Store) createTmp(n int) (string, vfs.File, error) {
 	return tmp, f, err
 }
 
-// abandon removes a temporary file; what cannot be removed now goes at the next open.
+// abandon removes a temporary file and returns err. What cannot be removed now goes at the next open.
 func (s *Store) abandon(tmp string, err error) error {
 	s.fs.Remove(tmp)
 	return err
@@ -309,8 +309,9 @@ func (s *Store) adopt(cause error, tmp, final string, fa *fact) error {
 	return nil
 }
 
-// present reports whether the content has a file, and whether that needs no hash to be trusted: then it
-// gives fa its identity. Any other is replaced. The caller holds p.place.
+// present looks for the payload file of a content. It reports whether the file can be trusted without
+// another hash, and then gives fa its identity, and whether a file stands there at all: one that is not trusted
+// is to be replaced. The caller holds p.place.
 func (s *Store) present(p *pin, fa *fact) (trusted, standing bool) {
 	fi, err := s.fs.Lstat(s.blobPath(&fa.digest))
 	if err != nil {
@@ -374,7 +375,8 @@ func (s *Store) doubtBlobs() {
 	s.blobsChanged = true
 }
 
-// makeBlobs makes a folder of payload files. Who finds it and syncs what is in it must see that its name is not durable.
+// makeBlobs makes a folder of payload files. It says first that a name in blobs is not durable: whoever finds the new folder
+// and syncs what is in it must see that.
 func (s *Store) makeBlobs(dir string) error {
 	s.blobsMu.Lock()
 	defer s.blobsMu.Unlock()

@@ -18,9 +18,9 @@ import (
 // applied only where nothing newer is known of its key. Until the end what it has read may have been
 // replaced or deleted by what it has not.
 type rebuild struct {
-	at      framelog.Pos // the last frame read
-	end     framelog.Pos // the log's end when the rebuild began
-	deleted map[Key]struct{}
+	at      framelog.Pos     // the last frame read
+	end     framelog.Pos     // the log's end when the rebuild began
+	deleted map[Key]struct{} // since it began: what the log tells of these keys from before does not count
 	done    atomic.Bool
 }
 
