@@ -146,45 +146,49 @@ func (s *Store) groupBytes(group []*op) (n int64) {
 	return n
 }
 
-// prepare decides whether o takes place and adds its frame to the batch.
+// prepare adds the frame of o to the batch if o takes place.
 func (s *Store) prepare(o *op, low bool) {
-	o.skip = true
-	if !o.only.IsZero() && s.incomplete() {
-		o.err = errRebuilding
-		return
+	ok, err := s.admit(o, low)
+	o.skip, o.err = !ok, err
+	if ok {
+		o.frame = s.addFrame(o)
 	}
-	if !o.only.IsZero() && s.inGroup(&o.key) {
-		return // an earlier change of this group replaces what o depends on
-	}
-	if low && o.kind == framePut && o.only.IsZero() {
-		o.err = s.space.refusal()
-		return
-	}
-	if o.kind != framePut || !o.only.IsZero() {
-		had, err := s.current(&o.key, &o.old)
-		switch {
-		case o.idle != nil && (s.incomplete() || s.inGroup(&o.key) || s.usedSince(&o.key, &o.old, *o.idle)):
-			o.err = ErrInUse
-			return
-		case o.kind == frameDelete && o.only.IsZero() && s.incomplete(): // the log may have it
-		case err != nil:
-			o.err = err
-			return
-		case !had && !s.inGroup(&o.key):
-			o.err = ErrNotFound
-			return
-		case !o.only.IsZero() && o.old.pos != o.only:
-			return
+}
+
+// admit decides whether o takes place. It reads what o replaces, unless that does not matter. A change that depends on a
+// version which has been replaced does not take place, and that is no error.
+func (s *Store) admit(o *op, low bool) (ok bool, err error) {
+	conditional := !o.only.IsZero()
+	switch {
+	case conditional && s.incomplete():
+		return false, errRebuilding
+	case conditional && s.inGroup(&o.key):
+		return false, nil // an earlier change of this group replaces what o depends on
+	case o.kind == framePut && !conditional:
+		if low {
+			return false, s.space.refusal()
 		}
-		switch o.kind {
-		case framePut: // moved by compaction
-			o.rec.lastUse, o.rec.uses = o.old.lastUse, o.old.uses
-		case frameTouch:
-			o.rec.uses = o.old.uses + 1
-		}
+		return true, nil
 	}
-	o.skip = false
-	o.frame = s.addFrame(o)
+	had, err := s.current(&o.key, &o.old)
+	switch {
+	case o.idle != nil && (s.incomplete() || s.inGroup(&o.key) || s.usedSince(&o.key, &o.old, *o.idle)):
+		return false, ErrInUse
+	case o.kind == frameDelete && !conditional && s.incomplete(): // the log may have it
+	case err != nil:
+		return false, err
+	case !had && !s.inGroup(&o.key):
+		return false, ErrNotFound
+	case conditional && o.old.pos != o.only:
+		return false, nil
+	}
+	switch o.kind {
+	case framePut: // moved by compaction
+		o.rec.lastUse, o.rec.uses = o.old.lastUse, o.old.uses
+	case frameTouch:
+		o.rec.uses = o.old.uses + 1
+	}
+	return true, nil
 }
 
 // inGroup reports whether an earlier change of this group may concern key: then apply decides.
