@@ -108,6 +108,19 @@ func (a *Artifact) Deliver(
 	defer a.s.end()
 	d := a.s.placer.Deliver(root, place.Mode(o.Mode))
 	defer d.Discard()
+	list, err := a.stageAll(ctx, d, items, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Commit(); err != nil {
+		return nil, a.s.wrap("deliver", err)
+	}
+	return list, nil
+}
+
+func (a *Artifact) stageAll(
+	ctx context.Context, d *place.Delivery, items []item, o *DeliverOptions,
+) ([]Delivered, error) {
 	list := make([]Delivered, 0, len(items))
 	var taken nameSet
 	for i := range items {
@@ -124,9 +137,6 @@ func (a *Artifact) Deliver(
 			return nil, a.s.wrap("deliver "+it.name, err)
 		}
 		list = append(list, Delivered{Name: it.name, To: to, How: how})
-	}
-	if err := d.Commit(); err != nil {
-		return nil, a.s.wrap("deliver", err)
 	}
 	return list, nil
 }
