@@ -220,3 +220,41 @@ func TestFolderOfKilledDraft(t *testing.T) {
 		}
 	}
 }
+
+// TestNoDescriptors has no descriptor left to open a segment of the log with, for a get and for a rebuild: nothing is dropped
+// for that.
+func TestNoDescriptors(t *testing.T) {
+	for name, begin := range map[string]func(*Store){
+		"get":     func(*Store) {},
+		"rebuild": func(s *Store) { s.distrust(errors.New("lost by the test")) },
+	} {
+		mem := vfs.NewMem("/d")
+		s := openTree(t, mem, nil, 0)
+		texts := []string{"inline", "multi"}
+		for _, text := range texts {
+			if err := putText(s, text, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(s.flog.Rotate(), putText(s, "other", "text"), s.Close(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		faults := vfs.NewFaults(mem, nil)
+		s = openTree(t, faults, nil, 0)
+		begin(s)
+		faults.SetHook(vfs.When(func(o vfs.Op) bool {
+			return o.Kind == vfs.OpOpen && strings.HasSuffix(o.Path, ".log")
+		}, vfs.Fault{Err: syscall.EMFILE}))
+		for _, text := range texts {
+			if got, err := getText(s, text); !errors.Is(err, syscall.EMFILE) {
+				t.Errorf("%s of %s: %q, %v", name, text, got, err)
+			}
+		}
+		faults.SetHook(nil)
+		for _, text := range texts {
+			if got, err := getText(s, text); err != nil || got != text {
+				t.Errorf("%s of %s with descriptors again: %q, %v", name, text, got, err)
+			}
+		}
+	}
+}

@@ -285,3 +285,33 @@ func TestUnreadableEnd(t *testing.T) {
 		}
 	}
 }
+
+// A file that cannot be opened for lack of descriptors is not damaged.
+func TestNoDescriptors(t *testing.T) {
+	fsys := vfs.NewMem(dir)
+	l := open(t, fsys, dir, small())
+	m := model{}
+	first := m.fill(t, l, 30)[0]
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	faults := vfs.NewFaults(fsys, nil)
+	l = open(t, faults, dir, small())
+	faults.SetHook(vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpOpen }, vfs.Fault{Err: syscall.EMFILE}))
+	tell := func(what string, err error) {
+		if errors.Is(err, framelog.ErrDamaged) || !errors.Is(err, syscall.EMFILE) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err := l.ReadFrame(first, nil)
+	tell("read of a frame", err)
+	tell("read of a body", l.ReadBody(first, 0, make([]byte, 1)))
+	for _, err := range l.Scan(framelog.Pos{}) {
+		tell("scan", err)
+	}
+	for _, err := range l.ScanSegment(first.Segment) {
+		tell("scan of a segment", err)
+	}
+	faults.SetHook(nil)
+	m.intact(t, l)
+}

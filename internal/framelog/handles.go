@@ -52,7 +52,7 @@ func (h *handles) acquire(p *part) (vfs.File, error) {
 	if p.f == nil {
 		f, err := h.fs.OpenFile(h.path(p.name), os.O_RDONLY, 0)
 		if err != nil {
-			return nil, err
+			return nil, unopened(err)
 		}
 		h.shrink(h.max - 1)
 		p.f = vfs.Mapped(f, h.mapped)

@@ -91,8 +91,11 @@ func readFrame(src source, off int64, dst []byte, maxBody int) (kind uint32, bod
 	return h.kind, body, nil
 }
 
-// lost makes a Damage of a region that was read with err.
-func lost(src source, from, to int64, r Reason, err error) *Damage {
+// lost makes a Damage of a region that was read with err, unless that says nothing of it.
+func lost(src source, from, to int64, r Reason, err error) error {
+	if isUnopened(err) {
+		return err
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		r = Unreadable
 	}

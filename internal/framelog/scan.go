@@ -153,6 +153,10 @@ func (s *scan) walk(w *walker) (again int64, more bool) {
 		if lost != nil && errors.Is(lost.Err, ErrNotFound) {
 			return lost.From, true
 		}
+		if lost != nil && isUnopened(lost.Err) {
+			s.yield(Frame{}, wrap("scan segment", w.win.src.id, lost.Err))
+			return -1, false
+		}
 		if !ok {
 			s.end(w)
 			return -1, true
