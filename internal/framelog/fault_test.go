@@ -315,3 +315,22 @@ func TestNoDescriptors(t *testing.T) {
 	faults.SetHook(nil)
 	m.intact(t, l)
 }
+
+// A Sync that cannot open a file of an earlier life for lack of descriptors can be made again.
+func TestSyncWithoutDescriptors(t *testing.T) {
+	fsys := vfs.NewMem(dir)
+	m := model{}
+	m.fill(t, open(t, fsys, dir, small()), 30)
+	fsys = fsys.Kill()
+	faults := vfs.NewFaults(fsys, nil)
+	l := open(t, faults, dir, small())
+	faults.SetHook(vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpOpen }, vfs.Fault{Err: syscall.EMFILE}))
+	if err := l.Sync(); errors.Is(err, framelog.ErrFailed) || !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("without descriptors: %v", err)
+	}
+	faults.SetHook(nil)
+	if err := l.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	m.intact(t, open(t, fsys.Crash(vfs.Loss{}), dir, small()))
+}

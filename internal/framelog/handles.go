@@ -154,7 +154,7 @@ func (h *handles) sync(p *part) error {
 	}
 	f, err := h.fs.OpenFile(h.path(p.name), os.O_RDWR, 0) // some systems sync no other
 	if err != nil {
-		return err
+		return unopened(err)
 	}
 	err = f.Sync()
 	if cerr := f.Close(); err == nil {

@@ -32,13 +32,12 @@ func (l *Log) Sync() error {
 
 // syncUnsynced may run beside an Append and a Remove.
 func (l *Log) syncUnsynced() error {
-	work, folder := l.unsynced()
-	for _, w := range work {
+	for _, w := range l.unsynced() {
 		if err := l.syncSegment(w); err != nil {
 			return err
 		}
 	}
-	if !folder {
+	if !l.takeDirty() {
 		return nil
 	}
 	if err := l.fs.SyncDir(l.dir); err != nil {
@@ -54,23 +53,34 @@ func (l *Log) coverFailed() error {
 	return l.coverCut()
 }
 
-// unsynced lists what is not durable. It takes the folder as done: who fails to sync it fails
-// the log.
-func (l *Log) unsynced() (work []pending, folder bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// unsynced lists the segments that are not durable.
+func (l *Log) unsynced() (work []pending) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
 	for _, s := range l.segs {
 		if s.synced < s.end {
 			work = append(work, pending{s: s, end: s.end, parts: s.from(s.synced)})
 		}
 	}
-	folder, l.dirDirty = l.dirDirty, false
-	return work, folder
+	return work
+}
+
+// takeDirty reports whether the folder is not durable, and takes it as done: who fails to sync it fails the log.
+func (l *Log) takeDirty() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	dirty := l.dirDirty
+	l.dirDirty = false
+	return dirty
 }
 
 func (l *Log) syncSegment(w pending) error {
 	for _, p := range w.parts {
-		if err := l.handles.sync(p); err != nil {
+		err := l.handles.sync(p)
+		if isUnopened(err) {
+			return err // nothing was asked of the system that it may have dropped bytes for
+		}
+		if err != nil {
 			l.wmu.Lock()
 			defer l.wmu.Unlock()
 			return l.evacuate(w.s, err)
