@@ -43,11 +43,12 @@ var arrows = map[string][]string{
 	"internal/framelog":     {"internal/vfs"},
 	"internal/testkit":      nil,
 	"internal/vfs":          nil,
-	"ipc":                   {"ipc/internal/filelock"},
+	"ipc":                   {"ipc/internal/errline", "ipc/internal/filelock"},
+	"ipc/internal/errline":  nil,
 	"ipc/internal/filelock": nil,
 	"ipc/ipcjson":           {"ipc"},
 	"ipc/ipctest":           {"ipc"},
-	"ipc/lifecycle":         {"ipc", "ipc/internal/filelock"},
+	"ipc/lifecycle":         {"ipc", "ipc/internal/errline", "ipc/internal/filelock"},
 }
 
 // required is all that this module may require.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/larderbuild/larder/ipc/internal/errline"
 )
 
 // Defaults of clients.
@@ -179,7 +181,7 @@ func (c *Client) redial(d *deadline) (*mux, error) {
 	for {
 		f, err := c.dial(ctx)
 		if ctx.Err() != nil && err != nil {
-			return nil, errors.Join(c.ended(d), err)
+			return nil, errline.Join(c.ended(d), err)
 		}
 		if err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/larderbuild/larder/ipc/internal/errline"
 	"github.com/larderbuild/larder/ipc/internal/filelock"
 )
 
@@ -40,6 +41,9 @@ func (e Endpoint) Dial(ctx context.Context) (*os.File, error) {
 	if e == (Endpoint{}) {
 		return nil, errNoEndpoint
 	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, &os.PathError{Op: "ipc: dial", Path: e.addr, Err: err}
+	}
 	for pause := connectPauseMin; ; pause = min(2*pause, connectPauseMax) {
 		f, err := e.connect()
 		if err == nil {
@@ -54,7 +58,7 @@ func (e Endpoint) Dial(ctx context.Context) (*os.File, error) {
 		// A random pause parts clients that were turned away together.
 		if !sleep(1+rand.N(pause), ctx.Done()) {
 			return nil, &os.PathError{Op: "ipc: dial", Path: e.addr,
-				Err: errors.Join(context.Cause(ctx), err)}
+				Err: errline.Join(context.Cause(ctx), err)}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -322,6 +323,16 @@ func TestDialNobody(t *testing.T) {
 	}
 }
 
+func TestDialTooLate(t *testing.T) {
+	ep := newEndpoint(t, "a")
+	listen(t, ep)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := ep.Dial(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("dial: %v", err)
+	}
+}
+
 // TestDialWaitsForStarter dials while somebody holds a lock beside the endpoint.
 func TestDialWaitsForStarter(t *testing.T) {
 	for _, suffix := range []string{ipc.ClaimSuffix, ipc.StartSuffix} {
@@ -330,8 +341,8 @@ func TestDialWaitsForStarter(t *testing.T) {
 			free := hold(t, ep.Beside(suffix))
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 			defer cancel()
-			if _, err := ep.Dial(ctx); !errors.Is(err, context.DeadlineExceeded) {
-				t.Fatalf("dial while the lock is held: %v", err)
+			if _, err := ep.Dial(ctx); !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("dial while the lock is held: %q", err)
 			}
 			dialled := make(chan error)
 			go func() {

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/larderbuild/larder/ipc/internal/errline"
 )
 
 // Instances of the pipe that wait for clients: the fewest, and the most after a rush.
@@ -42,7 +44,7 @@ func listen(ep Endpoint, owned bool) (*Listener, error) {
 		first, err = newInstance(ep.addr, true)
 	}
 	if taken(err) {
-		err = errors.Join(fs.ErrExist, err)
+		err = errline.Join(fs.ErrExist, err)
 	}
 	if err != nil {
 		return nil, listenError(ep, err)

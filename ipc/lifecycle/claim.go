@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/internal/errline"
 	"github.com/larderbuild/larder/ipc/internal/filelock"
 )
 
@@ -176,7 +177,7 @@ func lockAlone(ctx context.Context, ep ipc.Endpoint, suffix string) (*os.File, e
 			return nil, &HeldError{ep, holder.Info}
 		}
 		if err := sleep(ctx, pause); err != nil {
-			return nil, &because{&HeldError{ep, holder.Info}, err}
+			return nil, errline.Join(&HeldError{ep, holder.Info}, err)
 		}
 	}
 }

@@ -79,10 +79,3 @@ func (e *TimeoutError) Is(target error) bool {
 
 // Unwrap returns the last trouble.
 func (e *TimeoutError) Unwrap() error { return e.Err }
-
-// because is an error and its cause on one line.
-type because struct{ err, cause error }
-
-func (e *because) Error() string { return e.err.Error() + ": " + e.cause.Error() }
-
-func (e *because) Unwrap() []error { return []error{e.err, e.cause} }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/internal/errline"
 )
 
 // Reasons to start a server.
@@ -131,7 +132,7 @@ func awaitReady(ctx context.Context, f *os.File, exited <-chan error) error {
 		case <-ctx.Done():
 		}
 	case <-ctx.Done():
-		err = &because{errUntold, context.Cause(ctx)}
+		err = errline.Join(errUntold, context.Cause(ctx))
 	}
 	if told := endRead(f, reply); told != errSilent {
 		return told // it told just before
@@ -162,13 +163,8 @@ func exitOf(ctx context.Context, exited <-chan error) error {
 	case err := <-exited:
 		return exitError(err)
 	case <-ctx.Done():
-		return &because{errSilent, context.Cause(ctx)}
+		return errline.Join(errSilent, context.Cause(ctx))
 	}
 }
 
-func exitError(err error) error {
-	if err == nil {
-		return errExited
-	}
-	return &because{errExited, err}
-}
+func exitError(err error) error { return errline.Join(errExited, err) }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/internal/errline"
 	"github.com/larderbuild/larder/ipc/internal/filelock"
 )
 
@@ -179,7 +180,7 @@ func (s *stopper) gone(ctx context.Context, target Info, limit time.Duration, la
 	defer cancel()
 	for pause := lookAgainMin; s.there(target); pause = min(2*pause, lookAgainMax) {
 		if err := sleep(ctx, pause); err != nil {
-			return errors.Join(last, err)
+			return errline.Join(last, err)
 		}
 	}
 	if target.Process.PID == os.Getpid() {
