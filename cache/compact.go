@@ -4,15 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/larderbuild/larder/internal/framelog"
 )
 
-// compactBelow: a segment whose live part is smaller than 1/compactBelow is emptied and removed.
-const compactBelow = 2
+const (
+	// compactBelow: a segment whose live part is smaller than 1/compactBelow is emptied and removed.
+	compactBelow = 2
+	// compactAgain is how long one is left alone after an error, such as that its file cannot be removed: each try
+	// reads it.
+	compactAgain = 10 * time.Minute
+)
 
 // compact moves what is live out of segments that are mostly dead, and removes them. One in which
-// something live is damaged stays, is reported once, and does not keep the others from their turn.
+// something live is damaged stays, and is reported once. No error keeps the others from their turn.
 func (s *Store) compact(ctx context.Context) error {
 	s.compactMu.Lock()
 	defer s.compactMu.Unlock()
@@ -21,8 +27,7 @@ func (s *Store) compact(ctx context.Context) error {
 		if ctx.Err() != nil || s.incomplete() {
 			break
 		}
-		_, stuck := s.stuck[seg.ID]
-		if stuck || seg.Active || !s.sparse(seg) || s.space.low(seg.Size) {
+		if seg.Active || s.isStuck(seg.ID) || !s.sparse(seg) || s.space.low(seg.Size) {
 			continue
 		}
 		err := s.compactSegment(ctx, seg.ID)
@@ -33,12 +38,21 @@ func (s *Store) compact(ctx context.Context) error {
 			break
 		}
 		errs = append(errs, fmt.Errorf("segment %d: %w", seg.ID, err))
-		if !errors.Is(err, framelog.ErrDamaged) && !errors.Is(err, errRecord) {
-			break
-		}
-		s.stuck[seg.ID] = struct{}{}
+		s.stuck[seg.ID] = stuck{time.Now(), errors.Is(err, framelog.ErrDamaged) || errors.Is(err, errRecord)}
 	}
 	return errors.Join(errs...)
+}
+
+// stuck is a segment that could not be compacted.
+type stuck struct {
+	since   time.Time
+	damaged bool // and never will
+}
+
+// isStuck reports whether a segment is left alone. The caller holds compactMu.
+func (s *Store) isStuck(id uint64) bool {
+	st, ok := s.stuck[id]
+	return ok && (st.damaged || time.Since(st.since) < compactAgain)
 }
 
 // errRebuilding stops a compaction: an index that is not whole does not tell what is live.

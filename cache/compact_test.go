@@ -7,7 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/larderbuild/larder/cache/internal/index"
 	"github.com/larderbuild/larder/internal/framelog"
@@ -63,6 +66,42 @@ func TestCompactBesideDamage(t *testing.T) {
 	if lost > 2 {
 		t.Errorf("%d entries are lost", lost)
 	}
+}
+
+// TestCompactBesideWhatStays has a segment whose file cannot be removed: it is left alone for a while, and the others are not.
+func TestCompactBesideWhatStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, faults, _ := openFaults(t, nil)
+		for range 4 {
+			for i := range 20 {
+				if err := putText(s, fmt.Sprint("k", i), "text"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.flog.Rotate(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first := s.flog.Segments()[0].ID
+		faults.SetHook(vfs.When(func(o vfs.Op) bool {
+			return o.Kind == vfs.OpRemove && strings.HasSuffix(o.Path, fmt.Sprintf("%016x.log", first))
+		}, vfs.Fault{Err: syscall.EACCES}))
+		if err := s.compact(t.Context()); !errors.Is(err, syscall.EACCES) {
+			t.Errorf("compact: %v", err)
+		}
+		segs, end := s.flog.Segments(), s.flog.End()
+		if segs[0].ID != first || segs[1].ID < first+3 {
+			t.Errorf("segments after the first pass: %+v", segs)
+		}
+		if err := s.compact(t.Context()); err != nil || s.flog.End() != end {
+			t.Errorf("at once again: %v, the log ends at %v and did at %v", err, s.flog.End(), end)
+		}
+		faults.SetHook(nil)
+		time.Sleep(compactAgain)
+		if err := s.compact(t.Context()); err != nil || s.flog.Segments()[0].ID == first {
+			t.Errorf("when it can be removed: %v, %+v", err, s.flog.Segments())
+		}
+	})
 }
 
 // TestCompactDeadDamage removes a segment in which only dead frames are damaged.

@@ -107,7 +107,7 @@ func newStore(dir string, opt Options, se seams) *Store {
 		dir: dir, opt: opt, fs: se.fs, openIndex: se.openIndex, segmentBytes: se.segmentBytes,
 		flushAfter: cmp.Or(se.flushAfter, flushAfter),
 		groupKeys:  map[Key]struct{}{}, live: map[uint64]int64{},
-		touches: map[Key]uint32{}, flights: map[Key]*flight{}, stuck: map[uint64]struct{}{},
+		touches: map[Key]uint32{}, flights: map[Key]*flight{}, stuck: map[uint64]stuck{},
 		life:  life{done: make(chan struct{})},
 		kick:  make(chan struct{}, 1),
 		space: spaceGuard{fs: se.fs, dir: dir, reserve: opt.Reserve},

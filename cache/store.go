@@ -67,7 +67,7 @@ type Store struct {
 	indexDamage atomic.Pointer[error]   // why the index must be rebuilt
 
 	compactMu     sync.Mutex
-	stuck         map[uint64]struct{} // damaged, so left alone; guarded by compactMu
+	stuck         map[uint64]stuck // guarded by compactMu
 	rebuildMu     sync.Mutex
 	syncMu        sync.Mutex
 	unsyncedFiles unsyncedFiles
