@@ -58,15 +58,13 @@ func (s *Store) tearDown() {
 func (s *Store) shut() error {
 	var errs []error
 	if !s.space.low(0) {
-		errs = append(errs, s.logTouches())
+		errs = append(errs, unlessDamaged(s.logTouches()))
 	}
 	errs = append(errs, s.catchUp(), s.syncInherited(), s.syncAll())
 	s.commitMu.Lock()
 	dirty := s.pendingOps > 0 || !s.lastCheckpoint.clean || s.lastCheckpoint.applied != s.flog.End()
 	if dirty && !s.space.low(0) && !s.incomplete() && errors.Join(errs...) == nil {
-		if err := s.flush(true); !errors.Is(err, index.ErrDamaged) { // else it is rebuilt, as the log has everything
-			errs = append(errs, err)
-		}
+		errs = append(errs, unlessDamaged(s.flush(true)))
 	}
 	s.dropUnput()
 	s.commitMu.Unlock()
@@ -77,4 +75,12 @@ func (s *Store) shut() error {
 	s.gate.Unlock()
 	errs = append(errs, s.flog.Close(), s.lock.release())
 	return errors.Join(errs...)
+}
+
+// unlessDamaged returns err, or nil when it says that the index is damaged: that is rebuilt, as the log has everything.
+func unlessDamaged(err error) error {
+	if errors.Is(err, index.ErrDamaged) {
+		return nil
+	}
+	return err
 }

@@ -316,3 +316,27 @@ func TestCloseMeetsParkedDamage(t *testing.T) {
 		t.Errorf("k: %q, %v", got, err)
 	}
 }
+
+// TestCloseMeetsDamageOfATouch closes a store whose index is found damaged by the last uses that are still to be logged: the
+// log has everything, so that is no error.
+func TestCloseMeetsDamageOfATouch(t *testing.T) {
+	mem, clock := vfs.NewMem("/d"), newClock()
+	s := openTree(t, mem, &Options{Now: clock.now}, 0)
+	if err := errors.Join(putText(s, "k", "v"), parked(s)); err != nil {
+		t.Fatal(err)
+	}
+	clock.add(7200)
+	if got, err := getText(s, "k"); err != nil || got != "v" {
+		t.Fatal(got, err)
+	}
+	entries, err := mem.ReadDir(crashRoot + "/index")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		rewrite(t, mem, "index/"+e.Name(), func(b []byte) []byte { b[0]++; return b })
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
