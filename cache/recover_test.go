@@ -191,6 +191,31 @@ func TestShareWithAKilledLife(t *testing.T) {
 	}
 }
 
+// TestSyncAfterKillBesideCommits syncs what a killed process has put: commits, which may need syncMu, do not wait for that.
+func TestSyncAfterKillBesideCommits(t *testing.T) {
+	mem := vfs.NewMem("/d")
+	s := openTree(t, mem, nil, 0)
+	if err := putText(s, "k", strings.Repeat("0123456789", 500)); err != nil {
+		t.Fatal(err)
+	}
+	faults, synced := vfs.NewFaults(mem.Kill(), nil), 0
+	s = openTree(t, faults, &Options{Durability: Always}, 0)
+	faults.SetHook(func(o vfs.Op) vfs.Fault {
+		if o.Kind == vfs.OpSync && strings.Contains(filepath.ToSlash(o.Path), "/blobs/") {
+			synced++
+			if !s.syncMu.TryLock() {
+				t.Error("commits wait")
+			} else {
+				s.syncMu.Unlock()
+			}
+		}
+		return vfs.Fault{}
+	})
+	if err := s.Sync(t.Context()); err != nil || synced == 0 {
+		t.Errorf("%d synced, %v", synced, err)
+	}
+}
+
 // TestFolderOfKilledDraft kills a process that has made a folder of payload files for a draft and logged nothing: the next
 // one finds the root as a close has left it, puts into the folder, and makes that durable all the same.
 func TestFolderOfKilledDraft(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 // Store is an open artifact store. All its methods are safe for concurrent use.
 type Store struct {
 	// Lock order: compactMu, rebuildMu, commitMu, gate, a shard's mu or payloads.mu; pin.place comes
-	// before commitMu, untoldMu after all.
+	// before commitMu, syncMu and then blobsMu behind it, untoldMu after all.
 
 	dir     string
 	opt     Options
@@ -72,7 +72,7 @@ type Store struct {
 	syncMu        sync.Mutex
 	unsyncedFiles unsyncedFiles
 	inherited     atomic.Bool // payload files of an earlier life may not be durable: see syncInherited
-	blobsMu       sync.Mutex  // guards blobsChanged and the making of folders; taken after syncMu
+	blobsMu       sync.Mutex  // guards blobsChanged and the making of folders
 	blobsChanged  bool
 	foundBlobs    sync.Once // the first file that goes into a folder that was there
 

@@ -81,26 +81,7 @@ func (s *Store) syncFiles() error {
 func (s *Store) syncPayloads() error {
 	end := s.flog.End()
 	files := s.unsyncedFiles.take()
-	var dirs [blobFolders]bool
-	var err error
-	for d := range files {
-		dirs[d[0]] = true
-		if err = s.syncPayload(&d); err != nil {
-			break
-		}
-	}
-	for i := 0; err == nil && i < len(dirs); i++ {
-		if dirs[i] {
-			err = s.fs.SyncDir(s.blobFolder(i))
-		}
-		if isNotExist(err) {
-			err = nil // somebody removed the folder: its entries are misses
-		}
-	}
-	if err == nil {
-		err = s.syncBlobs()
-	}
-	if err != nil {
+	if err := s.syncThese(files); err != nil {
 		s.unsyncedFiles.putBack(files)
 		return err
 	}
@@ -110,49 +91,63 @@ func (s *Store) syncPayloads() error {
 	return nil
 }
 
+// syncThese forces payload files, their folders and the names of these to disk.
+func (s *Store) syncThese(files map[Digest]struct{}) error {
+	var dirs [blobFolders]bool
+	for d := range files {
+		dirs[d[0]] = true
+		if err := s.syncPayload(&d); err != nil {
+			return err
+		}
+	}
+	for i, dirty := range dirs {
+		if !dirty {
+			continue
+		}
+		err := s.fs.SyncDir(s.blobFolder(i))
+		if err != nil && !isNotExist(err) { // else somebody removed the folder: its entries are misses
+			return err
+		}
+	}
+	return s.syncBlobs()
+}
+
 // syncInherited forces to disk the payload files that an earlier life may have left in memory: those of the frames behind
-// the position that it had reached. Compaction, which moves frames, waits.
+// the position that it had reached. Compaction, which moves frames, waits. Commits do not: it stays away from syncMu.
 func (s *Store) syncInherited() error {
 	if !s.inherited.Load() {
 		return nil
 	}
 	s.compactMu.Lock()
 	defer s.compactMu.Unlock()
-	s.syncMu.Lock()
-	defer s.syncMu.Unlock()
+	files := map[Digest]struct{}{}
 	for fr, err := range s.flog.Scan(s.unsyncedFiles.position()) {
 		if _, lost := errors.AsType[*framelog.Damage](err); lost {
 			continue
 		}
-		if err == nil {
-			err = s.markFrame(fr)
-		}
 		if err != nil {
 			return err
 		}
+		var f frame
+		if parseFrame(fr.Body, &f) != nil { // the index has nothing of it either
+			continue
+		}
+		for _, fa := range f.factList() {
+			files[fa.digest] = struct{}{}
+		}
+		if len(files) < maxUnsynced {
+			continue
+		}
+		if err := s.syncThese(files); err != nil {
+			return err
+		}
+		clear(files)
 	}
-	err := s.syncPayloads()
+	err := s.syncThese(files)
 	if err == nil {
 		s.inherited.Store(false)
 	}
 	return err
-}
-
-// markFrame marks the payload files that a frame names. The caller holds syncMu.
-func (s *Store) markFrame(fr framelog.Frame) error {
-	var f frame
-	if parseFrame(fr.Body, &f) != nil { // the index has nothing of it either
-		return nil
-	}
-	for _, fa := range f.factList() {
-		if !s.markUnsynced(&fa.digest) {
-			continue
-		}
-		if err := s.syncPayloads(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // syncPayload forces one payload file to disk. After a failed fsync the system may have dropped the
