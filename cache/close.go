@@ -60,7 +60,7 @@ func (s *Store) shut() error {
 	if !s.space.low(0) {
 		errs = append(errs, unlessDamaged(s.logTouches()))
 	}
-	errs = append(errs, s.catchUp(), s.syncInherited(), s.syncAll())
+	errs = append(errs, s.catchUp(), s.syncAll())
 	s.commitMu.Lock()
 	dirty := s.pendingOps > 0 || !s.lastCheckpoint.clean || s.lastCheckpoint.applied != s.flog.End()
 	if dirty && !s.space.low(0) && !s.incomplete() && errors.Join(errs...) == nil {

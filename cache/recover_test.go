@@ -123,6 +123,12 @@ func TestSyncAfterKill(t *testing.T) {
 		"sync":  {nil, sync},
 		"close": {nil, func(s *Store) error { return s.Close(t.Context()) }},
 		"park":  {nil, parked},
+		"group": {nil, func(s *Store) error {
+			err := putText(s, "later", "inline")
+			s.unsyncedSince.Store(1) // long ago
+			(&upkeep{s: s}).sync()
+			return err
+		}},
 		"without an index": {func(killed *vfs.Mem) *vfs.Mem {
 			if err := removeAll(killed, filepath.Join(crashRoot, "index")); err != nil {
 				t.Fatal(err)
@@ -131,7 +137,7 @@ func TestSyncAfterKill(t *testing.T) {
 		}, sync},
 		"killed again, its own files synced": {func(killed *vfs.Mem) *vfs.Mem {
 			s := openTree(t, killed, nil, 0)
-			if err := errors.Join(putText(s, "later", "inline"), s.syncAll()); err != nil {
+			if err := errors.Join(putText(s, "later", "inline"), s.syncFiles()); err != nil {
 				t.Fatal(err)
 			}
 			flushNow(t, s)

@@ -179,12 +179,14 @@ func (s *Store) Sync(ctx context.Context) error {
 		return err
 	}
 	defer s.end()
-	return s.wrap("sync", errors.Join(s.catchUp(), s.syncInherited(), s.syncAll()))
+	return s.wrap("sync", errors.Join(s.catchUp(), s.syncAll()))
 }
 
+// syncAll makes durable what this life and those before it have put. The log of the killed ones becomes durable too, so their
+// payload files must be first.
 func (s *Store) syncAll() error {
 	since := s.unsyncedSince.Swap(0)
-	err := s.syncFiles()
+	err := errors.Join(s.syncInherited(), s.syncFiles())
 	if err != nil {
 		s.unsyncedSince.CompareAndSwap(0, since)
 	}
