@@ -2,9 +2,11 @@ package ipc_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"testing"
@@ -325,6 +327,50 @@ func TestStalledClient(t *testing.T) {
 	client.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Op: opEcho, Payload: make([]byte, 4<<20)}))
 	if e := <-broken; !errors.Is(e.Err, ipc.ErrWedged) {
 		t.Errorf("the event says %v", e.Err)
+	}
+	settled(t, s)
+}
+
+// TestStalledWhileHandling has a client that reads nothing of a large answer, while the goroutine that would learn it runs
+// a fast handler whose request began with half a header. It must learn it then.
+func TestStalledWhileHandling(t *testing.T) {
+	const opBig, opWrite, opWait = 60, 61, 62
+	path := filepath.Join(t.TempDir(), "small")
+	if err := os.WriteFile(path, []byte("small"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken, began, wedged := make(chan ipc.Event, 1), make(chan struct{}), make(chan struct{})
+	s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{Stall: 30 * time.Millisecond},
+		Events: func(e ipc.Event) { broken <- e }})
+	s.Handle(opBig, func(context.Context, *ipc.Request) (*ipc.Response, error) {
+		return &ipc.Response{Payload: make([]byte, 4<<20)}, nil
+	})
+	s.HandleStream(opWrite, func(_ context.Context, _ *ipc.Request, st *ipc.Stream) (err error) {
+		close(began)
+		for err == nil {
+			_, err = st.Write(make([]byte, 64<<10)) // behind the large answer, or in its place
+		}
+		close(wedged)
+		return err
+	})
+	s.HandleFast(opWait, func(context.Context, *ipc.Request) (*ipc.Response, error) {
+		<-wedged
+		f, err := os.Open(path)
+		return &ipc.Response{File: f}, err // which another goroutine writes
+	})
+	client := rawClient(t, s, 2)
+	wait := frame(ipc.RawFrame{Kind: ipc.KindRequest, Op: opWait, Slot: 2})
+	client.Write(raw(frame(ipc.RawFrame{Kind: ipc.KindRequest, Op: opBig}),
+		frame(ipc.RawFrame{Kind: ipc.KindRequest, Flags: ipc.FlagStream, Op: opWrite, Slot: 1}), wait[:20]))
+	<-began // what came in one read has been read
+	client.Write(wait[20:])
+	select {
+	case e := <-broken:
+		if !errors.Is(e.Err, ipc.ErrWedged) {
+			t.Errorf("the event says %v", e.Err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the server reads on from a client that it cannot answer")
 	}
 	settled(t, s)
 }

@@ -132,7 +132,7 @@ func (ses *session) readAll() {
 			err = ses.in.pass()
 		}
 		if err == nil {
-			ses.limitHeader()
+			err = ses.limitHeader()
 		} else if err == os.ErrDeadlineExceeded {
 			if err = ses.out.death(); err == nil {
 				err = errSlow
@@ -153,11 +153,11 @@ func (ses *session) why() error {
 }
 
 // limitHeader sets a deadline while a header is incomplete.
-func (ses *session) limitHeader() {
+func (ses *session) limitHeader() error {
 	in := &ses.in
 	partial := in.rest == 0 && in.r < in.w
 	if partial == ses.timed && (!partial || ses.header == in.passed) {
-		return
+		return nil
 	}
 	ses.timed, ses.header = partial, in.passed
 	at := time.Time{}
@@ -165,6 +165,10 @@ func (ses *session) limitHeader() {
 		at = time.Now().Add(ses.server.o.Limits.Header)
 	}
 	ses.wire.f.SetReadDeadline(at)
+	if err := ses.out.death(); err == ErrWedged {
+		return err // a write has ended reading just before, by a deadline that is overwritten now
+	}
+	return nil
 }
 
 // abandon cancels all calls of a connection that is gone.
