@@ -11,8 +11,11 @@ const queryLimited = 0x1000
 // startOf is the time at which the process was created.
 func startOf(pid int) (uint64, error) {
 	h, err := syscall.OpenProcess(queryLimited|syscall.SYNCHRONIZE, false, uint32(pid))
-	if err != nil {
+	if err == errInvalidParameter {
 		return 0, os.ErrProcessDone
+	}
+	if err != nil {
+		return 0, os.NewSyscallError("OpenProcess", err) // such as for lack of rights: that says nothing about the process
 	}
 	defer syscall.CloseHandle(h)
 	if e, err := syscall.WaitForSingleObject(h, 0); err == nil && e == syscall.WAIT_OBJECT_0 {
