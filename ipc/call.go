@@ -159,11 +159,14 @@ func (m *mux) cancel(k *call) {
 
 // answer returns what the answer to k says.
 func (m *mux) answer(k *call) ([]byte, *os.File, error) {
-	switch {
-	case k.tooLarge:
-		return nil, nil, &CallError{k.out.op, PhaseRead, Answered, ErrTooLarge}
-	case !k.failed:
+	if !k.tooLarge && !k.failed {
 		return k.dst, k.file, nil
+	}
+	if k.file != nil {
+		k.file.Close()
+	}
+	if k.tooLarge {
+		return nil, nil, &CallError{k.out.op, PhaseRead, Answered, ErrTooLarge}
 	}
 	return nil, nil, k.failure()
 }

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/larderbuild/larder/ipc"
 	"github.com/larderbuild/larder/ipc/ipctest"
@@ -110,6 +111,33 @@ func TestUnwantedDescriptors(t *testing.T) {
 			t.Errorf("the call says %v", err)
 		}
 	})
+}
+
+// TestDescriptorBesideAFailure has servers that send a descriptor with an answer of which the caller gets an error only.
+func TestDescriptorBesideAFailure(t *testing.T) {
+	for name, kind := range map[string]byte{"an error": ipc.KindError, "too large an answer": ipc.KindResponse} {
+		t.Run(name, func(t *testing.T) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			c := against(t, &ipc.ClientOptions{MaxMessage: 7}, func(f *os.File) {
+				b := answer(next(f), "\x00\x00\x01\x00\x00\x00\x00\x00")
+				b.Kind, b.Flags = kind, ipc.FlagFile
+				ipc.SendRights(f, b.Append(nil), w)
+				w.Close()
+				untilClosed(f)
+			})
+			if _, err := c.CallFile(t.Context(), 1, nil); ipc.OutcomeOf(err) != ipc.Answered {
+				t.Errorf("the call says %v", err)
+			}
+			r.SetReadDeadline(time.Now().Add(5 * time.Second))
+			if _, err := r.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("the descriptor stays open: %v", err)
+			}
+		})
+	}
 }
 
 // TestDescriptorComesWithItsFrame adds a frame while those before an answer with a descriptor are written: it does not
