@@ -89,6 +89,6 @@ func (m *mux) acquireControl(d *deadline) error {
 	case <-timeout:
 		return ErrTimeout
 	case <-d.done():
-		return context.Cause(d.ctx)
+		return d.err()
 	}
 }

@@ -3,6 +3,7 @@ package ipc_test
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -66,6 +67,46 @@ func TestStatusCounts(t *testing.T) {
 		t.Errorf("the shortest of calls that took 20 ms counts as one of less than %v", short)
 	}
 }
+
+// TestControlOneAtATime has a control operation wait for another one. It gives up with the errors that other calls do.
+func TestControlOneAtATime(t *testing.T) {
+	asked := make(chan struct{})
+	c := against(t, nil, func(f *os.File) {
+		next(f)
+		close(asked)
+		untilClosed(f)
+	})
+	first := make(chan error, 1)
+	go func() { first <- c.Ping(t.Context()) }() // ends with its time, or with the client
+	<-asked
+	cause := errors.New("its own reason")
+	for want, end := range map[error]func() (context.Context, context.CancelFunc){
+		ipc.ErrTimeout: func() (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithTimeoutCause(t.Context(), -1, cause)
+			return noDeadline{ctx}, cancel // as that of a clock which is ahead of ours
+		},
+		context.Canceled: func() (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(cause)
+			return ctx, func() {}
+		},
+	} {
+		ctx, cancel := end()
+		defer cancel()
+		if err := c.Ping(ctx); !errors.Is(err, want) || ipc.OutcomeOf(err) != ipc.NotProcessed {
+			t.Errorf("it says %v, want %v", err, want)
+		}
+	}
+	c.Close()
+	if err := <-first; !errors.Is(err, ipc.ErrClosed) && !errors.Is(err, ipc.ErrTimeout) {
+		t.Errorf("the first one says %v", err)
+	}
+}
+
+// noDeadline is a context that does not tell when it ends.
+type noDeadline struct{ context.Context }
+
+func (noDeadline) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // TestLongTexts has texts that are cut, because an acknowledgement has to hold them.
 func TestLongTexts(t *testing.T) {
