@@ -28,6 +28,7 @@ type Stream struct {
 	complete bool              // the call is over
 	err      error             // why it failed
 	closed   bool              // this end writes no more
+	left     bool              // nor does it read
 }
 
 func newStream(l *link, id callID, op uint16, d deadline) *Stream {
@@ -106,6 +107,9 @@ func (s *Stream) Read(p []byte) (int, error) {
 func (s *Stream) takeRead(p []byte) (n, credit int, err error) {
 	s.link.mu.Lock()
 	defer s.link.mu.Unlock()
+	if s.left {
+		return 0, 0, s.err
+	}
 	n = copy(p, s.in[s.off:min(len(s.in), s.off+s.whole())])
 	switch {
 	case n > 0:
@@ -208,8 +212,11 @@ func (s *Stream) CloseWrite() error {
 // that Read and Write fail. A handler need not call it.
 func (s *Stream) Close() error {
 	s.link.mu.Lock()
-	s.closed = true
+	s.closed, s.left = true, true
 	s.finish(ErrClosed)
+	if s.err == nil { // it has ended well
+		s.err = ErrClosed
+	}
 	s.link.nudge(&s.reader)
 	s.link.nudge(&s.writer)
 	end := s.end

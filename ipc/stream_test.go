@@ -201,6 +201,32 @@ func TestWindowOfTheClient(t *testing.T) {
 	<-wrote
 }
 
+// TestReadAfterClose closes a stream of which something has come that was not read, whether its call is over or not.
+func TestReadAfterClose(t *testing.T) {
+	s := streamServer(t, nil)
+	c := ipctest.Client(t, s, nil)
+	for name, ended := range map[string]bool{"goes on": false, "is over": true} {
+		st := open(t, c, opCopy, "")
+		if _, err := st.Write([]byte("xyz")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if ended {
+			st.CloseWrite()
+			settled(t, s)
+			if err := c.Ping(t.Context()); err != nil { // its answer comes after the end
+				t.Fatal(err)
+			}
+		}
+		st.Close()
+		if n, err := st.Read(make([]byte, 1)); n != 0 || !errors.Is(err, ipc.ErrClosed) {
+			t.Errorf("a call that %s: read says %d, %v", name, n, err)
+		}
+	}
+}
+
 // TestCredits reads what is granted for chunks that were read: an empty one costs nothing.
 func TestCredits(t *testing.T) {
 	s := streamServer(t, nil)
