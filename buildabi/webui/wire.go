@@ -112,7 +112,20 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	keepLittle(c)
 	h.wire.Conn = c
 	buffered.Writer.Reset(h.wire)
 	return h.wire, buffered, nil
+}
+
+// sendBuffer is what the system keeps for a client, as with [buildabi.Serve]: a host may have a server of its own.
+const sendBuffer = 64 << 10
+
+func keepLittle(c net.Conn) {
+	if secure, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = secure.NetConn()
+	}
+	if b, ok := c.(interface{ SetWriteBuffer(int) error }); ok {
+		b.SetWriteBuffer(sendBuffer) // as good as it goes
+	}
 }
