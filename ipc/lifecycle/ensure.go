@@ -53,7 +53,8 @@ type effort struct {
 	last    trouble
 	probes  int   // looks that ended in this trouble
 	started int   // servers that got ready
-	gone    int   // of these, those that have died by themselves
+	beaten  bool  // one did not, and somebody had the endpoint
+	gone    int   // of those that have had it, the ones that have died by themselves
 	logged  int64 // size of the log when the last server was about to be started
 	alone   bool  // this process holds the start lock
 }

@@ -142,6 +142,31 @@ func TestEnsureGone(t *testing.T) {
 	}
 }
 
+// TestEnsureDiesWithClaim starts servers that die with a claim before they are ready, of whose exit nobody tells: the claim
+// is still held for a moment, as that of another server would be. It gives up all the same, and has the next caller wait.
+func TestEnsureDiesWithClaim(t *testing.T) {
+	h := newHost(t, "1")
+	o := h.options()
+	o.Timeout = 3 * time.Second
+	starts := 0
+	o.Spawn = func(context.Context, lifecycle.SpawnInfo) (<-chan error, error) {
+		starts++
+		f, err := lifecycle.TryLock(h.ep.Beside(lifecycle.ClaimSuffix))
+		if err != nil {
+			return nil, err
+		}
+		time.AfterFunc(100*time.Millisecond, func() { f.Close() }) // later than it is looked at
+		return nil, lifecycle.WriteRecord(f, lifecycle.Info{Process: ipc.Process{PID: 1 << 30, Start: 1}})
+	}
+	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+	if _, ok := errors.AsType[*lifecycle.StartError](err); !ok || starts > 3 {
+		t.Errorf("after %d servers: %v", starts, err)
+	}
+	if count, cause, _ := lifecycle.Failures(h.ep.Beside(lifecycle.FailureSuffix), time.Now()); count != 1 {
+		t.Errorf("%d failures are remembered, because of %q", count, cause)
+	}
+}
+
 func TestEnsureSaysWhyNot(t *testing.T) {
 	h := newHost(t, "1")
 	o := h.options()

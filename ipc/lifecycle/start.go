@@ -122,7 +122,7 @@ func (e *effort) spawn(ctx context.Context, info SpawnInfo) error {
 	if err != nil {
 		return err
 	}
-	if e.started > 0 && readRecord(e.ep.Beside(claimSuffix)) != (record{}) {
+	if (e.started > 0 || e.beaten) && readRecord(e.ep.Beside(claimSuffix)) != (record{}) {
 		e.gone++ // the last one has not given up its claim: nobody has stopped it
 	}
 	if e.gone == maxStarts {
@@ -140,7 +140,9 @@ func (e *effort) spawn(ctx context.Context, info SpawnInfo) error {
 		if ctx.Err() != nil {
 			return e.timeout(ctx, err) // it is late, not dead
 		}
-		return nil // another one was faster, and what we started has noticed
+		// Another one was faster, and what we started has noticed; or that is dying, and its claim goes last.
+		e.beaten = true
+		return nil
 	case ctx.Err() != nil && time.Since(began) < e.o.Timeout/2:
 		return e.timeout(ctx, err) // the caller gave up; that is no failure of the server
 	case short(err):
