@@ -104,6 +104,19 @@ func (f *File) AppendBinary(b []byte) ([]byte, error) {
 	return b, nil
 }
 
+// openFile opens a regular file. To open anything else, such as a named pipe, may wait for ever: it is an error that wraps
+// refusal.
+func openFile(path string, refusal error) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = &os.PathError{Op: "open", Path: path, Err: fmt.Errorf("not a regular file: %w", refusal)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(path)
+}
+
 // Write creates or replaces the file at path with all of it at once: a process that follows it
 // sees the old one or the new one. What a crash of the machine leaves may be either, or empty.
 func Write(path string, f *File) (err error) {

@@ -19,7 +19,7 @@ type Follower struct {
 
 // Open opens a coverage file. One that is not complete yet wraps [ErrFormat]: try again later.
 func Open(path string) (*Follower, error) {
-	file, err := os.Open(path)
+	file, err := openFile(path, ErrFormat)
 	if err != nil {
 		return nil, fmt.Errorf("seenpcs: open: %w", err)
 	}

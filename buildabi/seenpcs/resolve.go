@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -42,7 +41,7 @@ func NewResolver(executable string) (*Resolver, error) {
 }
 
 func readDebug(executable string) (*dwarf.Data, error) {
-	file, err := os.Open(executable)
+	file, err := openFile(executable, errors.ErrUnsupported)
 	if err != nil {
 		return nil, err
 	}
