@@ -82,13 +82,13 @@ func TestControlOneAtATime(t *testing.T) {
 	cause := errors.New("its own reason")
 	for want, end := range map[error]func() (context.Context, context.CancelFunc){
 		ipc.ErrTimeout: func() (context.Context, context.CancelFunc) {
-			ctx, cancel := context.WithTimeoutCause(t.Context(), -1, cause)
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, cause)
 			return noDeadline{ctx}, cancel // as that of a clock which is ahead of ours
 		},
 		context.Canceled: func() (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancelCause(t.Context())
-			cancel(cause)
-			return ctx, func() {}
+			time.AfterFunc(50*time.Millisecond, func() { cancel(cause) }) // while it waits
+			return ctx, func() { cancel(nil) }
 		},
 	} {
 		ctx, cancel := end()
