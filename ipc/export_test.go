@@ -3,6 +3,7 @@ package ipc
 import (
 	"io"
 	"os"
+	"time"
 )
 
 // What tests of the wire need to be the other end.
@@ -195,3 +196,12 @@ func Queued(c *Client) int {
 
 // AppendRawError appends the payload of an error answer.
 func AppendRawError(b []byte, e *RemoteError) []byte { return appendRemote(b, e) }
+
+// Idle returns for how long s has had nothing to do.
+func Idle(s *Server) time.Duration { return s.idle() }
+
+// Neglect makes s older by d, and leaves it nothing that it would have done meanwhile.
+func Neglect(s *Server, d time.Duration) {
+	s.started = s.started.Add(-d)
+	s.touched.Store(0)
+}

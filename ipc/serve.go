@@ -225,14 +225,20 @@ func (s *Server) watchIdle() {
 		case <-s.done:
 			return
 		}
-		idle := time.Since(s.started) - time.Duration(s.touched.Load())
-		if s.held.Load() > 0 || s.leases.Load() > 0 || s.starting.Load() {
-			idle = 0
-		}
+		idle := s.idle()
 		if idle >= s.o.IdleAfter {
 			s.beginDrain(EventDiedIdle, "idle")
 			return
 		}
 		wait = s.o.IdleAfter - idle
 	}
+}
+
+// idle returns for how long the server has had nothing to do. Whatever ends touches it and then counts no more, so that
+// what is not counted here has touched it.
+func (s *Server) idle() time.Duration {
+	if s.held.Load() > 0 || s.leases.Load() > 0 || s.starting.Load() {
+		return 0
+	}
+	return time.Since(s.started) - time.Duration(s.touched.Load())
 }

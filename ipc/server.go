@@ -135,8 +135,8 @@ func (s *Server) Ready() {
 func (s *Server) Lease() (release func()) {
 	s.leases.Add(1)
 	return sync.OnceFunc(func() {
-		s.leases.Add(-1)
 		s.touch()
+		s.leases.Add(-1)
 	})
 }
 

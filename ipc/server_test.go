@@ -595,3 +595,27 @@ func TestIdle(t *testing.T) {
 		})
 	}
 }
+
+// TestIdleAfterLongLease asks again and again for how long a server has had nothing to do, while long leases end: it had
+// those until now.
+func TestIdleAfterLongLease(t *testing.T) {
+	s := newServer(t, nil)
+	for range 10_000 {
+		release, released := s.Lease(), make(chan bool)
+		ipc.Neglect(s, time.Hour)
+		go func() {
+			release()
+			close(released)
+		}()
+		for ended := false; !ended; {
+			select {
+			case <-released:
+				ended = true
+			default:
+			}
+			if idle := ipc.Idle(s); idle > 30*time.Minute {
+				t.Fatalf("idle for %v", idle)
+			}
+		}
+	}
+}
