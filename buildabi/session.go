@@ -19,7 +19,7 @@ const (
 	frameHead     = 10                     // what a connection may put before a message, in bytes
 	pingGap       = 20 * time.Second
 	pongDeadline  = 10 * time.Second
-	slowPass      = time.Second // one that took so long was taken by the client, not by what is on the way to it
+	slowPass      = time.Second // to write: by then the client has taken some of it, not only the system
 )
 
 // MaxRequest is how long a message from a client may be. An adapter makes it its read limit.
@@ -135,7 +135,7 @@ type session struct {
 	gap   time.Duration
 
 	writing atomic.Bool
-	slow    atomic.Int64 // passes that took long
+	slow    atomic.Int64 // passes that took [slowPass] or longer
 
 	seen     uint64 // the board's changes at the last look
 	list     uint64 // the step list of the last Hello
