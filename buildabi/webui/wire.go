@@ -23,7 +23,8 @@ type wire struct {
 const (
 	// maxOwn bounds the WebSocket's own frames that are kept.
 	maxOwn = 4 << 10
-	// moment is how long they wait to be sent at once: who says goodbye closes the connection then.
+	// moment is how long a Write of them waits for the end of a pass: after the one that says goodbye the WebSocket
+	// may close the connection.
 	moment = time.Second
 )
 
