@@ -251,7 +251,7 @@ func TestUpgrade(t *testing.T) {
 		{"other protocol", "GET", "/p/", []string{"Upgrade", "h2c"}, 200, "page"},
 		{"method", "HEAD", "/p/", nil, 200, ""},
 		{"other origin", "GET", "/p/", []string{"Origin", "http://evil.example"}, 403,
-			"not for pages of another origin"},
+			"not for pages of another origin: add it to HandlerOptions.Origins"},
 	} {
 		header := append([]string{"Upgrade", "websocket"}, c.header...)
 		if w := get(h, c.method, c.target, header...); w.Code != c.code || w.Body.String() != c.body {
