@@ -68,7 +68,8 @@ func TestStatusCounts(t *testing.T) {
 	}
 }
 
-// TestControlOneAtATime has a control operation wait for another one. It gives up with the errors that other calls do.
+// TestControlOneAtATime has a control operation wait for another one until its context ends. It gives up with the error
+// that other calls do.
 func TestControlOneAtATime(t *testing.T) {
 	asked := make(chan struct{})
 	c := against(t, nil, func(f *os.File) {
@@ -79,34 +80,13 @@ func TestControlOneAtATime(t *testing.T) {
 	first := make(chan error, 1)
 	go func() { first <- c.Ping(t.Context()) }() // ends with its time, or with the client
 	<-asked
-	cause := errors.New("its own reason")
-	for want, end := range map[error]func() (context.Context, context.CancelFunc){
-		ipc.ErrTimeout: func() (context.Context, context.CancelFunc) {
-			ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, cause)
-			return noDeadline{ctx}, cancel // as that of a clock which is ahead of ours
-		},
-		context.Canceled: func() (context.Context, context.CancelFunc) {
-			ctx, cancel := context.WithCancelCause(t.Context())
-			time.AfterFunc(50*time.Millisecond, func() { cancel(cause) }) // while it waits
-			return ctx, func() { cancel(nil) }
-		},
-	} {
-		ctx, cancel := end()
-		defer cancel()
-		if err := c.Ping(ctx); !errors.Is(err, want) || ipc.OutcomeOf(err) != ipc.NotProcessed {
-			t.Errorf("it says %v, want %v", err, want)
-		}
-	}
+	err := c.Ping(&early{Context: t.Context(), done: make(chan struct{})})
+	checkCall(t, err, ipc.ErrTimeout, ipc.PhaseQueue, ipc.NotProcessed)
 	c.Close()
 	if err := <-first; !errors.Is(err, ipc.ErrClosed) && !errors.Is(err, ipc.ErrTimeout) {
 		t.Errorf("the first one says %v", err)
 	}
 }
-
-// noDeadline is a context that does not tell when it ends.
-type noDeadline struct{ context.Context }
-
-func (noDeadline) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // TestLongTexts has texts that are cut, because an acknowledgement has to hold them.
 func TestLongTexts(t *testing.T) {
