@@ -41,13 +41,13 @@ func (e Endpoint) Dial(ctx context.Context) (*os.File, error) {
 	if e == (Endpoint{}) {
 		return nil, errNoEndpoint
 	}
-	if err := context.Cause(ctx); err != nil {
-		return nil, &os.PathError{Op: "ipc: dial", Path: e.addr, Err: err}
-	}
 	for pause := connectPauseMin; ; pause = min(2*pause, connectPauseMax) {
 		f, err := e.connect()
 		if err == nil {
-			return f, nil
+			if err = context.Cause(ctx); err == nil {
+				return f, nil
+			}
+			f.Close()
 		}
 		if errors.Is(err, errAbsent) && !e.expected() {
 			return nil, &os.PathError{Op: "ipc: dial", Path: e.addr, Err: ErrNotRunning}
