@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -107,8 +109,8 @@ func TestSyncAfterKill(t *testing.T) {
 	for i := range 9 {
 		want[fmt.Sprint("k", i)] = strings.Repeat(fmt.Sprint(i), 5000)
 	}
-	for name, text := range want {
-		if err := putText(s, name, text); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if err := putText(s, name, want[name]); err != nil {
 			t.Fatal(err)
 		}
 		if name == "k5" {

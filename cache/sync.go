@@ -120,6 +120,9 @@ func (s *Store) syncInherited() error {
 	}
 	s.compactMu.Lock()
 	defer s.compactMu.Unlock()
+	if !s.inherited.Load() { // another has done it meanwhile
+		return nil
+	}
 	files := map[Digest]struct{}{}
 	for fr, err := range s.flog.Scan(s.unsyncedFiles.position()) {
 		if _, lost := errors.AsType[*framelog.Damage](err); lost {

@@ -26,10 +26,11 @@ func (s *Store) used(a *Artifact) {
 	}
 	s.touchMu.Lock()
 	defer s.touchMu.Unlock()
-	if len(s.touches) < maxTouches {
+	waiting := len(s.touches)
+	if waiting < maxTouches {
 		s.touches[a.key] = now
 	}
-	if len(s.touches) == maxTouches/2 {
+	if waiting < maxTouches/2 && len(s.touches) == maxTouches/2 {
 		s.wakeRun()
 	}
 }
