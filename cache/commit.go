@@ -258,6 +258,7 @@ func (s *Store) groupDue() {
 	switch {
 	case since == 0:
 		s.unsyncedSince.Store(now.UnixNano())
+		ring(s.groupBegun)
 		s.wakeRun()
 	case !s.upkeep.Load() && now.Sub(time.Unix(0, since)) > syncInterval:
 		s.unsyncedSince.Store(0)

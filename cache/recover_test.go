@@ -128,7 +128,7 @@ func TestSyncAfterKill(t *testing.T) {
 		"group": {nil, func(s *Store) error {
 			err := putText(s, "later", "inline")
 			s.unsyncedSince.Store(1) // long ago
-			(&upkeep{s: s}).sync()
+			s.syncDue()
 			return err
 		}},
 		"without an index": {func(killed *vfs.Mem) *vfs.Mem {

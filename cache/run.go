@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 )
 
@@ -24,7 +25,8 @@ const (
 // makes commits durable within 100 ms (Durability Group), compacts the log, logs renewed last uses,
 // reads everything once a day and drops what is damaged (4 MiB a second, while the store is in
 // use), drops orphaned payload files, and parks the index after [Options.ParkAfter] without a verb.
-// It is optional: every verb works before it, without it and after it.
+// It is optional: every verb works before it, without it and after it. Groups are made durable on a second goroutine, which
+// ends before Run returns, so that nothing else that takes its time keeps them waiting.
 //
 // It returns nil once the store is closed, even if that was before, and ctx's error otherwise. A second Run is [ErrRunning].
 // Errors of the work itself are logged and the work is tried again.
@@ -44,6 +46,8 @@ func (s *Store) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(s.life.ctx, func() { cancel(ErrClosed) })()
+	var syncing sync.WaitGroup
+	syncing.Go(func() { s.syncGroups(ctx) }) // ends with ctx
 	u := newUpkeep(s)
 	for ctx.Err() == nil {
 		timer := time.NewTimer(u.round(ctx))
@@ -54,6 +58,7 @@ func (s *Store) Run(ctx context.Context) error {
 		}
 		timer.Stop()
 	}
+	syncing.Wait()
 	if s.life.closing.Load() {
 		return nil
 	}
@@ -87,36 +92,35 @@ func (u *upkeep) round(ctx context.Context) time.Duration {
 		u.verbs, u.quiet, u.parked = n, time.Now(), false
 	}
 	if s.incomplete() {
-		u.note("rebuild", s.finishRebuild(ctx))
+		s.note("rebuild", s.finishRebuild(ctx))
 	}
-	pause := u.sync()
 	if u.parked {
-		return max(pause, parkedPause)
+		return parkedPause
 	}
 	if due(&u.stepped, stepEvery) {
 		u.step(ctx)
 	}
 	if (due(&u.touched, touchEvery) || s.manyTouches()) && !s.space.low(0) {
-		u.note("log last uses", s.logTouches())
+		s.note("log last uses", s.logTouches())
 	}
 	if s.opt.ParkAfter >= 0 && time.Since(u.quiet) >= s.opt.ParkAfter {
 		u.parked = s.park()
 	}
-	return min(pause, stepEvery)
+	return stepEvery
 }
 
 // step does a second's share of the long work. Rounds may be much more frequent.
 func (u *upkeep) step(ctx context.Context) {
 	if !u.s.space.low(0) {
-		u.note("log deletes", u.s.catchUp())
+		u.s.note("log deletes", u.s.catchUp())
 	}
-	u.note("compact", u.s.compact(ctx))
+	u.s.note("compact", u.s.compact(ctx))
 	u.s.tell()
 	if time.Since(u.swept) >= orphanEvery && !u.s.incomplete() {
-		u.note("drop orphans", u.dropOrphans(ctx))
+		u.s.note("drop orphans", u.dropOrphans(ctx))
 	}
 	if time.Since(u.scrubbed) >= scrubEvery && !u.s.incomplete() {
-		u.note("scrub", u.scrub(ctx))
+		u.s.note("scrub", u.scrub(ctx))
 	}
 }
 
@@ -173,23 +177,35 @@ func due(last *time.Time, every time.Duration) bool {
 	return true
 }
 
-func (u *upkeep) note(what string, err error) {
-	if err != nil && !u.s.life.closing.Load() {
-		u.s.log().Warn("upkeep failed, will be tried again", "work", what, "error", err)
+func (s *Store) note(what string, err error) {
+	if err != nil && !s.life.closing.Load() {
+		s.log().Warn("upkeep failed, will be tried again", "work", what, "error", err)
 	}
 }
 
-// sync makes a group durable once it is old enough, and returns how long the next one has.
-func (u *upkeep) sync() time.Duration {
-	s := u.s
+// syncGroups makes groups durable, with Durability Group, until ctx ends.
+func (s *Store) syncGroups(ctx context.Context) {
+	for s.opt.Durability == Group && ctx.Err() == nil {
+		timer := time.NewTimer(s.syncDue())
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		case <-s.groupBegun:
+		}
+		timer.Stop()
+	}
+}
+
+// syncDue makes a group durable once it is old enough, and returns how long the next one has.
+func (s *Store) syncDue() time.Duration {
 	since := s.unsyncedSince.Load()
-	if since == 0 || s.opt.Durability != Group {
+	if since == 0 {
 		return parkedPause
 	}
 	if left := syncInterval/2 - time.Since(time.Unix(0, since)); left > 0 {
 		return left
 	}
-	u.note("sync", s.syncAll())
+	s.note("sync", s.syncAll())
 	return syncInterval
 }
 

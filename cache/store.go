@@ -90,6 +90,7 @@ type Store struct {
 	lastVerb       atomic.Int64  // counts verbs, for parking
 	unsyncedSince  atomic.Int64  // Unix ns of the first commit that is not durable yet; 0: none
 	kick           chan struct{} // wakes Run
+	groupBegun     chan struct{} // wakes its syncGroups
 
 	life  life
 	stats counters
@@ -97,9 +98,12 @@ type Store struct {
 }
 
 // wakeRun lets Run look again at once.
-func (s *Store) wakeRun() {
+func (s *Store) wakeRun() { ring(s.kick) }
+
+// ring lets who waits at c look again, now or when it comes.
+func ring(c chan struct{}) {
 	select {
-	case s.kick <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // TestRunTwice refuses a second Run, and takes one again when the first has ended.
@@ -136,6 +140,46 @@ func TestGroupDurable(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestGroupDurableBesideLongWork commits while Run is busy with something else, here with a file that takes seconds to read.
+func TestGroupDurableBesideLongWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var syncs, reading atomic.Int64
+		fsys := vfs.NewFaults(vfs.NewMem("/d"), func(op vfs.Op) vfs.Fault {
+			switch {
+			case op.Kind == vfs.OpSync:
+				syncs.Add(1)
+			case op.Kind == vfs.OpRead && strings.Contains(filepath.ToSlash(op.Path), "/blobs/"):
+				reading.Add(1)
+				time.Sleep(5 * time.Second)
+				reading.Add(-1)
+			}
+			return vfs.Fault{}
+		})
+		s := openTree(t, fsys, &Options{ParkAfter: -1}, 0)
+		if err := errors.Join(putText(s, "big", strings.Repeat("x", 5000)), s.Sync(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		flushNow(t, s)
+		ran := make(chan error)
+		go func() { ran <- s.Run(t.Context()) }() // ends with the store
+		time.Sleep(scrubFirst + 2*stepEvery)
+		if reading.Load() == 0 {
+			t.Error("the scrub does not read")
+		}
+		before := syncs.Load()
+		if err := putText(s, "small", "text"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(syncInterval)
+		if reading.Load() == 0 || syncs.Load() == before {
+			t.Errorf("within %v of a put: %d fsyncs, while %d reads go on", syncInterval, syncs.Load()-before, reading.Load())
+		}
+		if err := errors.Join(s.Close(t.Context()), <-ran); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestGroupDurableWithoutRun makes commits durable with the first commit after 100 ms.
