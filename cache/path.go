@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -96,6 +97,9 @@ func (a *Artifact) rehash(it *item, f vfs.File) error {
 		return f.Close()
 	}
 	f.Close() // before damaged: an open file cannot be removed on Windows
+	if _, stopped := errors.AsType[*stopError](err); stopped {
+		return err
+	}
 	if err != nil {
 		return a.damaged(it, "its payload file cannot be read: "+err.Error())
 	}

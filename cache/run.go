@@ -149,12 +149,17 @@ func (u *upkeep) scrub(ctx context.Context) error {
 		return err
 	}
 	var n int64
+	took := func(read int64) error {
+		n += read
+		return context.Cause(ctx)
+	}
 	for i := range keys {
 		if n >= scrubStep || ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		size, _ := s.verifyEntry(ctx, keys[i])
-		n += size
+		if _, err := s.verifyEntry(ctx, keys[i], took); err != nil {
+			return err
+		}
 		u.cursor = new(keys[i])
 	}
 	if quiet {

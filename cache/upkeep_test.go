@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -142,42 +143,80 @@ func TestGroupDurable(t *testing.T) {
 	}
 }
 
-// TestGroupDurableBesideLongWork commits while Run is busy with something else, here with a file that takes seconds to read.
+// slowStore is a store with a large file on a disk that takes five seconds to read a chunk of it.
+type slowStore struct {
+	*Store
+	syncs, reading atomic.Int64
+}
+
+const slowChunks = 16
+
+func newSlow(t *testing.T) *slowStore {
+	t.Helper()
+	s := &slowStore{}
+	fsys := vfs.NewFaults(vfs.NewMem("/d"), func(op vfs.Op) vfs.Fault {
+		switch {
+		case op.Kind == vfs.OpSync:
+			s.syncs.Add(1)
+		case op.Kind == vfs.OpRead && strings.Contains(filepath.ToSlash(op.Path), "/blobs/"):
+			s.reading.Add(1)
+			time.Sleep(5 * time.Second)
+			s.reading.Add(-1)
+		}
+		return vfs.Fault{}
+	})
+	s.Store = openTree(t, fsys, &Options{ParkAfter: -1}, 0)
+	text := strings.Repeat("x", slowChunks*chunk)
+	if err := errors.Join(putText(s.Store, "big", text), s.Sync(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	flushNow(t, s.Store)
+	return s
+}
+
+// TestVerifyLargeFile tells of a large file while it reads it, and ends in the midst of it when it is told to.
+func TestVerifyLargeFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlow(t)
+		var told []int64
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		rep, err := s.Verify(ctx, &VerifyOptions{Progress: func(r VerifyReport) {
+			if told = append(told, r.Bytes); len(told) == 3 {
+				cancel()
+			}
+		}})
+		if want := []int64{chunk, 2 * chunk, 3 * chunk}; !slices.Equal(told, want) {
+			t.Errorf("told of %d bytes, want %d", told, want)
+		}
+		if !errors.Is(err, context.Canceled) || rep.Entries != 1 || rep.Bytes != 3*chunk || rep.Corrupt != 0 {
+			t.Errorf("%+v, %v", rep, err)
+		}
+		if rep, err = s.Verify(t.Context(), nil); err != nil || rep.Bytes != slowChunks*chunk || rep.Corrupt != 0 {
+			t.Errorf("afterwards: %+v, %v", rep, err)
+		}
+	})
+}
+
+// TestGroupDurableBesideLongWork commits while Run is busy with something else, here with the large file, which Close then
+// does not wait for.
 func TestGroupDurableBesideLongWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var syncs, reading atomic.Int64
-		fsys := vfs.NewFaults(vfs.NewMem("/d"), func(op vfs.Op) vfs.Fault {
-			switch {
-			case op.Kind == vfs.OpSync:
-				syncs.Add(1)
-			case op.Kind == vfs.OpRead && strings.Contains(filepath.ToSlash(op.Path), "/blobs/"):
-				reading.Add(1)
-				time.Sleep(5 * time.Second)
-				reading.Add(-1)
-			}
-			return vfs.Fault{}
-		})
-		s := openTree(t, fsys, &Options{ParkAfter: -1}, 0)
-		if err := errors.Join(putText(s, "big", strings.Repeat("x", 5000)), s.Sync(t.Context())); err != nil {
-			t.Fatal(err)
-		}
-		flushNow(t, s)
+		s := newSlow(t)
 		ran := make(chan error)
 		go func() { ran <- s.Run(t.Context()) }() // ends with the store
 		time.Sleep(scrubFirst + 2*stepEvery)
-		if reading.Load() == 0 {
-			t.Error("the scrub does not read")
-		}
-		before := syncs.Load()
-		if err := putText(s, "small", "text"); err != nil {
+		before := s.syncs.Load()
+		if err := putText(s.Store, "small", "text"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(syncInterval)
-		if reading.Load() == 0 || syncs.Load() == before {
-			t.Errorf("within %v of a put: %d fsyncs, while %d reads go on", syncInterval, syncs.Load()-before, reading.Load())
+		if n := s.syncs.Load() - before; s.reading.Load() == 0 || n == 0 {
+			t.Errorf("within %v of a put: %d fsyncs, while %d reads go on", syncInterval, n, s.reading.Load())
 		}
-		if err := errors.Join(s.Close(t.Context()), <-ran); err != nil {
-			t.Error(err)
+		began := time.Now()
+		if err := errors.Join(s.Close(t.Context()), <-ran); err != nil || time.Since(began) > 5*time.Second {
+			t.Errorf("close: %v after %v", err, time.Since(began))
 		}
 	})
 }
