@@ -126,11 +126,8 @@ func (s *Store) moveDelete(fr framelog.Frame, f *frame, oldest bool) error {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
 	var r record
-	if s.incomplete() {
-		return errRebuilding
-	}
 	had, err := s.current(&f.key, &r)
-	if s.incomplete() { // the look-up has met damage: nobody knows what the key holds
+	if s.incomplete() { // or the look-up has met damage: nobody knows what the key holds
 		return errRebuilding
 	}
 	if had || err != nil || oldest && fr.Pos.Compare(s.durable) < 0 {
