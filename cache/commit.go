@@ -275,7 +275,7 @@ func (s *Store) groupDue() {
 func (s *Store) failGroup(group []*op, err error) {
 	full := vfs.IsNoSpace(err)
 	if full {
-		err = fmt.Errorf("%w: %w", ErrNoSpace, err)
+		err = mapError(err)
 		s.space.full()
 	}
 	hold := full && !errors.Is(err, framelog.ErrFailed)
