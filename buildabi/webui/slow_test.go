@@ -69,15 +69,21 @@ func TestSteadyClient(t *testing.T) {
 	}
 }
 
+// wantEnd takes all that comes until the server ends the connection, which it is to do between two times from now.
+func (c *raw) wantEnd(t *testing.T, from, by time.Duration) {
+	t.Helper()
+	start := time.Now()
+	n, err := io.Copy(io.Discard, c.r)
+	if d := time.Since(start); d < from || d > by {
+		t.Errorf("ended after %v with %d bytes, %v", d, n, err)
+	}
+}
+
 // TestDrip shows that a client that takes a byte now and then is dropped as one is that takes nothing.
 func TestDrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, c, end := serveSlowly(t, 10_000)
-		start := time.Now()
-		n, err := io.Copy(io.Discard, c.r)
-		if d := time.Since(start); d < 4*time.Second || d > 6*time.Second {
-			t.Errorf("dropped after %v with %d bytes, %v", d, n, err)
-		}
+		c.wantEnd(t, 4*time.Second, 6*time.Second)
 		c.conn.Close()
 		<-end()
 	})
@@ -88,11 +94,7 @@ func TestEndsDuringPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, c, end := serveSlowly(t, 100_000)
 		time.AfterFunc(10*time.Second, func() { end() })
-		start := time.Now()
-		n, err := io.Copy(io.Discard, c.r)
-		if d := time.Since(start); d < 10*time.Second || d > 12*time.Second {
-			t.Errorf("ended after %v with %d bytes, %v", d, n, err)
-		}
+		c.wantEnd(t, 10*time.Second, 12*time.Second)
 		c.conn.Close()
 		<-end()
 	})
