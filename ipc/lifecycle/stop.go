@@ -77,34 +77,7 @@ func Stop(ctx context.Context, ep ipc.Endpoint, o *StopOptions) (Outcome, error)
 		return 0, err
 	}
 	defer unlock()
-	st := &stopper{effort: e, reason: o.Reason}
-	var seen Info // who has had the claim
-	for began := time.Now(); ; {
-		if holder := holderOf(ep.Beside(claimSuffix)).Info; holder != (Info{}) {
-			seen = holder
-		}
-		switch {
-		case occupied(ep):
-		case seen == (Info{}):
-			return NotRunning, nil
-		default:
-			return st.stop(ctx, nil, seen, nil) // it ends by itself
-		}
-		s, c, err := e.look(ctx)
-		if err != nil {
-			return 0, err
-		}
-		if c != nil {
-			return st.stop(ctx, c, infoOf(s.ServerInfo), nil)
-		}
-		switch {
-		case s.State == ipc.Draining:
-			return st.stop(ctx, nil, s.Holder, nil)
-		case s.State == ipc.Starting && time.Since(began) < e.o.DrainTimeout, s.Probes < 2:
-			continue // it may be about to answer
-		}
-		return st.stop(ctx, nil, s.Holder, s.Err)
-	}
+	return (&stopper{effort: e, reason: o.Reason}).stopAny(ctx)
 }
 
 // waitAlone waits for the start lock.
@@ -125,6 +98,37 @@ type stopper struct {
 	*effort
 	reason   string
 	hadClaim bool // the target, before it was told to go
+}
+
+// stopAny stops the server that has the endpoint, once it is known which one that is. The caller holds the start lock.
+func (s *stopper) stopAny(ctx context.Context) (Outcome, error) {
+	var seen Info // who has had the claim
+	for began := time.Now(); ; {
+		if holder := holderOf(s.ep.Beside(claimSuffix)).Info; holder != (Info{}) {
+			seen = holder
+		}
+		switch {
+		case occupied(s.ep):
+		case seen == (Info{}):
+			return NotRunning, nil
+		default:
+			return s.stop(ctx, nil, seen, nil) // it ends by itself
+		}
+		server, c, err := s.look(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if c != nil {
+			return s.stop(ctx, c, infoOf(server.ServerInfo), nil)
+		}
+		switch {
+		case server.State == ipc.Draining:
+			return s.stop(ctx, nil, server.Holder, nil)
+		case server.State == ipc.Starting && time.Since(began) < s.o.DrainTimeout, server.Probes < 2:
+			continue // it may be about to answer
+		}
+		return s.stop(ctx, nil, server.Holder, server.Err)
+	}
 }
 
 // stop asks the target to drain, through c if it answers, and ends it by force when that takes
