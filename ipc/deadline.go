@@ -58,18 +58,12 @@ func (d *deadline) timer() (up <-chan time.Time, stop func() bool) {
 }
 
 // err returns why the wait must end, nil if it need not.
-func (d *deadline) err() error {
-	switch {
-	case d.cancelled():
-		return context.Canceled
-	case d.passed(), d.ctx != nil && d.ctx.Err() != nil: // its clock may be ahead of ours
-		return ErrTimeout
-	}
-	return nil
-}
+func (d *deadline) err() error { return d.endedBy(now()) }
 
-// late returns why nothing may begin any more, as err does, but does not ask the clock.
-func (d *deadline) late() error {
+// late is err for what is about to begin: it does not ask the clock again.
+func (d *deadline) late() error { return d.endedBy(d.now) }
+
+func (d *deadline) endedBy(now time.Time) error {
 	var ended error
 	if d.ctx != nil {
 		ended = d.ctx.Err()
@@ -77,7 +71,7 @@ func (d *deadline) late() error {
 	switch {
 	case ended == context.Canceled:
 		return context.Canceled
-	case ended != nil, !d.at.IsZero() && !d.now.Before(d.at):
+	case ended != nil, !d.at.IsZero() && !now.Before(d.at): // the context's clock may be ahead of ours
 		return ErrTimeout
 	}
 	return nil
