@@ -3,8 +3,8 @@ package framelog
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"syscall"
+
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 var (
@@ -100,7 +100,7 @@ func (e *unopenedError) Unwrap() error { return e.error }
 
 // unopened tells a file that is gone, or on a device that cannot read it, from one that cannot be opened now.
 func unopened(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO) {
+	if vfs.IsLost(err) {
 		return err
 	}
 	return &unopenedError{err}

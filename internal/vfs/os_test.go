@@ -149,3 +149,16 @@ func TestFreeHasALimit(t *testing.T) {
 		}
 	}
 }
+
+// TestLost tells what is lost from what cannot be had now.
+func TestLost(t *testing.T) {
+	_, missing := os.Open(filepath.Join(t.TempDir(), "missing"))
+	for err, lost := range map[error]bool{
+		missing: true, &fs.PathError{Err: syscall.EIO}: true,
+		&fs.PathError{Err: syscall.EMFILE}: false, &fs.PathError{Err: syscall.EACCES}: false, errors.New("other"): false,
+	} {
+		if vfs.IsLost(err) != lost {
+			t.Errorf("%v: lost is %v", err, !lost)
+		}
+	}
+}

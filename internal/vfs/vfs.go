@@ -92,6 +92,12 @@ func IsNoSpace(err error) bool {
 	return ok && noSpace(errno)
 }
 
+// IsLost reports whether err says that a file is missing, or on a device that cannot read it. Any other error to open or
+// read one, such as for lack of descriptors, says nothing of what is in it.
+func IsLost(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO)
+}
+
 // IsReadOnly reports whether err says that the file system is mounted read-only.
 // A file or folder without permission to write is [fs.ErrPermission] instead.
 func IsReadOnly(err error) bool {

@@ -3,8 +3,8 @@ package index
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"syscall"
+
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // damagedf makes an error that is ErrDamaged.
@@ -12,10 +12,9 @@ func damagedf(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrDamaged, fmt.Errorf(format, args...))
 }
 
-// damageOf says that a missing file or a device that cannot read is damage. Other errors, such as too many
-// open files, are no reason to throw an index away.
+// damageOf says that a file that is lost is damage. Other errors are no reason to throw an index away.
 func damageOf(err error) error {
-	if !errors.Is(err, ErrDamaged) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO)) {
+	if vfs.IsLost(err) && !errors.Is(err, ErrDamaged) {
 		return damagedf("%w", err)
 	}
 	return err
