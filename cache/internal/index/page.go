@@ -34,7 +34,7 @@ type pageKind uint8
 
 const (
 	leafPage   pageKind = 1 + iota
-	innerPage           // records are the first key of each child, and its page number, u32
+	innerPage           // records are the fence before each child, and its page number, u32
 	filterPage          // see filter
 	footerPage          // see footer
 )

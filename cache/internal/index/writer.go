@@ -24,11 +24,12 @@ type writer struct {
 	buf    []byte // pages on their way into the file
 	dirty  int    // bytes that were written since the last sync
 	leaf   builder
+	ended  []byte // the last key of the leaf before
 	fences fences // of the leaves
 	bloom  filter
 }
 
-// fences are the first keys of pages that follow each other.
+// fences part pages that follow each other: each is above all keys of the page before, and not above the first of its own.
 type fences struct {
 	keys []byte
 	ends []int
@@ -75,14 +76,25 @@ func (w *writer) add(op Op) error {
 		w.leaf.add(op)
 	}
 	if w.leaf.n == 1 {
-		w.fences.add(op.Key)
+		w.fences.add(fence(w.ended, op.Key))
 	}
 	w.records++
 	w.bloom.add(xxhash.Sum64(op.Key))
 	return nil
 }
 
+// fence returns as little of key, which is above before, as is above before too: with less of each key an inner page has
+// room for three times as many.
+func fence(before, key []byte) []byte {
+	n := 0
+	for n < len(before) && before[n] == key[n] {
+		n++
+	}
+	return key[:n+1]
+}
+
 func (w *writer) endLeaf() error {
+	w.ended = append(w.ended[:0], w.leaf.page.key(w.leaf.n-1)...)
 	w.leaf.page.seal(w.id, w.end, leafPage)
 	err := w.write(&w.leaf.page)
 	w.leaf.reset()
