@@ -76,10 +76,11 @@ func entryOf(key Key, r *record, leased bool) Entry {
 
 // Outputs lists the outputs in the order they were added. The slice is the caller's.
 func (a *Artifact) Outputs() ([]Output, error) {
-	items, err := a.table()
+	items, err := a.use()
 	if err != nil {
 		return nil, err
 	}
+	defer a.s.end()
 	list := make([]Output, 0, len(items))
 	for i := range items {
 		if items[i].isOutput() {
@@ -91,7 +92,12 @@ func (a *Artifact) Outputs() ([]Output, error) {
 
 // Output describes one output; a name that the artifact does not have is [fs.ErrNotExist].
 func (a *Artifact) Output(name string) (Output, error) {
-	it, err := a.item(name)
+	items, err := a.use()
+	if err != nil {
+		return Output{}, err
+	}
+	defer a.s.end()
+	it, err := outputOf(items, name)
 	if err != nil {
 		return Output{}, err
 	}
@@ -108,10 +114,11 @@ func (a *Artifact) Stderr() ([]byte, error) { return a.stream(itemStderr) }
 func (a *Artifact) Metadata() ([]byte, error) { return a.stream(itemMetadata) }
 
 func (a *Artifact) stream(kind itemKind) ([]byte, error) {
-	items, err := a.table()
+	items, err := a.use()
 	if err != nil {
 		return nil, err
 	}
+	defer a.s.end()
 	for i := range items {
 		if items[i].kind == kind {
 			return a.verifiedBytes(&items[i])
@@ -141,43 +148,16 @@ func (a *Artifact) Release() {
 	s.tearDown()
 }
 
-// use holds the store open for one verb. A store that is closing still serves those who hold
-// leases.
-func (a *Artifact) use() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.released {
-		return fmt.Errorf("cache: artifact %v: %w", a.key, ErrClosed)
-	}
-	a.s.enter()
-	return nil
-}
-
-// item finds an output by name.
-func (a *Artifact) item(name string) (*item, error) {
-	items, err := a.table()
-	if err != nil {
-		return nil, err
-	}
-	for i := range items {
-		if items[i].name == name && items[i].isOutput() {
-			return &items[i], nil
-		}
-	}
-	return nil, &fs.PathError{Op: "cache: output", Path: name, Err: fs.ErrNotExist}
-}
-
-// table returns the items, reading them first when the record does not tell all.
-func (a *Artifact) table() ([]item, error) {
-	if err := a.use(); err != nil {
-		return nil, err
-	}
-	defer a.s.end()
-	if items := a.known(); items != nil {
-		return items, nil
+// use holds the store open for one verb, until [Store.end], and returns what the artifact holds, which it reads first when
+// the record does not tell. A store that is closing still serves those who hold leases.
+func (a *Artifact) use() ([]item, error) {
+	items, err := a.known()
+	if items != nil || err != nil {
+		return items, err
 	}
 	items, area, err := a.readTable()
 	if err != nil {
+		a.s.end()
 		return nil, err
 	}
 	a.mu.Lock()
@@ -186,10 +166,16 @@ func (a *Artifact) table() ([]item, error) {
 	return items, nil
 }
 
-// known returns the items if the table was read or the record tells all.
-func (a *Artifact) known() []item {
+func (a *Artifact) errReleased() error { return fmt.Errorf("cache: artifact %v: %w", a.key, ErrClosed) }
+
+// known is use, but returns nil where the table must be read.
+func (a *Artifact) known() ([]item, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.released {
+		return nil, a.errReleased()
+	}
+	a.s.enter()
 	if r := &a.rec; a.items == nil && !r.table() {
 		a.lone[0] = item{mode: r.mode, size: r.content, digest: r.digest, xxh: r.xxh, offset: noOffset,
 			name: string(r.name[:r.nameLen])}
@@ -198,7 +184,17 @@ func (a *Artifact) known() []item {
 		}
 		a.items = a.lone[:]
 	}
-	return a.items
+	return a.items, nil
+}
+
+// outputOf finds an output by name.
+func outputOf(items []item, name string) (*item, error) {
+	for i := range items {
+		if items[i].name == name && items[i].isOutput() {
+			return &items[i], nil
+		}
+	}
+	return nil, &fs.PathError{Op: "cache: output", Path: name, Err: fs.ErrNotExist}
 }
 
 func (a *Artifact) readTable() ([]item, []byte, error) {

@@ -30,8 +30,15 @@ func (s *Store) removeDamaged(it *item) {
 	}
 }
 
-// corrupt drops the entry that the artifact was read from, if it still stands, and reports it.
+// corrupt drops the entry that the artifact was read from, if it still stands, and reports it. After a release what was not
+// found or was wrong may have been given up since, and is no damage.
 func (a *Artifact) corrupt(d Digest, reason string) error {
+	a.mu.Lock()
+	released := a.released
+	a.mu.Unlock()
+	if released {
+		return a.errReleased()
+	}
 	s := a.s
 	o := newOp(frameDelete, &a.key)
 	o.only = a.rec.pos

@@ -98,11 +98,8 @@ func (a *Artifact) Deliver(
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	items, err := a.table()
+	items, err := a.use()
 	if err != nil {
-		return nil, err
-	}
-	if err := a.use(); err != nil {
 		return nil, err
 	}
 	defer a.s.end()

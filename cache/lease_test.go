@@ -166,6 +166,30 @@ func TestReleaseDuringPath(t *testing.T) {
 	}
 }
 
+// TestReleaseDuringDeliver releases an artifact between two of its outputs, when its key has another version.
+func TestReleaseDuringDeliver(t *testing.T) {
+	s, _ := openMem(t, nil)
+	if err := putText(s, "k", strings.Repeat("old", 2000)); err != nil {
+		t.Fatal(err)
+	}
+	a := hold(t, s, "k")
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	_, err = a.Deliver(t.Context(), root, &DeliverOptions{Rename: func(name string) (string, bool) {
+		a.Release()
+		if err := putText(s, "k", "new"); err != nil {
+			t.Error(err)
+		}
+		return name, true
+	}})
+	if !errors.Is(err, ErrClosed) || s.Stats().Corrupt > 0 {
+		t.Errorf("%v, corrupt: %d", err, s.Stats().Corrupt)
+	}
+}
+
 // TestEqualOutputs gives one draft the same content twice, and lets go of it once.
 func TestEqualOutputs(t *testing.T) {
 	s, _ := openMem(t, nil)

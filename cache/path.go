@@ -2,7 +2,6 @@ package cache
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"time"
@@ -19,11 +18,8 @@ import (
 // when they differ, when a hard link to it was delivered, after an unclean start, and when the last
 // hash is older than [Options.VerifyAfter].
 func (a *Artifact) Path(name string) (string, error) {
-	it, err := a.fileItem(name)
+	it, err := a.useFile(name)
 	if err != nil {
-		return "", err
-	}
-	if err := a.use(); err != nil {
 		return "", err
 	}
 	defer a.s.end()
@@ -53,7 +49,7 @@ func (a *Artifact) writeOut(it *item) error {
 	defer a.mu.Unlock()
 	if a.released {
 		a.s.unpin([]Digest{fa.digest})
-		return fmt.Errorf("cache: artifact %v: %w", a.key, ErrClosed)
+		return a.errReleased()
 	}
 	a.pinned = append(a.pinned, fa.digest)
 	return nil

@@ -84,6 +84,9 @@ func (s *Store) pin(d *Digest) *pin {
 
 // unpin gives pins back and unlinks what nothing refers to any more.
 func (s *Store) unpin(list []Digest) {
+	if len(list) == 0 {
+		return // for most gets
+	}
 	s.pay.mu.Lock()
 	defer s.pay.mu.Unlock()
 	for i := range list {

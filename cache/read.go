@@ -25,52 +25,57 @@ var errIsSymlink = errors.New("is a symbolic link")
 // verified when Open returns; the reader of a larger one ends with [ErrCorrupt] and never with
 // [io.EOF] if the bytes were wrong.
 func (a *Artifact) Open(name string) (io.ReadCloser, error) {
-	it, err := a.fileItem(name)
+	it, err := a.useFile(name)
 	if err != nil {
 		return nil, err
 	}
 	if it.inline() || it.size <= verifyFirst {
+		defer a.s.end()
 		b, err := a.verifiedBytes(it)
 		if err != nil {
 			return nil, err
 		}
 		return io.NopCloser(bytes.NewReader(b)), nil
 	}
-	if err := a.use(); err != nil {
-		return nil, err
-	}
 	f, err := a.openPayload(it)
 	if err != nil {
 		a.s.end()
 		return nil, err
 	}
-	r := &verifyingReader{a: a, it: it, f: f}
+	r := &verifyingReader{a: a, it: it, f: f} // which is used until it is closed
 	r.sum.Reset()
 	return r, nil
 }
 
 // Bytes returns an output, verified. The slice is the caller's.
 func (a *Artifact) Bytes(name string) ([]byte, error) {
-	it, err := a.fileItem(name)
+	it, err := a.useFile(name)
 	if err != nil {
 		return nil, err
 	}
+	defer a.s.end()
 	return a.verifiedBytes(it)
 }
 
-func (a *Artifact) fileItem(name string) (*item, error) {
-	it, err := a.item(name)
-	if err == nil && it.kind == itemSymlink {
-		return nil, &fs.PathError{Op: "cache: open output", Path: name, Err: errIsSymlink}
-	}
-	return it, err
-}
-
-func (a *Artifact) verifiedBytes(it *item) ([]byte, error) {
-	if err := a.use(); err != nil {
+// useFile is use for a verb of one output that is no link.
+func (a *Artifact) useFile(name string) (*item, error) {
+	items, err := a.use()
+	if err != nil {
 		return nil, err
 	}
-	defer a.s.end()
+	it, err := outputOf(items, name)
+	if err == nil && it.kind == itemSymlink {
+		err = &fs.PathError{Op: "cache: open output", Path: name, Err: errIsSymlink}
+	}
+	if err != nil {
+		a.s.end()
+		return nil, err
+	}
+	return it, nil
+}
+
+// verifiedBytes returns a copy of an item's bytes.
+func (a *Artifact) verifiedBytes(it *item) ([]byte, error) {
 	if !it.inline() {
 		return a.readPayload(it)
 	}

@@ -47,10 +47,11 @@ func TestSoundFileIsSpared(t *testing.T) {
 	if err := putText(s, "k", text); err != nil {
 		t.Fatal(err)
 	}
-	it, err := hold(t, s, "k").item("out")
+	it, err := hold(t, s, "k").useFile("out")
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer s.end()
 	s.removeDamaged(it)
 	if got, err := getText(s, "k"); got != text || err != nil {
 		t.Errorf("%.20q, %v", got, err)

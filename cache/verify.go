@@ -98,10 +98,11 @@ func (s *Store) verifyEntry(ctx context.Context, key Key, took func(n int64) err
 		return true, nil
 	}
 	defer a.Release()
-	items, err := a.table()
+	items, err := a.use()
 	if err != nil {
 		return false, nil
 	}
+	defer s.end()
 	for i := range items {
 		it := &items[i]
 		if it.kind == itemSymlink {
