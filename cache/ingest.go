@@ -167,30 +167,32 @@ func (s *Store) abandon(tmp string, err error) error {
 	return err
 }
 
-// fill copies buf, which is full, and r into f and h.
+// fill copies buf, which is full, and r into f and h. It reads and writes one chunk while a second goroutine, which has ended
+// when it returns, hashes the one before.
 func (s *Store) fill(f vfs.File, h *hasher, buf []byte, r io.Reader) error {
+	other := chunks.Get().(*[]byte)
+	defer chunks.Put(other)
+	hashed := make(chan []byte, 2)
+	hashed <- *other
+	hash, wait := beside(func(b []byte) {
+		h.Write(b)
+		hashed <- b[:chunk]
+	}, 1)
+	defer wait()
 	for n, err := len(buf), error(nil); ; {
-		if werr := writeBeside(f, h, buf[:n]); werr != nil {
+		hash(buf[:n])
+		if _, werr := f.Write(buf[:n]); werr != nil {
 			return werr
 		}
 		if err != nil {
 			return ignoreEOF(err)
 		}
+		buf = <-hashed
 		n, err = readChunk(r, buf)
 		if n > 0 && s.space.low(int64(n)) {
 			return s.space.refusal()
 		}
 	}
-}
-
-// writeBeside hashes buf on a second goroutine, which has ended when it returns, while it writes
-// buf.
-func writeBeside(f vfs.File, h *hasher, buf []byte) error {
-	write, wait := beside(func(b []byte) { h.Write(b) }, 1)
-	write(buf)
-	_, err := f.Write(buf)
-	wait()
-	return err
 }
 
 // readChunk fills buf as far as r reaches. The error of a reader, io.EOF too, comes with the last
