@@ -137,6 +137,7 @@ func (m *mux) sendRequest(k *call, d *deadline) (err error) {
 	h := header{kind: frameRequest, op: k.out.op, id: k.id, extra: d.budget()}
 	if k.out.file {
 		h.flags |= flagFile
+		m.wire.expect()
 	}
 	if k.out.stream {
 		h.flags |= flagStream

@@ -110,7 +110,7 @@ func RawGoAway(code uint32, reason string, admitted int64) []byte {
 // SendRights writes p with the descriptor of other beside it.
 func SendRights(f *os.File, p []byte, other *os.File) error {
 	var w wire
-	if err := w.open(f, false); err != nil {
+	if err := w.open(f); err != nil {
 		return err
 	}
 	if err := w.attach(other); err != nil {

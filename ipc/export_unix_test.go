@@ -33,7 +33,8 @@ func SendRawFile(c *Client, f RawFrame, other *os.File) error {
 // ReadRights reads once, and returns how many descriptors came beside the bytes.
 func ReadRights(f *os.File, p []byte) (n, files int, err error) {
 	var w wire
-	if err := w.open(f, true); err != nil {
+	w.expect()
+	if err := w.open(f); err != nil {
 		return 0, 0, err
 	}
 	n, err = w.read(p)

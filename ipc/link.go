@@ -55,8 +55,8 @@ type waiter struct {
 
 func newWaiter() waiter { return waiter{wake: make(chan struct{}, 1), place: -1} }
 
-func (l *link) open(f *os.File, s sink, takeFiles bool, stall time.Duration) error {
-	if err := l.wire.open(f, takeFiles); err != nil {
+func (l *link) open(f *os.File, s sink, stall time.Duration) error {
+	if err := l.wire.open(f); err != nil {
 		return err
 	}
 	l.gone = make(chan struct{})

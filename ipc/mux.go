@@ -54,7 +54,7 @@ func newMux(f *os.File, r role, o *ClientOptions) (*mux, error) {
 	m.piece = r.piece()
 	m.controlled = call{waiter: newWaiter(), id: callID{slot: controlSlot}}
 	m.pingEvery = o.PingEvery
-	if err := m.open(f, m, passesFiles, 2*max(o.PingEvery, 0)); err != nil {
+	if err := m.open(f, m, 2*max(o.PingEvery, 0)); err != nil {
 		return nil, err
 	}
 	h := hello{lowest: versionLowest, highest: versionHighest, role: r}

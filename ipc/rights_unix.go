@@ -4,6 +4,7 @@ package ipc
 
 import (
 	"os"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -21,10 +22,13 @@ const maxRights = 16
 
 // rights are the descriptors that travel beside the bytes of a wire.
 type rights struct {
-	takeFiles bool
-	message   []byte     // control message that travels with the next byte
-	files     []*os.File // that have come, in their order
+	expected atomic.Bool // what comes may bring some; before, the system drops them
+	message  []byte      // control message that travels with the next byte
+	files    []*os.File  // that have come, in their order
 }
+
+// expect has descriptors taken from now on. To look for them costs more than to read bytes alone.
+func (r *rights) expect() { r.expected.Store(true) }
 
 // attach lets the descriptor of f travel with the first byte of the next write.
 func (r *rights) attach(f *os.File) error {

@@ -3,6 +3,7 @@
 package ipc_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -67,7 +68,9 @@ func TestUnwantedDescriptors(t *testing.T) {
 			f.Write(answer(next(f), "x").Append(nil))
 			untilClosed(f)
 		})
-		if _, err := c.CallAppend(nil, 1, nil, 1e6); !errors.Is(err, ipc.ErrTimeout) {
+		soon, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := c.CallFile(soon, 1, nil); !errors.Is(err, ipc.ErrTimeout) {
 			t.Fatal(err)
 		}
 		if _, err := c.Call(t.Context(), 1, nil); err != nil {
@@ -82,7 +85,7 @@ func TestUnwantedDescriptors(t *testing.T) {
 			}
 			untilClosed(f)
 		})
-		if _, err := c.Call(t.Context(), 1, nil); !errors.Is(err, ipc.ErrProtocol) {
+		if _, err := c.CallFile(t.Context(), 1, nil); !errors.Is(err, ipc.ErrProtocol) {
 			t.Errorf("the call says %v", err)
 		}
 	})
@@ -107,7 +110,19 @@ func TestUnwantedDescriptors(t *testing.T) {
 			}
 			untilClosed(f)
 		})
-		if _, err := c.Call(t.Context(), 1, nil); !errors.Is(err, ipc.ErrProtocol) {
+		if _, err := c.CallFile(t.Context(), 1, nil); !errors.Is(err, ipc.ErrProtocol) {
+			t.Errorf("the call says %v", err)
+		}
+	})
+	t.Run("in great number to a client that never asked for any", func(t *testing.T) {
+		c := against(t, nil, func(f *os.File) {
+			b := answer(next(f), "x").Append(nil)
+			for i := range b {
+				ipc.SendRights(f, b[i:i+1], other)
+			}
+			untilClosed(f)
+		})
+		if _, err := c.Call(t.Context(), 1, nil); err != nil {
 			t.Errorf("the call says %v", err)
 		}
 	})

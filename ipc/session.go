@@ -40,7 +40,7 @@ func (s *Server) ServeConn(f *os.File) error {
 	}
 	ses := &session{server: s}
 	ses.peer, ses.reading = peer, true
-	if err := ses.open(f, ses, false, s.o.Limits.Stall); err != nil {
+	if err := ses.open(f, ses, s.o.Limits.Stall); err != nil {
 		f.Close()
 		return err
 	}
@@ -84,7 +84,7 @@ func (s *Server) delist(ses *session) {
 func (s *Server) turnAway(f *os.File, e *RemoteError) {
 	s.refused.Add(1)
 	var w wire
-	if w.open(f, false) == nil {
+	if w.open(f) == nil {
 		f.SetWriteDeadline(time.Now().Add(flushGrace)) // it takes no time: the connection has room for so little
 		w.write(true, appendRefusal(nil, e), nil, nil)
 	}

@@ -25,7 +25,7 @@ type wire struct {
 	rights
 }
 
-func (w *wire) open(f *os.File, _ bool) error {
+func (w *wire) open(f *os.File) error {
 	w.f = f
 	return nil
 }

@@ -33,8 +33,8 @@ type wire struct {
 	rights
 }
 
-func (w *wire) open(f *os.File, takeFiles bool) (err error) {
-	w.f, w.takeFiles = f, takeFiles
+func (w *wire) open(f *os.File) (err error) {
+	w.f = f
 	w.send, w.recv = w.trySend, w.tryReceive
 	w.raw, err = f.SyscallConn()
 	return err
@@ -42,22 +42,16 @@ func (w *wire) open(f *os.File, takeFiles bool) (err error) {
 
 // read reads at least one byte into p.
 func (w *wire) read(p []byte) (int, error) {
-	if !w.takeFiles {
-		return w.f.Read(p)
-	}
 	w.inVec.Base = &p[0]
 	w.inVec.SetLen(len(p))
-	w.in.Iov, w.in.Iovlen = &w.inVec, 1
-	w.in.Control = &w.oob[0]
-	w.in.SetControllen(len(w.oob))
-	w.in.Flags = 0
+	w.in = syscall.Msghdr{Iov: &w.inVec, Iovlen: 1}
 	err := w.raw.Read(w.recv)
 	w.inVec.Base = nil
 	switch {
 	case err != nil:
 		return 0, err
 	case w.recvErr != 0:
-		return 0, os.NewSyscallError("recvmsg", w.recvErr)
+		return 0, os.NewSyscallError("recv", w.recvErr)
 	case w.got == 0:
 		return 0, io.EOF
 	case w.in.Controllen > 0:
@@ -66,10 +60,20 @@ func (w *wire) read(p []byte) (int, error) {
 	return w.got, err
 }
 
+// tryReceive reads bytes alone as long as no descriptor is expected: recvfrom takes two thirds of the time of recvmsg, and
+// five sixths of that of read. It asks after the wait: who sends a request that brings one has said so before.
 func (w *wire) tryReceive(fd uintptr) bool {
 	for {
-		n, _, errno := syscall.Syscall(syscall.SYS_RECVMSG, fd,
-			uintptr(unsafe.Pointer(&w.in)), syscall.MSG_CMSG_CLOEXEC)
+		var n uintptr
+		var errno syscall.Errno
+		if w.expected.Load() {
+			w.in.Control = &w.oob[0]
+			w.in.SetControllen(len(w.oob))
+			n, _, errno = syscall.Syscall(syscall.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&w.in)), syscall.MSG_CMSG_CLOEXEC)
+		} else {
+			n, _, errno = syscall.Syscall6(syscall.SYS_RECVFROM, fd,
+				uintptr(unsafe.Pointer(w.inVec.Base)), uintptr(w.inVec.Len), 0, 0, 0)
+		}
 		if errno == syscall.EINTR {
 			continue
 		}
@@ -88,7 +92,7 @@ func (w *wire) write(wait bool, a, b, c []byte) (int, error) {
 	err := w.raw.Write(w.send)
 	w.vec = [3]syscall.Iovec{} // the buffers are the caller's again
 	if w.sendErr != 0 {
-		err = os.NewSyscallError("sendmsg", w.sendErr)
+		err = os.NewSyscallError("send", w.sendErr)
 	}
 	return w.sent, err
 }
@@ -103,10 +107,7 @@ func (w *wire) vector(p []byte) {
 
 func (w *wire) trySend(fd uintptr) bool {
 	for w.next < w.count {
-		w.out.Iov, w.out.Iovlen = &w.vec[w.next], uint64(w.count-w.next)
-		w.setControl()
-		n, _, errno := syscall.Syscall(syscall.SYS_SENDMSG, fd,
-			uintptr(unsafe.Pointer(&w.out)), syscall.MSG_NOSIGNAL)
+		n, errno := w.sendSome(fd)
 		switch errno {
 		case 0:
 			w.sent += int(n)
@@ -123,13 +124,21 @@ func (w *wire) trySend(fd uintptr) bool {
 	return true
 }
 
-// setControl lets the descriptor travel with the next byte.
-func (w *wire) setControl() {
-	w.out.Control, w.out.Controllen = nil, 0
+// sendSome lets the descriptor travel with the next byte. Without one, a single buffer takes a shorter way.
+func (w *wire) sendSome(fd uintptr) (uintptr, syscall.Errno) {
+	vec := &w.vec[w.next]
+	if len(w.rights.message) == 0 && w.next == w.count-1 {
+		n, _, errno := syscall.Syscall6(syscall.SYS_SENDTO, fd,
+			uintptr(unsafe.Pointer(vec.Base)), uintptr(vec.Len), syscall.MSG_NOSIGNAL, 0, 0)
+		return n, errno
+	}
+	w.out = syscall.Msghdr{Iov: vec, Iovlen: uint64(w.count - w.next)}
 	if len(w.rights.message) > 0 {
 		w.out.Control = &w.rights.message[0]
 		w.out.SetControllen(len(w.rights.message))
 	}
+	n, _, errno := syscall.Syscall(syscall.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&w.out)), syscall.MSG_NOSIGNAL)
+	return n, errno
 }
 
 // advance takes n written bytes from the front of the vectors.

@@ -15,23 +15,24 @@ type wire struct {
 	rights
 }
 
-func (w *wire) open(f *os.File, takeFiles bool) (err error) {
-	w.f, w.takeFiles = f, takeFiles
+func (w *wire) open(f *os.File) (err error) {
+	w.f = f
 	w.raw, err = f.SyscallConn()
 	return err
 }
 
 // read reads at least one byte into p.
 func (w *wire) read(p []byte) (n int, err error) {
-	if !w.takeFiles {
-		return w.f.Read(p)
-	}
 	var oob [64]byte
 	var oobn, flags int
 	var recvErr error
 	err = w.raw.Read(func(fd uintptr) bool {
 		for {
-			n, oobn, flags, _, recvErr = syscall.Recvmsg(int(fd), p, oob[:], 0)
+			if w.expected.Load() { // asked after the wait: who sends a request that brings some has said so before
+				n, oobn, flags, _, recvErr = syscall.Recvmsg(int(fd), p, oob[:], 0)
+			} else {
+				n, recvErr = syscall.Read(int(fd), p)
+			}
 			if recvErr != syscall.EINTR {
 				return recvErr != syscall.EAGAIN
 			}
@@ -41,7 +42,7 @@ func (w *wire) read(p []byte) (n int, err error) {
 	case err != nil:
 		return 0, err
 	case recvErr != nil:
-		return 0, os.NewSyscallError("recvmsg", recvErr)
+		return 0, os.NewSyscallError("recv", recvErr)
 	case n == 0:
 		return 0, io.EOF
 	case oobn > 0:
@@ -86,7 +87,7 @@ func (w *wire) writeOne(wait bool, p []byte) (sent int, err error) {
 		return true
 	})
 	if sendErr != nil {
-		err = os.NewSyscallError("sendmsg", sendErr)
+		err = os.NewSyscallError("send", sendErr)
 	}
 	return sent, err
 }
