@@ -34,6 +34,9 @@ func runDemo(c *call) (int, error) {
 	if err := c.parse(flags, -1); err != nil {
 		return exitUsage, err
 	}
+	if len(c.args) == 0 && bareProgram() {
+		return exitUsage, fmt.Errorf("%w: GOCACHEPROG names this program alone, which is no cache then: GOCACHEPROG=\"gobuild serve\" is one", errUsage)
+	}
 	args := flags.Args()
 	if n := len(c.args) - len(args); len(args) > 0 && (n == 0 || c.args[n-1] != "--") {
 		return exitUsage, fmt.Errorf("%w: unknown command %q; packages follow \"--\"", errUsage, args[0])

@@ -137,6 +137,23 @@ func (g goCommand) cacheProgram(root, counts string) string {
 	return strings.Join(words, " ")
 }
 
+// bareProgram reports whether GOCACHEPROG is this program without a word more: the go command that has started it then waits
+// for an answer, for as long as the demonstration takes.
+func bareProgram() bool {
+	name := strings.Trim(strings.TrimSpace(os.Getenv("GOCACHEPROG")), `'"`)
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return false
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return false
+	}
+	a, err1 := os.Stat(path)
+	b, err2 := os.Stat(self)
+	return err1 == nil && err2 == nil && os.SameFile(a, b)
+}
+
 // quote makes one word for the go command, which knows quotes but no escapes.
 func quote(word string) string {
 	switch {

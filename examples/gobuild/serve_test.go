@@ -25,6 +25,15 @@ func goThrough(t *testing.T, user string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// TestServeForgotten has a user forget the word serve: the go command and the user are told at once.
+func TestServeForgotten(t *testing.T) {
+	cmd := goThrough(t, t.TempDir(), "build", "./lib")
+	cmd.Env = append(cmd.Env, "GOCACHEPROG="+quote(program(t).Path))
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), `GOCACHEPROG="gobuild serve"`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // The default root is used, keeps its outputs when the go command would take them, and
 // serves the next go command.
 func TestServe(t *testing.T) {
