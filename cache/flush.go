@@ -29,6 +29,18 @@ func (s *Store) mergeIndex() error {
 	return s.withIndex(func(ix index.Index) error { return ix.Merge() })
 }
 
+// mergeOn goes on with merges that commits have begun, so that a quiet store comes to have few tables. A parked index stays so.
+func (s *Store) mergeOn() error {
+	s.gate.RLock()
+	parked := s.idx == nil
+	s.gate.RUnlock()
+	if parked || s.space.low(0) {
+		return nil
+	}
+	s.mergeDue.Store(true)
+	return s.mergeIndex()
+}
+
 // writeIndex writes what is newer than the index to it. The caller holds commitMu.
 func (s *Store) writeIndex(clean bool) error {
 	if s.pendingOps == 0 && !clean && s.lastCheckpoint.applied == s.flog.End() {

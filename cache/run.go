@@ -22,7 +22,7 @@ const (
 )
 
 // Run does the store's upkeep until ctx ends or the store is closed. It rebuilds a damaged index,
-// makes commits durable within 100 ms (Durability Group), compacts the log, logs renewed last uses,
+// makes commits durable within 100 ms (Durability Group), merges the index, compacts the log, logs renewed last uses,
 // reads everything once a day and drops what is damaged (4 MiB a second, while the store is in
 // use), drops orphaned payload files, and parks the index after [Options.ParkAfter] without a verb.
 // It is optional: every verb works before it, without it and after it. Groups are made durable on a second goroutine, which
@@ -114,6 +114,7 @@ func (u *upkeep) step(ctx context.Context) {
 	if !u.s.space.low(0) {
 		u.s.note("log deletes", u.s.catchUp())
 	}
+	u.s.note("merge", u.s.mergeOn())
 	u.s.note("compact", u.s.compact(ctx))
 	u.s.tell()
 	if time.Since(u.swept) >= orphanEvery && !u.s.incomplete() {

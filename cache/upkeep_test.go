@@ -47,6 +47,49 @@ func TestRunTwice(t *testing.T) {
 	})
 }
 
+// TestRunMerges has Run end a merge that commits have begun, when none follows.
+func TestRunMerges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem("/d")
+		s, err := open(t.Context(), crashRoot, mustDefaults(t, nil), seams{fs: mem})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables := func() int {
+			list, err := mem.ReadDir(filepath.Join(crashRoot, "index"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(list)
+		}
+		for i, n := range []int{1500, 1500, 1500, 10} { // a step moves 4096 records, or four for each new one
+			for j := range n {
+				if err := putText(s, fmt.Sprint(i, " ", j), "text"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.commitMu.Lock()
+			err := s.flush(false)
+			s.commitMu.Unlock()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := tables(); n < 4 {
+			t.Fatalf("%d tables before", n)
+		}
+		ran := make(chan error)
+		go func() { ran <- s.Run(context.Background()) }()
+		time.Sleep(3 * stepEvery)
+		if n := tables(); n != 1 {
+			t.Errorf("%d tables after", n)
+		}
+		if err := errors.Join(s.Close(context.Background()), <-ran); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestVerbsAroundRun uses every verb before Run, below it, when it has parked the store, after it, and below a second one.
 func TestVerbsAroundRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
