@@ -22,12 +22,12 @@ const maxRights = 16
 
 // rights are the descriptors that travel beside the bytes of a wire.
 type rights struct {
-	expected atomic.Bool // what comes may bring some; before, the system drops them
+	expected atomic.Bool // what comes may bring some; before, the wire drops them
 	message  []byte      // control message that travels with the next byte
 	files    []*os.File  // that have come, in their order
 }
 
-// expect has descriptors taken from now on. To look for them costs more than to read bytes alone.
+// expect has descriptors kept from now on.
 func (r *rights) expect() { r.expected.Store(true) }
 
 // attach lets the descriptor of f travel with the first byte of the next write.

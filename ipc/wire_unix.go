@@ -21,18 +21,15 @@ func (w *wire) open(f *os.File) (err error) {
 	return err
 }
 
-// read reads at least one byte into p.
+// read reads at least one byte into p. It looks for descriptors even where none is expected: to a read of bytes alone darwin does
+// not tell of them, but opens them all the same, and nobody would close them.
 func (w *wire) read(p []byte) (n int, err error) {
 	var oob [64]byte
 	var oobn, flags int
 	var recvErr error
 	err = w.raw.Read(func(fd uintptr) bool {
 		for {
-			if w.expected.Load() { // asked after the wait: who sends a request that brings some has said so before
-				n, oobn, flags, _, recvErr = syscall.Recvmsg(int(fd), p, oob[:], 0)
-			} else {
-				n, recvErr = syscall.Read(int(fd), p)
-			}
+			n, oobn, flags, _, recvErr = syscall.Recvmsg(int(fd), p, oob[:], 0)
 			if recvErr != syscall.EINTR {
 				return recvErr != syscall.EAGAIN
 			}
@@ -42,11 +39,14 @@ func (w *wire) read(p []byte) (n int, err error) {
 	case err != nil:
 		return 0, err
 	case recvErr != nil:
-		return 0, os.NewSyscallError("recv", recvErr)
+		return 0, os.NewSyscallError("recvmsg", recvErr)
 	case n == 0:
 		return 0, io.EOF
 	case oobn > 0:
 		err = w.keep(oob[:oobn], flags&syscall.MSG_CTRUNC != 0)
+		if !w.expected.Load() { // asked after the read: who sends a request that brings one has said so before
+			w.closeFiles()
+		}
 	}
 	return n, err
 }
@@ -87,7 +87,7 @@ func (w *wire) writeOne(wait bool, p []byte) (sent int, err error) {
 		return true
 	})
 	if sendErr != nil {
-		err = os.NewSyscallError("send", sendErr)
+		err = os.NewSyscallError("sendmsg", sendErr)
 	}
 	return sent, err
 }
