@@ -27,9 +27,6 @@ type rights struct {
 	files    []*os.File  // that have come, in their order
 }
 
-// expect has descriptors kept from now on.
-func (r *rights) expect() { r.expected.Store(true) }
-
 // attach lets the descriptor of f travel with the first byte of the next write.
 func (r *rights) attach(f *os.File) error {
 	return control(f, func(fd int) error {

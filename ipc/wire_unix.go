@@ -51,6 +51,9 @@ func (w *wire) read(p []byte) (n int, err error) {
 	return n, err
 }
 
+// expect has descriptors kept from now on.
+func (w *wire) expect() { w.expected.Store(true) }
+
 // write writes a, b and c, each may be empty. Unless wait is set it writes only what the system
 // takes at once, which may be nothing.
 func (w *wire) write(wait bool, a, b, c []byte) (sent int, err error) {

@@ -1,0 +1,35 @@
+//go:build linux && (amd64 || arm64)
+
+package ipc
+
+import "os"
+
+// Reader is the end of a connection that reads.
+type Reader struct{ wire wire }
+
+// NewReader makes one of f.
+func NewReader(f *os.File) (*Reader, error) {
+	r := new(Reader)
+	return r, r.wire.open(f)
+}
+
+// Read reads once.
+func (r *Reader) Read(p []byte) (int, error) { return r.wire.read(p) }
+
+// Expect is what comes before a request for a descriptor.
+func (r *Reader) Expect() { r.wire.expect() }
+
+// Drops reports whether a read is under way that has descriptors dropped.
+func (r *Reader) Drops() bool {
+	if r.wire.dropping.TryLock() {
+		r.wire.dropping.Unlock()
+		return false
+	}
+	return true
+}
+
+// Files returns how many descriptors have come, and closes them.
+func (r *Reader) Files() int {
+	defer r.wire.closeFiles()
+	return len(r.wire.files)
+}
