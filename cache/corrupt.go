@@ -30,15 +30,20 @@ func (s *Store) removeDamaged(it *item) {
 	}
 }
 
-// corrupt drops the entry that the artifact was read from, if it still stands, and reports it. After a release what was not
-// found or was wrong may have been given up since, and is no damage.
-func (a *Artifact) corrupt(d Digest, reason string) error {
+// missing is corrupt for what does not stand where it should. After a release it may have been given up since, and that is
+// no damage.
+func (a *Artifact) missing(d Digest, reason string) error {
 	a.mu.Lock()
 	released := a.released
 	a.mu.Unlock()
 	if released {
 		return a.errReleased()
 	}
+	return a.corrupt(d, reason)
+}
+
+// corrupt drops the entry that the artifact was read from, if it still stands, and reports it.
+func (a *Artifact) corrupt(d Digest, reason string) error {
 	s := a.s
 	o := newOp(frameDelete, &a.key)
 	o.only = a.rec.pos

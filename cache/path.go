@@ -64,7 +64,7 @@ func (a *Artifact) checkPayload(it *item) error {
 	}
 	fi, err := s.fs.Lstat(s.blobPath(&it.digest))
 	if isNotExist(err) {
-		return a.corrupt(it.digest, "its payload file is missing")
+		return a.missing(it.digest, "its payload file is missing")
 	}
 	if err != nil {
 		return s.wrap("path", err)

@@ -139,7 +139,7 @@ func (a *Artifact) readArea() ([]byte, error) {
 		!errors.Is(err, errRecord) {
 		return nil, a.s.wrap("read "+a.key.String(), err)
 	}
-	return nil, a.corrupt(Digest{}, "its log frame is damaged: "+err.Error())
+	return nil, a.missing(Digest{}, "its log frame is damaged: "+err.Error())
 }
 
 func (s *Store) readArea(r *record) ([]byte, error) {
@@ -169,7 +169,7 @@ func (s *Store) readFrame(r *record, f *frame) error {
 func (a *Artifact) openPayload(it *item) (vfs.File, error) {
 	f, err := a.s.fs.OpenFile(a.s.blobPath(&it.digest), os.O_RDONLY|vfs.NoAtime, 0)
 	if isNotExist(err) {
-		return nil, a.corrupt(it.digest, "its payload file is missing")
+		return nil, a.missing(it.digest, "its payload file is missing")
 	}
 	if err != nil {
 		return nil, a.s.wrap("read "+a.key.String(), err)

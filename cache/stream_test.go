@@ -47,6 +47,25 @@ func TestStreamOfWrongBytes(t *testing.T) {
 	}
 }
 
+// TestStreamDamagedAfterRelease reads on after the release: what was opened has not been given up, and is damage if it is wrong.
+func TestStreamDamagedAfterRelease(t *testing.T) {
+	k := newKitchen(t, nil)
+	k.put("k", strings.Repeat("x", verifiedFirst+100))
+	a := k.get("k")
+	spoil(t, k.path(a, "out"))
+	r, err := a.Open("out")
+	k.must(err)
+	defer r.Close()
+	a.Release()
+	if _, err := io.ReadAll(r); !errors.Is(err, cache.ErrCorrupt) {
+		t.Errorf("read to its end: %v", err)
+	}
+	if n := k.Stats().Corrupt; n != 1 {
+		t.Errorf("%d corruptions were counted", n)
+	}
+	k.miss("k")
+}
+
 // TestStreamReadExactly reads no more bytes than there are: the error must come before the last of them.
 func TestStreamReadExactly(t *testing.T) {
 	k := newKitchen(t, nil)
