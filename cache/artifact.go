@@ -155,14 +155,16 @@ func (a *Artifact) use() ([]item, error) {
 	if items != nil || err != nil {
 		return items, err
 	}
+	read := false
+	defer a.s.endUnless(&read)
 	items, area, err := a.readTable()
 	if err != nil {
-		a.s.end()
 		return nil, err
 	}
 	a.mu.Lock()
 	a.items, a.area = items, area
 	a.mu.Unlock()
+	read = true
 	return items, nil
 }
 

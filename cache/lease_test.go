@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -261,6 +262,46 @@ func TestInlineIsVerified(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestHostExitsInVerb has the host end the goroutine of a verb when it is told of damage: the verb holds the store open no more.
+func TestHostExitsInVerb(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		verb func(a *Artifact)
+	}{
+		"table":  {"multi", func(a *Artifact) { a.Outputs() }},
+		"stream": {strings.Repeat("x", verifyFirst+1), func(a *Artifact) { a.Open("out") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, mem := openMem(t, &Options{OnCorrupt: func(Corruption) { runtime.Goexit() }})
+			if err := errors.Join(putText(s, "k", c.text), s.flog.Rotate()); err != nil {
+				t.Fatal(err)
+			}
+			a := hold(t, s, "k")
+			if a.rec.inline() {
+				spoilSegment(t, mem, a.rec.pos.Segment, c.text)
+			} else if err := s.fs.Remove(s.blobPath(&a.rec.digest)); err != nil {
+				t.Fatal(err)
+			}
+			over, returned := make(chan struct{}), false
+			go func() {
+				defer close(over)
+				c.verb(a)
+				returned = true
+			}()
+			<-over
+			if returned {
+				t.Fatal("nobody was told of damage")
+			}
+			a.Release()
+			closed, cancel := context.WithCancel(t.Context())
+			cancel() // there is nothing to wait for
+			if err := s.Close(closed); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -37,11 +37,13 @@ func (a *Artifact) Open(name string) (io.ReadCloser, error) {
 		}
 		return io.NopCloser(bytes.NewReader(b)), nil
 	}
+	opened := false
+	defer a.s.endUnless(&opened)
 	f, err := a.openPayload(it)
 	if err != nil {
-		a.s.end()
 		return nil, err
 	}
+	opened = true
 	r := &verifyingReader{a: a, it: it, f: f} // which is used until it is closed
 	r.sum.Reset()
 	return r, nil

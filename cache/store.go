@@ -147,6 +147,14 @@ func (s *Store) end() {
 	}
 }
 
+// endUnless is end for a verb that has not come to its end: it has failed, or the host ends the goroutine when it is told of
+// damage.
+func (s *Store) endUnless(done *bool) {
+	if !*done {
+		s.end()
+	}
+}
+
 // wrap names the operation, unless a verb below has wrapped err already.
 func (s *Store) wrap(operation string, err error) error {
 	if err == nil || strings.HasPrefix(err.Error(), "cache: ") {
