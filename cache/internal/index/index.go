@@ -50,7 +50,7 @@ func checkOps(ops []Op, last Op) error {
 type Index interface {
 	// Get appends the value of key to dst. It reports false when the key is absent. Values have a checksum of their own, of
 	// key and value: bytes that were damaged on the disk since they were read first may show in one, though never as an
-	// absent key or as an older value.
+	// absent key. Nor as an older value, unless the disk gives a part of a page as an older table had it in the same place.
 	Get(key, dst []byte) (value []byte, ok bool, err error)
 
 	// Apply does ops in order, and then last; they become visible together, and a crash leaves all of them

@@ -167,7 +167,7 @@ func (t *table) mayHold(hash uint64) (bool, error) {
 	return err == nil && p.mayHold(hash, block), err
 }
 
-// leafOf returns the leaf that holds key if the table does: the last that begins at or before it, and else the first.
+// leafOf returns the leaf that holds key if the table does: the last whose fence is not above it, and else the first.
 func (t *table) leafOf(key []byte) (uint32, error) {
 	number := t.root
 	for number >= t.leaves {
