@@ -38,6 +38,20 @@ func TestUnwantedDescriptors(t *testing.T) {
 			t.Errorf("the call says %v", err)
 		}
 	})
+	t.Run("without a word, to who asks for one each time", func(t *testing.T) {
+		const calls = 20 // more than may be open at a time
+		c := against(t, nil, func(f *os.File) {
+			for range calls {
+				ipc.SendRights(f, answer(next(f), "x").Append(nil), other)
+			}
+			untilClosed(f)
+		})
+		for range calls {
+			if _, err := c.CallFile(t.Context(), 1, nil); err != nil {
+				t.Fatalf("the call says %v", err)
+			}
+		}
+	})
 	t.Run("announced", func(t *testing.T) {
 		c := against(t, nil, send(ipc.FlagFile))
 		if _, err := c.Call(t.Context(), 1, nil); !errors.Is(err, ipc.ErrProtocol) {
