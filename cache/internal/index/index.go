@@ -48,9 +48,7 @@ func checkOps(ops []Op, last Op) error {
 // Index is a sorted map. All methods but Close are safe for concurrent use; Apply is called by one
 // goroutine at a time. Close waits for running calls.
 type Index interface {
-	// Get appends the value of key to dst. It reports false when the key is absent. Values have a checksum of their own, of
-	// key and value: bytes that were damaged on the disk since they were read first may show in one, though never as an
-	// absent key. Nor as an older value, unless the disk gives a part of a page as an older table had it in the same place.
+	// Get appends the value of key to dst. It reports false when the key is absent.
 	Get(key, dst []byte) (value []byte, ok bool, err error)
 
 	// Apply does ops in order, and then last; they become visible together, and a crash leaves all of them

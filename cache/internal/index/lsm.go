@@ -22,8 +22,8 @@ import (
 // in the file. The death of the process loses nothing that Apply has returned for. A power loss may damage a table
 // that Sync has not seen, or take it and all later ones.
 //
-// Every page is verified when it is read, but for a leaf that was verified before and holds a value of the key. A look-up or
-// a scan that meets one that is damaged is ErrDamaged, whatever older tables say.
+// Every page is verified when it is read. A look-up or a scan that meets one that is damaged is ErrDamaged, whatever
+// older tables say.
 type LSM struct {
 	fs     vfs.FS
 	dir    string

@@ -54,15 +54,10 @@ func (p *page) check(id uint64, number uint32, kind pageKind) error {
 	switch {
 	case le.Uint64(p[:]) != xxhash.Sum64(p[8:]):
 		return damagedf("checksum of page %d", number)
-	case !p.is(id, number, kind):
+	case le.Uint64(p[8:]) != id || le.Uint32(p[16:]) != number || pageKind(p[20]) != kind:
 		return damagedf("page %d is another one", number)
 	}
 	return nil
-}
-
-// is reports whether the header is that of the given page.
-func (p *page) is(id uint64, number uint32, kind pageKind) bool {
-	return le.Uint64(p[8:]) == id && le.Uint32(p[16:]) == number && pageKind(p[20]) == kind
 }
 
 func (p *page) count() int { return int(le.Uint16(p[22:])) }
@@ -105,22 +100,6 @@ func (p *page) search(key []byte) int {
 		}
 	}
 	return low
-}
-
-// find returns the record of key, or one without a key where there is none.
-func (p *page) find(key []byte) (Op, error) {
-	i := p.search(key)
-	if i == 0 {
-		return Op{}, nil
-	}
-	op, ok := p.record(i - 1)
-	switch {
-	case !ok:
-		return Op{}, damagedf("malformed page %d", le.Uint32(p[16:]))
-	case !bytes.Equal(op.Key, key):
-		return Op{}, nil
-	}
-	return op, nil
 }
 
 // key returns the key of record i, or nil where p is not one that builder has made.

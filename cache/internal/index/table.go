@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +13,7 @@ import (
 )
 
 // table is a file of records, sorted, that is never changed. Its pages are leaves with the records, above them inner pages
-// that lead to a leaf, the filter, and the footer. Leaves are read anew for each look-up; the others stay in
+// that lead to a leaf, the filter, and the footer. Leaves are read and verified anew for each look-up; the others stay in
 // memory once they were read.
 type table struct {
 	footer
@@ -20,7 +21,6 @@ type table struct {
 	fs     vfs.FS
 	file   vfs.File
 	pages  []atomic.Pointer[page] // after the leaves, but for the footer
-	seen   []atomic.Uint32        // a bit for each leaf: it was verified once
 	refs   atomic.Int32           // scans that read it, and one until it is dropped
 	doomed atomic.Bool            // its file goes with the last of refs
 
@@ -105,7 +105,6 @@ func openTable(fsys vfs.FS, dir string, s span) (*table, error) {
 func (t *table) init() {
 	t.file = vfs.Mapped(t.file, int64(t.leaves)*pageSize)
 	t.pages = make([]atomic.Pointer[page], t.end-t.leaves)
-	t.seen = make([]atomic.Uint32, t.leaves/32+1)
 	t.refs.Store(1)
 }
 
@@ -186,8 +185,7 @@ func (t *table) leafOf(key []byte) (uint32, error) {
 
 var pagePool = sync.Pool{New: func() any { return new(page) }}
 
-// get appends the value of key to dst. Where the table knows that key was removed, it is known and not present. A leaf that
-// was verified before is verified again only when it holds no value of key, as a value has a checksum of its own.
+// get appends the value of key to dst. Where the table knows that key was removed, it is known and not present.
 func (t *table) get(hash uint64, key, dst []byte) (value []byte, present, known bool, err error) {
 	if may, err := t.mayHold(hash); !may || err != nil {
 		return dst, false, false, err
@@ -198,21 +196,25 @@ func (t *table) get(hash uint64, key, dst []byte) (value []byte, present, known 
 	}
 	p := pagePool.Get().(*page)
 	defer pagePool.Put(p)
-	if err = t.readPages(number, p[:]); err != nil {
+	if err = t.readPages(number, p[:]); err == nil {
+		err = p.check(t.id, number, leafPage)
+	}
+	if err != nil {
 		return dst, false, false, err
 	}
-	op, err := p.find(key)
-	if err != nil || op.Value == nil || !t.hasSeen(number) || !p.is(t.id, number, leafPage) {
-		if err := p.check(t.id, number, leafPage); err != nil {
-			return dst, false, false, err
-		}
-		t.seen[number/32].Or(1 << (number % 32))
+	i := p.search(key)
+	if i == 0 {
+		return dst, false, false, nil
 	}
-	return append(dst, op.Value...), op.Value != nil, op.Key != nil, err
+	op, ok := p.record(i - 1)
+	if !ok {
+		return dst, false, false, damagedf("malformed page %d", number)
+	}
+	if !bytes.Equal(op.Key, key) {
+		return dst, false, false, nil
+	}
+	return append(dst, op.Value...), op.Value != nil, true, nil
 }
-
-// hasSeen reports whether a leaf was verified before.
-func (t *table) hasSeen(leaf uint32) bool { return t.seen[leaf/32].Load()>>(leaf%32)&1 == 1 }
 
 // sync makes the table's bytes durable.
 func (t *table) sync() error {
