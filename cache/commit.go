@@ -106,7 +106,7 @@ func (s *Store) lead() {
 		c.leading = false
 	}
 	c.mu.Unlock()
-	s.mergeIndex() // others commit meanwhile
+	s.mergeIndex(false) // others commit meanwhile
 	s.tell()
 }
 

@@ -16,17 +16,17 @@ func (s *Store) flush(clean bool) error {
 	if err := s.writeIndex(clean); err != nil {
 		return err
 	}
-	return s.mergeIndex()
+	return s.mergeIndex(clean)
 }
 
-// mergeIndex has the index merge its tables if it was written since they were merged. That may take some milliseconds, and
-// needs no lock.
-func (s *Store) mergeIndex() error {
+// mergeIndex has the index merge its tables if it was written since they were merged. That may take some milliseconds, some
+// tens when it is closed afterwards, and needs no lock.
+func (s *Store) mergeIndex(last bool) error {
 	if !s.mergeDue.Load() {
 		return nil
 	}
 	s.mergeDue.Store(false)
-	return s.withIndex(func(ix index.Index) error { return ix.Merge() })
+	return s.withIndex(func(ix index.Index) error { return ix.Merge(last) })
 }
 
 // mergeOn goes on with merges that commits have begun, so that a quiet store comes to have few tables. A parked index stays so.
@@ -38,7 +38,7 @@ func (s *Store) mergeOn() error {
 		return nil
 	}
 	s.mergeDue.Store(true)
-	return s.mergeIndex()
+	return s.mergeIndex(false)
 }
 
 // writeIndex writes what is newer than the index to it. The caller holds commitMu.

@@ -174,13 +174,13 @@ func (s *Store) fill(f vfs.File, h *hasher, buf []byte, r io.Reader) error {
 	defer chunks.Put(other)
 	hashed := make(chan []byte, 2)
 	hashed <- *other
-	hash, wait := beside(func(b []byte) {
+	pass, wait := beside(func(b []byte) {
 		h.Write(b)
 		hashed <- b[:chunk]
 	}, 1)
 	defer wait()
 	for n, err := len(buf), error(nil); ; {
-		hash(buf[:n])
+		pass(buf[:n])
 		if _, werr := f.Write(buf[:n]); werr != nil {
 			return werr
 		}

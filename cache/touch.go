@@ -82,7 +82,7 @@ func (s *Store) commitTouches(group []*op) (err error) {
 	s.commitMu.Lock()
 	s.commitGroup(group)
 	s.commitMu.Unlock()
-	s.mergeIndex()
+	s.mergeIndex(false)
 	s.tell()
 	s.touchMu.Lock()
 	defer s.touchMu.Unlock()

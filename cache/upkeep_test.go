@@ -47,37 +47,45 @@ func TestRunTwice(t *testing.T) {
 	})
 }
 
-// TestRunMerges has Run end a merge that commits have begun, when none follows.
-func TestRunMerges(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		mem := vfs.NewMem("/d")
-		s, err := open(t.Context(), crashRoot, mustDefaults(t, nil), seams{fs: mem})
+// beginMerge makes a store in memory whose commits have begun a merge, and returns how many tables its index has: a step moves
+// 4096 records, or four for each new one.
+func beginMerge(t *testing.T) (s *Store, tables func() int) {
+	t.Helper()
+	mem := vfs.NewMem("/d")
+	s, err := open(t.Context(), crashRoot, mustDefaults(t, nil), seams{fs: mem})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range []int{1500, 1500, 1500, 10} {
+		for j := range n {
+			if err := putText(s, fmt.Sprint(i, " ", j), "text"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.commitMu.Lock()
+		err := s.flush(false)
+		s.commitMu.Unlock()
 		if err != nil {
 			t.Fatal(err)
 		}
-		tables := func() int {
-			list, err := mem.ReadDir(filepath.Join(crashRoot, "index"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return len(list)
+	}
+	tables = func() int {
+		list, err := mem.ReadDir(filepath.Join(crashRoot, "index"))
+		if err != nil {
+			t.Fatal(err)
 		}
-		for i, n := range []int{1500, 1500, 1500, 10} { // a step moves 4096 records, or four for each new one
-			for j := range n {
-				if err := putText(s, fmt.Sprint(i, " ", j), "text"); err != nil {
-					t.Fatal(err)
-				}
-			}
-			s.commitMu.Lock()
-			err := s.flush(false)
-			s.commitMu.Unlock()
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		if n := tables(); n < 4 {
-			t.Fatalf("%d tables before", n)
-		}
+		return len(list)
+	}
+	if n := tables(); n < 4 {
+		t.Fatalf("%d tables before", n)
+	}
+	return s, tables
+}
+
+// TestRunMerges has Run end a merge that commits have begun, when none follows.
+func TestRunMerges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, tables := beginMerge(t)
 		ran := make(chan error)
 		go func() { ran <- s.Run(context.Background()) }()
 		time.Sleep(3 * stepEvery)
@@ -88,6 +96,17 @@ func TestRunMerges(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestCloseMerges has Close end a merge that is nearly done: what it has moved would be lost.
+func TestCloseMerges(t *testing.T) {
+	s, tables := beginMerge(t)
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := tables(); n > 2 { // Close writes one more
+		t.Errorf("%d tables after", n)
+	}
 }
 
 // TestVerbsAroundRun uses every verb before Run, below it, when it has parked the store, after it, and below a second one.

@@ -28,7 +28,7 @@ func TestReadersWhileTablesMerge(t *testing.T) {
 				ops = append(ops, index.Op{Key: key('k', i), Value: binary.LittleEndian.AppendUint64(nil, n)})
 			}
 		}
-		if err := errors.Join(x.Apply(ops, set([]byte("last"), "1")), x.Merge()); err != nil {
+		if err := errors.Join(x.Apply(ops, set([]byte("last"), "1")), x.Merge(false)); err != nil {
 			t.Error(err)
 		}
 		for i, at := 0, 0; i < keys && at < len(ops); i++ {

@@ -9,7 +9,7 @@ import (
 
 // OpenSmall opens an index that merges small tables step by step.
 func OpenSmall(fsys vfs.FS, dir string) (*LSM, error) {
-	return open(fsys, dir, nil, limits{step: 20, small: 4, sync: SmallSync})
+	return open(fsys, dir, nil, limits{rest: 60, step: 20, small: 4, sync: SmallSync})
 }
 
 // SmallSync is the pages from which OpenSmall has merged tables durable.
@@ -17,7 +17,7 @@ const SmallSync = 12
 
 // Merging reports whether a merge that has not ended writes the file.
 func (x *LSM) Merging(name string) bool {
-	return slices.ContainsFunc(x.merges, func(m *merge) bool { return filepath.Base(m.out.path) == name })
+	return slices.ContainsFunc(x.merges, func(m *merge) bool { return m.out != nil && filepath.Base(m.out.path) == name })
 }
 
 // Tables returns how many there are.

@@ -41,7 +41,7 @@ func FuzzTable(f *testing.F) {
 				}
 			}
 			for range 2 { // which brings a merge
-				if aerr := errors.Join(x.Apply(all, set([]byte("last"), "")), x.Merge()); aerr != nil {
+				if aerr := errors.Join(x.Apply(all, set([]byte("last"), "")), x.Merge(false)); aerr != nil {
 					err = aerr
 				}
 			}

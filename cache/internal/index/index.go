@@ -57,8 +57,9 @@ type Index interface {
 	Apply(ops []Op, last Op) error
 
 	// Merge does work that Apply leaves for later, so that what there is to read stays short: its share of it for the
-	// changes since the last call. It may take some milliseconds.
-	Merge() error
+	// changes since the last call. It may take some milliseconds. Last says that Close follows, which gives up what is not
+	// done: then Merge ends what is nearly so, which may take some tens of milliseconds.
+	Merge(last bool) error
 
 	// Scan yields keys at or after start that have the prefix, in order, with their values, which are borrowed
 	// until the body returns. The body may call Get and Apply. A scan that ended early

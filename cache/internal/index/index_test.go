@@ -58,8 +58,35 @@ func set(k []byte, value string) index.Op { return index.Op{Key: k, Value: []byt
 
 func apply(t testing.TB, x index.Index, ops ...index.Op) {
 	t.Helper()
-	if err := errors.Join(x.Apply(ops[:len(ops)-1], ops[len(ops)-1]), x.Merge()); err != nil {
+	if err := errors.Join(x.Apply(ops[:len(ops)-1], ops[len(ops)-1]), x.Merge(false)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestLastMerge has merges that are nearly done ended before a close, and no others.
+func TestLastMerge(t *testing.T) {
+	for _, c := range []struct{ records, tables int }{{20, 1}, {40, 4}} {
+		x := openSmall(t, vfs.NewMem(folder))
+		for i := range 3 {
+			var ops []index.Op
+			for j := range c.records {
+				ops = append(ops, set(key('k', 1000*i+j), "value"))
+			}
+			apply(t, x, ops...)
+		}
+		if err := x.Apply(nil, set([]byte("last"), "")); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Merge(true); err != nil {
+			t.Fatal(err)
+		}
+		if n := x.Tables(); n != c.tables {
+			t.Errorf("%d records each: %d tables, want %d", c.records, n, c.tables)
+		}
+		want(t, x, key('k', 2000), "value", true)
+		if err := x.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -317,7 +344,7 @@ func TestAfterClose(t *testing.T) {
 			}
 		}
 		_, _, err := x.Get([]byte("a"), nil)
-		calls := map[string]error{"get": err, "apply": x.Apply(nil, set([]byte("a"), "2")), "sync": x.Sync(), "merge": x.Merge()}
+		calls := map[string]error{"get": err, "apply": x.Apply(nil, set([]byte("a"), "2")), "sync": x.Sync(), "merge": x.Merge(false)}
 		for _, err := range x.Scan(nil, nil) {
 			calls["scan"] = err
 		}

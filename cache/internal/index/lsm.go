@@ -146,7 +146,7 @@ func (x *LSM) writeTable() (*table, error) {
 }
 
 // Merge implements [Index]. What keeps it from writing is no error: it tries again later.
-func (x *LSM) Merge() error {
+func (x *LSM) Merge(last bool) error {
 	x.writes.Lock()
 	defer x.writes.Unlock()
 	if x.isClosed() {
@@ -154,7 +154,11 @@ func (x *LSM) Merge() error {
 	}
 	n := x.debt
 	x.debt = 0
-	if err := x.mergeSome(n); err != nil {
+	err := x.mergeSome(n)
+	if err == nil && last {
+		err = x.mergeRest()
+	}
+	if err != nil {
 		return fmt.Errorf("index: merge: %w", err)
 	}
 	return nil
@@ -272,7 +276,9 @@ func (x *LSM) close() error {
 	x.mu.Unlock()
 	var errs []error
 	for _, m := range x.merges {
-		errs = append(errs, m.out.discard()) // a Merge leaves none that has not begun
+		if m.out != nil {
+			errs = append(errs, m.out.discard())
+		}
 	}
 	x.merges = nil
 	x.writes.Unlock() // the body of a scan may want it

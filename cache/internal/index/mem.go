@@ -112,7 +112,7 @@ func (m *Mem) Scan(prefix, start []byte) iter.Seq2[Op, error] {
 }
 
 // Merge implements [Index]: there is nothing to do.
-func (m *Mem) Merge() error { return m.noop("merge") }
+func (m *Mem) Merge(bool) error { return m.noop("merge") }
 
 // Sync implements [Index].
 func (m *Mem) Sync() error { return m.noop("sync") }

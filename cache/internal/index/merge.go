@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"math/bits"
@@ -16,12 +17,16 @@ const (
 	mergeShare = 4
 	// manyTables is the number of tables from which on a Merge runs every merge to its end.
 	manyTables = 32
+	// restRecords is how many records the last Merge moves to end merges. It takes 25 ms, and as much of the disk as 16 MiB.
+	restRecords = 128 << 10
 	// mergePause is the number of changes to wait before merges begin again after one has failed, as on a full disk.
 	mergePause = 64
 )
 
 // limits are what tests make smaller.
 type limits struct {
+	// rest is the number of records that the last Merge may move to end merges.
+	rest int
 	// step is the least number of records that a Merge moves in each merge that runs.
 	step int
 	// small is a number of pages: tables that have fewer all count as equally large.
@@ -32,7 +37,7 @@ type limits struct {
 }
 
 // A step takes some milliseconds.
-var defaultLimits = limits{step: 4 << 10, small: 256 << 10 / pageSize, sync: 8 << 20 / pageSize}
+var defaultLimits = limits{rest: restRecords, step: 4 << 10, small: 256 << 10 / pageSize, sync: 8 << 20 / pageSize}
 
 // level is the size of a table in steps of fanout.
 func (x *LSM) level(t *table) int { return (bits.Len32(t.end/x.limits.small) + 1) / 2 }
@@ -42,6 +47,7 @@ var errNoRoom = errors.New("the disk has no room for the merged table")
 // merge makes one table of several neighbours, a few records at a time.
 type merge struct {
 	tables []*table
+	left   uint64 // records to move, or fewer
 	join   *join
 	out    *writer // nil: not begun
 	oldest bool    // nothing is older, so removed keys need not be remembered
@@ -99,10 +105,12 @@ func (x *LSM) planSizes(tables []*table) {
 }
 
 func (x *LSM) begin(tables []*table) {
+	m := &merge{tables: slices.Clone(tables), oldest: tables[0].first == 0}
 	for _, t := range tables {
 		t.merging = true
+		m.left += t.records
 	}
-	x.merges = append(x.merges, &merge{tables: slices.Clone(tables), oldest: tables[0].first == 0})
+	x.merges = append(x.merges, m)
 }
 
 // mergeSome does the share of the merges that n new records bring.
@@ -124,6 +132,30 @@ func (x *LSM) mergeSome(n int) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// mergeRest ends the merges that are nearly done, those with the least to do first.
+func (x *LSM) mergeRest() error {
+	for n := uint64(x.limits.rest); ; {
+		x.plan()
+		m := least(x.merges)
+		if m == nil || m.left > n {
+			return nil
+		}
+		n -= m.left
+		x.merges = slices.DeleteFunc(x.merges, func(o *merge) bool { return o == m })
+		if _, err := m.run(x, math.MaxInt); err != nil {
+			return x.giveUp(m, err)
+		}
+	}
+}
+
+// least returns the merge that has the least to do, nil if there is none.
+func least(merges []*merge) *merge {
+	if len(merges) == 0 {
+		return nil
+	}
+	return slices.MinFunc(merges, func(a, b *merge) int { return cmp.Compare(a.left, b.left) })
 }
 
 // giveUp ends a merge that has failed. It returns the error only if that means damage; any other says nothing about the
@@ -162,14 +194,14 @@ func (m *merge) run(x *LSM, n int) (done bool, err error) {
 		if err := m.join.step(); err != nil {
 			return false, err
 		}
+		m.left--
 	}
 	return true, m.end(x)
 }
 
 func (m *merge) start(x *LSM) (err error) {
-	records, size := uint64(0), int64(0)
+	size := int64(0)
 	for _, t := range m.tables {
-		records += t.records
 		size += int64(t.end) * pageSize
 	}
 	if free, err := x.fs.Free(x.dir); err == nil && free < size {
@@ -179,7 +211,7 @@ func (m *merge) start(x *LSM) (err error) {
 		return err
 	}
 	all := span{m.tables[0].first, m.tables[len(m.tables)-1].last}
-	m.out, err = newWriter(x.fs, x.dir, all, int(records))
+	m.out, err = newWriter(x.fs, x.dir, all, int(m.left))
 	return err
 }
 
