@@ -47,16 +47,16 @@ func TestRunTwice(t *testing.T) {
 	})
 }
 
-// beginMerge makes a store in memory whose commits have begun a merge, and returns how many tables its index has: a step moves
-// 4096 records, or four for each new one.
+// beginMerge makes a store in memory whose commits have begun a merge, and returns how many tables its index has: the last of
+// three tables lets the others outgrow the first, and has moved 4096 of 12,100 records.
 func beginMerge(t *testing.T) (s *Store, tables func() int) {
 	t.Helper()
 	mem := vfs.NewMem("/d")
-	s, err := open(t.Context(), crashRoot, mustDefaults(t, nil), seams{fs: mem})
+	s, err := open(t.Context(), crashRoot, mustDefaults(t, nil), seams{fs: mem, flushAfter: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, n := range []int{1500, 1500, 1500, 10} {
+	for i, n := range []int{6000, 5900, 200} {
 		for j := range n {
 			if err := putText(s, fmt.Sprint(i, " ", j), "text"); err != nil {
 				t.Fatal(err)
@@ -76,7 +76,7 @@ func beginMerge(t *testing.T) (s *Store, tables func() int) {
 		}
 		return len(list)
 	}
-	if n := tables(); n < 4 {
+	if n := tables(); n < 3 {
 		t.Fatalf("%d tables before", n)
 	}
 	return s, tables
@@ -88,7 +88,7 @@ func TestRunMerges(t *testing.T) {
 		s, tables := beginMerge(t)
 		ran := make(chan error)
 		go func() { ran <- s.Run(context.Background()) }()
-		time.Sleep(3 * stepEvery)
+		time.Sleep(4 * stepEvery)
 		if n := tables(); n != 1 {
 			t.Errorf("%d tables after", n)
 		}
