@@ -84,10 +84,10 @@ func (w *writer) add(op Op) error {
 }
 
 // fence returns as little of key, which is above before, as is above before too: with less of each key an inner page has
-// room for three times as many.
+// room for three times as many. A forged table may have its keys in another order; then what leads to them is of no use.
 func fence(before, key []byte) []byte {
 	n := 0
-	for n < len(before) && before[n] == key[n] {
+	for n < min(len(before), len(key)-1) && before[n] == key[n] {
 		n++
 	}
 	return key[:n+1]
