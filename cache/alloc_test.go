@@ -19,12 +19,7 @@ func TestGetAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.commitMu.Lock()
-	err := s.flush(false)
-	s.commitMu.Unlock()
-	if err != nil {
-		t.Fatal(err)
-	}
+	flushNow(t, s)
 	if err := putText(s, "fresh", "v"); err != nil {
 		t.Fatal(err)
 	}

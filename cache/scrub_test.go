@@ -65,12 +65,7 @@ func TestScrubPace(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		u.commitMu.Lock()
-		err := u.flush(false)
-		u.commitMu.Unlock()
-		if err != nil {
-			t.Fatal(err)
-		}
+		flushNow(t, u.Store)
 		time.Sleep(scrubFirst - time.Second)
 		before := u.payloads.Load()
 		var first, last time.Time

@@ -62,12 +62,7 @@ func beginMerge(t *testing.T) (s *Store, tables func() int) {
 				t.Fatal(err)
 			}
 		}
-		s.commitMu.Lock()
-		err := s.flush(false)
-		s.commitMu.Unlock()
-		if err != nil {
-			t.Fatal(err)
-		}
+		flushNow(t, s)
 	}
 	tables = func() int {
 		list, err := mem.ReadDir(filepath.Join(crashRoot, "index"))
