@@ -214,17 +214,12 @@ func (s *Store) addFrame(o *op) int {
 	return s.batch.Add(s.frameBuf)
 }
 
-// appendGroup writes the batch. With Always the payload files and their folders are durable before
+// appendGroup writes the batch. With Always the payload files and their folders are durable already, before
 // the log tells of them: what a record replaces must not be lost for one that is not there.
 func (s *Store) appendGroup() error {
 	clear(s.groupKeys)
-	if s.opt.Durability == Always {
-		s.syncMu.Lock()
-		err := s.syncPayloads()
-		s.syncMu.Unlock()
-		if err != nil {
-			return err
-		}
+	if s.opt.Durability == Always && !s.inherited.Load() {
+		s.unsyncedFiles.reached(s.flog.End())
 	}
 	if err := s.flog.Append(&s.batch); err != nil {
 		return fmt.Errorf("log: %w", err)

@@ -373,8 +373,8 @@ func crashPoints(t *testing.T, d Durability, stride int) {
 // TestEachFsyncIsNeeded lets one kind of fsync lie and demands that a crash shows it.
 func TestEachFsyncIsNeeded(t *testing.T) {
 	cases := map[string]func(string) bool{
-		"payload file":              func(p string) bool { return len(p) > len(crashRoot+"/blobs/ab/") && strings.Contains(p, "/blobs/") },
-		"payload folder":            func(p string) bool { return len(p) == len(crashRoot+"/blobs/ab") && strings.Contains(p, "/blobs/") },
+		"payload file":              func(p string) bool { return len(p) > len(crashRoot+"/blobs/a/") && strings.Contains(p, "/blobs/") },
+		"payload folder":            func(p string) bool { return len(p) == len(crashRoot+"/blobs/a") && strings.Contains(p, "/blobs/") },
 		"folder of payload folders": func(p string) bool { return p == crashRoot+"/blobs" },
 		"log segment":               func(p string) bool { return strings.HasSuffix(p, ".log") },
 		"log folder":                func(p string) bool { return p == crashRoot+"/log" },

@@ -167,7 +167,7 @@ func (b *baseStore) locate(t *testing.T, dir string) {
 		b.where[i] = entryPlace{segment: fmt.Sprintf("log/%016x.log", r.pos.Segment), from: from, to: from + frameCost(&r)}
 		files, _ := s.filesOf(&key, &r)
 		for _, d := range files {
-			b.where[i].files = append(b.where[i].files, fmt.Sprintf("blobs/%02x/%v", d[0], d))
+			b.where[i].files = append(b.where[i].files, fmt.Sprintf("blobs/%x/%v", d[0]>>4, d))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -82,13 +83,13 @@ func goldenFormat(t testing.TB) string {
 
 func TestFormatGolden(t *testing.T) {
 	if *update {
-		err := os.WriteFile(filepath.Join("testdata", "golden", "FORMAT"), []byte(formatLine(formatID)), 0o666)
+		err := os.WriteFile(filepath.Join("testdata", "golden", "FORMAT"), []byte(formatLine(formatVersion, formatID)), 0o666)
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	want := goldenFormat(t)
-	if got := formatLine(formatID); got != want {
+	if got := formatLine(formatVersion, formatID); got != want {
 		t.Errorf("would write %q, want %q", got, want)
 	}
 	r := newFormatRoot(t)
@@ -105,8 +106,8 @@ func TestFormatFresh(t *testing.T) {
 	if n := r.reports(); err != nil || id == [16]byte{} || n != 0 {
 		t.Fatalf("%x, %v, %d reports", id, err, n)
 	}
-	if got := r.read(t, formatName); got != formatLine(id) {
-		t.Errorf("wrote %q, want %q", got, formatLine(id))
+	if got := r.read(t, formatName); got != formatLine(formatVersion, id) {
+		t.Errorf("wrote %q, want %q", got, formatLine(formatVersion, id))
 	}
 	if again, err := r.readFormat(); again != id || err != nil {
 		t.Errorf("read again: %x, %v; was %x", again, err, id)
@@ -146,7 +147,7 @@ func (r *formatRoot) startLog(t testing.TB, change func(header []byte)) {
 func TestFormatDamaged(t *testing.T) {
 	r := newFormatRoot(t)
 	r.startLog(t, func([]byte) {})
-	whole := formatLine(formatID)
+	whole := formatLine(formatVersion, formatID)
 	damaged := map[string]string{
 		"empty":              "",
 		"newline alone":      "\n",
@@ -157,15 +158,15 @@ func TestFormatDamaged(t *testing.T) {
 		"version zero":       signed("larder 0 " + formatIDText),
 		"negative version":   signed("larder -1 " + formatIDText),
 		"signed version":     signed("larder +1 " + formatIDText),
-		"no id":              signed("larder 1"),
-		"short id":           signed("larder 1 " + formatIDText[:30]),
-		"long id":            signed("larder 1 " + formatIDText + "00"),
-		"upper case id":      signed("larder 1 " + strings.ToUpper(formatIDText)),
-		"something behind":   signed("larder 1 " + formatIDText + " more"),
-		"other word":         signed("barrel 1 " + formatIDText),
-		"spaces":             signed("larder  1 " + formatIDText),
-		"unsigned":           "larder 1 " + formatIDText + "\n",
-		"newer and unsigned": "larder 2 " + formatIDText + " 0000000000000000\n",
+		"no id":              signed("larder 2"),
+		"short id":           signed("larder 2 " + formatIDText[:30]),
+		"long id":            signed("larder 2 " + formatIDText + "00"),
+		"upper case id":      signed("larder 2 " + strings.ToUpper(formatIDText)),
+		"something behind":   signed("larder 2 " + formatIDText + " more"),
+		"other word":         signed("barrel 2 " + formatIDText),
+		"spaces":             signed("larder  2 " + formatIDText),
+		"unsigned":           "larder 2 " + formatIDText + "\n",
+		"newer and unsigned": "larder 3 " + formatIDText + " 0000000000000000\n",
 	}
 	for bit := range 8 * len(whole) {
 		b := []byte(whole)
@@ -189,7 +190,7 @@ func TestFormatDamaged(t *testing.T) {
 
 // A newer version is refused, and nothing is changed for it.
 func TestFormatNewer(t *testing.T) {
-	for _, text := range []string{"larder 2 " + formatIDText, "larder 2", "larder 2 quite another line", "larder 4096 x"} {
+	for _, text := range []string{"larder 3 " + formatIDText, "larder 3", "larder 3 quite another line", "larder 4096 x"} {
 		r := newFormatRoot(t)
 		r.write(t, formatName, []byte(signed(text)))
 		if id, err := r.readFormat(); !errors.Is(err, ErrVersion) || id != [16]byte{} {
@@ -221,10 +222,57 @@ func TestFormatLostBesideNewerLog(t *testing.T) {
 	}
 }
 
+// TestRootOfVersion1 goes on with a root of version 1, whose payload files are in 256 folders, also where its line is lost.
+func TestRootOfVersion1(t *testing.T) {
+	for name, change := range map[string]func(line string) error{
+		"as it was": func(string) error { return nil },
+		"no line":   os.Remove,
+		"damaged":   func(line string) error { return os.Truncate(line, 20) },
+	} {
+		dir := t.TempDir()
+		line := filepath.Join(dir, formatName)
+		if err := errors.Join(os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "root-v1"))), change(line)); err != nil {
+			t.Fatal(err)
+		}
+		big := strings.Repeat("0123456789", 500)
+		for range 2 {
+			s, err := Open(t.Context(), dir, nil)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			small, err1 := getText(s, "inline")
+			file, err2 := getText(s, "big")
+			if small != "inline" || file != big || err1 != nil || err2 != nil {
+				t.Errorf("%s: %q, %v; %.20q, %v", name, small, err1, file, err2)
+			}
+			if err := putText(s, "new", big+"new"); err != nil {
+				t.Fatal(err)
+			}
+			orphan := plant(t, s, sha256.Sum256([]byte("orphan")), 2*orphanAge)
+			_, verr := s.Verify(t.Context(), nil)
+			if err := errors.Join(verr, s.Close(t.Context())); err != nil || there(orphan) {
+				t.Errorf("%s: %v, the orphan is there: %v", name, err, there(orphan))
+			}
+		}
+		text, err := os.ReadFile(line)
+		if version, _, ok := parseFormat(string(text)); version != 1 || !ok || err != nil {
+			t.Errorf("%s: the line is %q, %v", name, text, err)
+		}
+		if n := len(payloadFiles(t, dir)); n != 2 {
+			t.Errorf("%s: %d payload files", name, n)
+		}
+		if there(filepath.Join(dir, "blobs", "6")) {
+			t.Errorf("%s: a folder of version 2 was made", name)
+		}
+	}
+}
+
 // FuzzFormat reads any line, as it is and with a right checksum. A line that is taken is what would be written.
 func FuzzFormat(f *testing.F) {
 	f.Add(goldenFormat(f), false)
-	for _, text := range []string{"larder 1 " + formatIDText, "larder 2 new", "larder 1", "", " ", "larder 1 \xff", "larder 0x1 00"} {
+	for _, text := range []string{
+		"larder 2 " + formatIDText, "larder 1 " + formatIDText, "larder 3 new", "larder 2", "", " ", "larder 2 \xff", "larder 0x2 00",
+	} {
 		f.Add(text, true)
 	}
 	f.Fuzz(func(t *testing.T, text string, sign bool) {
@@ -242,7 +290,7 @@ func FuzzFormat(f *testing.F) {
 			}
 		case err != nil:
 			t.Errorf("%q: %v", text, err)
-		case after != formatLine(id) || (after == text) != (n == 0):
+		case after != formatLine(r.version, id) || (after == text) != (n == 0):
 			t.Errorf("%q gives %x, then %q, %d reports", text, id, after, n)
 		}
 	})

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -55,25 +54,6 @@ func (h *hasher) fact() (f fact) {
 }
 
 var chunks = sync.Pool{New: func() any { b := make([]byte, chunk); return &b }}
-
-// blobPath is where the payload file of a digest stands.
-func (s *Store) blobPath(d *Digest) string {
-	return s.dir + string(filepath.Separator) + s.blobName(d)
-}
-
-// blobName is blobPath relative to the root.
-func (s *Store) blobName(d *Digest) string {
-	const root, sep = "blobs", filepath.Separator
-	b := append(make([]byte, 0, len(root)+4+2*len(d)), root...)
-	b = hex.AppendEncode(append(b, sep), d[:1])
-	b = hex.AppendEncode(append(b, sep), d[:])
-	return string(b)
-}
-
-// blobFolder is the folder of the payload files whose digests begin with byte i.
-func (s *Store) blobFolder(i int) string {
-	return filepath.Join(s.dir, "blobs", fmt.Sprintf("%02x", i))
-}
 
 // tmpFolders is how many folders temporary files are in: a file system lets only one caller at a time make or rename a
 // file of a folder, and putting 64 KiB durably from 64 goroutines into one was slower by a fifth (ext4, two processors).
@@ -288,7 +268,10 @@ func (s *Store) syncPlaced(d *Digest) error {
 	if err := s.syncPayload(d); err != nil {
 		return err
 	}
-	return s.fs.SyncDir(filepath.Dir(s.blobPath(d)))
+	if err := s.fs.SyncDir(filepath.Dir(s.blobPath(d))); err != nil {
+		return err
+	}
+	return s.syncBlobs()
 }
 
 // adopt takes the file that stands where tmp could not be renamed to, if it holds the same: on
@@ -354,37 +337,4 @@ func (s *Store) notePlaced(p *pin, fa *fact) {
 	s.pay.mu.Lock()
 	p.placed = &placed
 	s.pay.mu.Unlock()
-}
-
-// renameIn moves a temporary file to its final name; the first file of a folder makes the folder.
-func (s *Store) renameIn(tmp, final string) error {
-	err := s.fs.Rename(tmp, final)
-	if !isNotExist(err) {
-		s.foundBlobs.Do(s.doubtBlobs)
-		return err
-	}
-	if err := s.makeBlobs(filepath.Dir(final)); err != nil {
-		return err
-	}
-	return s.fs.Rename(tmp, final)
-}
-
-// doubtBlobs has the names of the folders made durable that were there: a draft of an earlier life may have made one, of
-// which a log that looks closed does not tell.
-func (s *Store) doubtBlobs() {
-	s.blobsMu.Lock()
-	defer s.blobsMu.Unlock()
-	s.blobsChanged = true
-}
-
-// makeBlobs makes a folder of payload files. It says first that a name in blobs is not durable: whoever finds the new folder
-// and syncs what is in it must see that.
-func (s *Store) makeBlobs(dir string) error {
-	s.blobsMu.Lock()
-	defer s.blobsMu.Unlock()
-	s.blobsChanged = true
-	if err := s.fs.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return nil
 }

@@ -22,9 +22,8 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// formatVersion is that of the root's layout. A root of a newer one is refused, an older one
-// migrated.
-const formatVersion = 1
+// formatVersion is that of the layout of new roots. A root of a newer one is refused; one of version 1 stays what it is.
+const formatVersion = 2
 
 // Open opens the store whose root is dir, making it when it is missing, and becomes its one owner.
 // It reads no more than the tail of the log that an unclean end left out of the index, whatever the
@@ -238,12 +237,12 @@ const (
 )
 
 // formatLine is what FORMAT holds: the version, the log's id, and a checksum of both.
-func formatLine(id [16]byte) string {
-	text := fmt.Sprintf("larder %d %x", formatVersion, id)
+func formatLine(version int, id [16]byte) string {
+	text := fmt.Sprintf("larder %d %x", version, id)
 	return fmt.Sprintf("%s %016x\n", text, xxhash.Sum64String(text))
 }
 
-// readFormat reads the log's id; a new root gets one.
+// readFormat reads the version of the root and the log's id; a new root gets both.
 func (s *Store) readFormat() (id [16]byte, err error) {
 	text, err := readSmall(s.fs, filepath.Join(s.dir, formatName))
 	if isNotExist(err) {
@@ -261,6 +260,7 @@ func (s *Store) readFormat() (id [16]byte, err error) {
 			"the root has format %d, this version knows up to %d; nothing was changed: %w",
 			version, formatVersion, ErrVersion)
 	}
+	s.version = version
 	return id, nil
 }
 
@@ -285,11 +285,11 @@ func parseFormat(text string) (version int, id [16]byte, ok bool) {
 		return 0, id, false
 	}
 	id = [16]byte(sum)
-	return version, id, text == formatLine(id)
+	return version, id, text == formatLine(version, id) && version > 0
 }
 
 // writeFormat makes the line of a new root, or again one that was damaged: the log names its own
-// id. Where the line stands the folders are durable.
+// id, and the folders of payload files the version. Where the line stands the folders are durable.
 func (s *Store) writeFormat(fresh bool) (id [16]byte, err error) {
 	id, found, err := framelog.Identify(s.fs, filepath.Join(s.dir, "log"))
 	if errors.Is(err, framelog.ErrVersion) {
@@ -300,6 +300,9 @@ func (s *Store) writeFormat(fresh bool) (id [16]byte, err error) {
 	}
 	if !found {
 		rand.Read(id[:])
+	}
+	if s.version, err = s.versionOfBlobs(); err != nil {
+		return id, err
 	}
 	if !fresh {
 		s.report(Corruption{Path: formatName, Reason: "the format line was damaged", Time: s.now()})
@@ -312,7 +315,7 @@ func (s *Store) writeFormat(fresh bool) (id [16]byte, err error) {
 	if err != nil {
 		return id, err
 	}
-	_, err = io.WriteString(f, formatLine(id))
+	_, err = io.WriteString(f, formatLine(s.version, id))
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return id, err
 	}

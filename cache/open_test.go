@@ -20,7 +20,7 @@ func TestOpenRefusals(t *testing.T) {
 	}{
 		"newer version": {
 			prepare: func(dir string) error {
-				text := "larder 2 " + strings.Repeat("ab", 16)
+				text := "larder 3 " + strings.Repeat("ab", 16)
 				line := fmt.Sprintf("%s %016x\n", text, xxhash.Sum64String(text))
 				return os.WriteFile(filepath.Join(dir, "FORMAT"), []byte(line), 0o666)
 			},

@@ -16,7 +16,7 @@ const orphanAge = 24 * time.Hour
 // dropOrphans is a sweep in one go.
 func (s *Store) dropOrphans(ctx context.Context) (int64, error) {
 	var w sweep
-	for !w.complete() {
+	for w.folder < s.blobFolders() {
 		if err := w.step(ctx, s); err != nil {
 			return 0, err
 		}
@@ -30,10 +30,6 @@ type sweep struct {
 	folder   int // the next
 	suspects map[Digest]struct{}
 }
-
-const blobFolders = 256
-
-func (w *sweep) complete() bool { return w.folder == blobFolders }
 
 // step collects the old files of one folder that have no record.
 func (w *sweep) step(ctx context.Context, s *Store) error {

@@ -69,7 +69,6 @@ func (s *Store) recover(ctx context.Context, id [16]byte) error {
 func (s *Store) recoverUnclean(ctx context.Context, c *checkpoint, usable bool) error {
 	empty := len(s.flog.Segments()) == 0
 	if !empty {
-		s.blobsChanged = true // by an earlier life
 		s.inherited.Store(true)
 		s.distrustBefore.Store(s.now().Unix())
 	}

@@ -199,6 +199,29 @@ func TestShareWithAKilledLife(t *testing.T) {
 	}
 }
 
+// TestAlwaysLeavesNothingToSync kills a process that has put durably: the next one syncs no payload file again.
+func TestAlwaysLeavesNothingToSync(t *testing.T) {
+	mem := vfs.NewMem("/d")
+	s := openTree(t, mem, &Options{Durability: Always}, 0)
+	for _, name := range []string{"a", "b"} { // the position that the index has is that before the last group
+		if err := putText(s, name, strings.Repeat("0123456789", 500)+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flushNow(t, s)
+	faults, synced := vfs.NewFaults(mem.Kill(), nil), 0
+	s = openTree(t, faults, nil, 0)
+	faults.SetHook(func(o vfs.Op) vfs.Fault {
+		if o.Kind == vfs.OpSync && strings.Contains(filepath.ToSlash(o.Path), "/blobs/") {
+			synced++
+		}
+		return vfs.Fault{}
+	})
+	if err := s.Sync(t.Context()); err != nil || synced > 1 {
+		t.Errorf("%d synced, %v", synced, err)
+	}
+}
+
 // TestSyncAfterKillBesideCommits syncs what a killed process has put: commits, which may need syncMu, do not wait for that.
 func TestSyncAfterKillBesideCommits(t *testing.T) {
 	mem := vfs.NewMem("/d")

@@ -18,7 +18,6 @@ const (
 	scrubFirst  = 10 * time.Minute // after Run began
 	scrubStep   = 4 << 20          // bytes read in one step
 	orphanFirst = time.Minute      // after Run began: many hosts do not run for a day
-	orphanStep  = 4                // folders looked through in one step
 )
 
 // Run does the store's upkeep until ctx ends or the store is closed. It rebuilds a damaged index,
@@ -125,12 +124,10 @@ func (u *upkeep) step(ctx context.Context) {
 	}
 }
 
-// dropOrphans looks through the next folders, and drops what it found after the last of them.
+// dropOrphans looks through the next folder, and drops what it found after the last.
 func (u *upkeep) dropOrphans(ctx context.Context) (err error) {
-	for i := 0; i < orphanStep && err == nil && !u.sweep.complete(); i++ {
-		err = u.sweep.step(ctx, u.s)
-	}
-	if err == nil && !u.sweep.complete() {
+	err = u.sweep.step(ctx, u.s)
+	if err == nil && u.sweep.folder < u.s.blobFolders() {
 		return nil
 	}
 	if err == nil {

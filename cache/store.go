@@ -21,6 +21,7 @@ type Store struct {
 	// before commitMu, syncMu and then blobsMu behind it, untoldMu after all.
 
 	dir     string
+	version int // of the root's layout
 	opt     Options
 	fs      vfs.FS
 	lock    *rootLock
@@ -72,9 +73,8 @@ type Store struct {
 	syncMu        sync.Mutex
 	unsyncedFiles unsyncedFiles
 	inherited     atomic.Bool // payload files of an earlier life may not be durable: see syncInherited
-	blobsMu       sync.Mutex  // guards blobsChanged and the making of folders
-	blobsChanged  bool
-	foundBlobs    sync.Once // the first file that goes into a folder that was there
+	blobsMu       sync.Mutex  // guards blobsSynced and the making of folders
+	blobsSynced   bool        // in this life
 
 	untoldMu sync.Mutex
 	untold   []Corruption // reported under a lock, for OnCorrupt

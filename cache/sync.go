@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"sync"
 
 	"github.com/larderbuild/larder/internal/framelog"
@@ -93,9 +92,12 @@ func (s *Store) syncPayloads() error {
 
 // syncThese forces payload files, their folders and the names of these to disk.
 func (s *Store) syncThese(files map[Digest]struct{}) error {
-	var dirs [blobFolders]bool
+	if len(files) == 0 {
+		return nil
+	}
+	dirs := make([]bool, s.blobFolders())
 	for d := range files {
-		dirs[d[0]] = true
+		dirs[s.folderOf(&d)] = true
 		if err := s.syncPayload(&d); err != nil {
 			return err
 		}
@@ -194,17 +196,5 @@ func (s *Store) syncAll() error {
 		s.unsyncedSince.CompareAndSwap(0, since)
 	}
 	s.tell()
-	return err
-}
-
-// syncBlobs makes the names of new folders of payload files durable.
-func (s *Store) syncBlobs() error {
-	s.blobsMu.Lock()
-	defer s.blobsMu.Unlock()
-	if !s.blobsChanged {
-		return nil
-	}
-	err := s.fs.SyncDir(filepath.Join(s.dir, "blobs"))
-	s.blobsChanged = err != nil
 	return err
 }
