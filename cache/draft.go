@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -292,23 +291,23 @@ func (d *Draft) inlineLimit() int {
 
 // content reads r to its end, into the inline area when it is small, else into a payload file.
 func (d *Draft) content(it *item, r io.Reader) error {
-	limit, used := d.inlineLimit(), len(d.area)
-	d.area = slices.Grow(d.area, limit+1)
-	head := d.area[used : used+limit+1]
-	n, err := readChunk(r, head)
-	if err != nil && err != io.EOF {
-		return err
-	}
-	if n <= limit {
-		it.digest, it.xxh, it.size = sha256.Sum256(head[:n]), xxhash.Sum64(head[:n]), int64(n)
-		it.offset = uint32(used)
-		d.area = d.area[:used+n]
+	buf := chunks.Get().(*[]byte)
+	defer chunks.Put(buf)
+	n, err := readChunk(r, *buf)
+	whole := (*buf)[:n]
+	var fa fact
+	switch {
+	case err == nil:
+		fa, err = d.s.ingestLarge(*buf, r)
+	case err != io.EOF:
+	case n <= d.inlineLimit():
+		it.digest, it.xxh, it.size = sha256.Sum256(whole), xxhash.Sum64(whole), int64(n)
+		it.offset = uint32(len(d.area))
+		d.area = append(d.area, whole...)
 		return nil
+	default:
+		fa, err = d.s.ingestWhole(whole)
 	}
-	if err == io.EOF {
-		r = bytes.NewReader(nil)
-	}
-	fa, err := d.s.ingest(head[:n], r)
 	if err != nil {
 		return err
 	}
@@ -372,7 +371,7 @@ func (d *Draft) sealTable(r *record) error {
 		return nil
 	}
 	var it item
-	fa, err := d.s.ingest(nil, bytes.NewReader(table))
+	fa, err := d.s.ingestWhole(table)
 	if err != nil {
 		return err
 	}

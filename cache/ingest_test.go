@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
+	"github.com/larderbuild/larder/cache/internal/index"
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
@@ -145,4 +147,72 @@ func harmInPlace(t *testing.T, s *Store, d *Digest, path string) {
 	}
 	p.identify(fi)
 	s.setPayload(d, &p)
+}
+
+// TestContentIsLookedForOnce counts what a put asks the system about payload files: nothing where the content is new, once where a
+// draft or an entry has it, and then no file is made.
+func TestContentIsLookedForOnce(t *testing.T) {
+	var looks, files int
+	faults := vfs.NewFaults(vfs.NewMem("/d"), func(o vfs.Op) vfs.Fault {
+		switch {
+		case o.Kind == vfs.OpLstat && strings.Contains(filepath.ToSlash(o.Path), "/blobs/"):
+			looks++
+		case o.Kind == vfs.OpOpen && o.Flag&os.O_CREATE != 0 && strings.Contains(o.Path, "tmp"):
+			files++
+		}
+		return vfs.Fault{}
+	})
+	s := openOn(t, faults, nil)
+	looks, files = 0, 0
+	add := func(what string, wantLooks int) *Draft {
+		t.Helper()
+		d := s.NewDraft()
+		if err := d.Add("out", 0o644, strings.NewReader(strings.Repeat("0123456789", 500))); err != nil {
+			t.Fatal(err)
+		}
+		if looks != wantLooks || files != 1 {
+			t.Errorf("%s: %d looks, %d files", what, looks, files)
+		}
+		return d
+	}
+	first := add("new content", 0)
+	add("content of another draft", 1).Discard()
+	if err := s.Put(t.Context(), nameKey("a"), first); err != nil {
+		t.Fatal(err)
+	}
+	add("content of an entry", 2).Discard()
+}
+
+// TestContentOfAnUnknownEntry puts content whose file an entry has that the index does not know yet, or cannot be asked about: the
+// file is not replaced by one that is not durable.
+func TestContentOfAnUnknownEntry(t *testing.T) {
+	big := strings.Repeat("0123456789", 500)
+	for name, open := range map[string]func(mem *vfs.Mem) *Store{
+		"rebuild": func(mem *vfs.Mem) *Store { return openOver(t, mem, index.NewMem()) },
+		"no descriptors": func(mem *vfs.Mem) *Store {
+			faults := vfs.NewFaults(mem, nil)
+			s := openTree(t, faults, nil, 0)
+			if err := parked(s); err != nil {
+				t.Fatal(err)
+			}
+			faults.SetHook(vfs.When(func(o vfs.Op) bool {
+				return o.Kind == vfs.OpOpen && strings.Contains(filepath.ToSlash(o.Path), "/index/")
+			}, vfs.Fault{Err: syscall.EMFILE}))
+			return s
+		},
+	} {
+		mem := vfs.NewMem("/d")
+		s := openTree(t, mem, nil, 0)
+		if err := errors.Join(putText(s, "k", big), s.Close(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		d := open(mem).NewDraft()
+		if err := d.Add("out", 0o644, strings.NewReader(big)); err != nil {
+			t.Fatal(err)
+		}
+		if got := textAfter(t, mem.Crash(vfs.Loss{Entries: vfs.Kept}), "k"); got != big {
+			t.Errorf("%s: after a power loss: %.20q", name, got)
+		}
+		d.Discard()
+	}
 }

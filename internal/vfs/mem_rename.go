@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// Rename moves a file over newname, or a folder to a free name. Within one folder a power
+// Rename moves a file over newname, or a folder to a free name or over an empty one. Within one folder a power
 // loss keeps both halves of it or none; between two folders it may keep either alone.
 func (m *Mem) Rename(oldname, newname string) error {
 	m.mu.Lock()
@@ -51,13 +51,21 @@ func (m *Mem) rename(oldname, newname string) error {
 func renamable(oldname, newname string, n, target *node) error {
 	oldparts, newparts := split(oldname), split(newname)
 	switch {
-	case target != nil && target.isDir():
-		return syscall.EEXIST // what package os makes of it, even for an empty one
-	case n.isDir() && len(newparts) > len(oldparts) &&
-		slices.Equal(oldparts, newparts[:len(oldparts)]):
-		return syscall.EINVAL // into itself
-	case target != nil && n.isDir():
+	case n.isDir() && below(newparts, oldparts):
+		return syscall.EINVAL
+	case below(oldparts, newparts):
+		return syscall.ENOTEMPTY
+	case target == nil || target == n:
+	case target.isDir() && !n.isDir():
+		return syscall.EISDIR
+	case n.isDir() && !target.isDir():
 		return syscall.ENOTDIR
+	case len(target.names) > 0:
+		return syscall.ENOTEMPTY
 	}
 	return nil
+}
+
+func below(parts, folder []string) bool {
+	return len(parts) > len(folder) && slices.Equal(parts[:len(folder)], folder)
 }

@@ -23,7 +23,7 @@ func (OS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 // Mkdir calls [os.Mkdir].
 func (OS) Mkdir(name string, perm fs.FileMode) error { return os.Mkdir(name, perm) }
 
-// Rename calls [os.Rename].
+// Rename calls [os.Rename], or what that calls.
 func (OS) Rename(oldname, newname string) error { return rename(oldname, newname) }
 
 // Remove calls [os.Remove].
