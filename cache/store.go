@@ -29,7 +29,7 @@ type Store struct {
 	placer  place.Placer
 	space   spaceGuard
 	tmpSeq  atomic.Uint64
-	tmpMade [tmpFolders]atomic.Bool
+	tmpMade [maxTmpFolders]atomic.Bool
 
 	segmentBytes int64
 	flushAfter   int // changes; see the constant
