@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -119,6 +120,7 @@ func (ses *session) serve() error {
 
 func (ses *session) readAll() {
 	var err error
+	met := false
 	defer func() {
 		if err == nil { // a fast handler ends this goroutine
 			err = errNoReturn
@@ -140,6 +142,10 @@ func (ses *session) readAll() {
 		}
 		if ses.added {
 			ses.added = false
+			if !met { // a handler that returns at once writes the acknowledgement with its answer
+				met = true
+				runtime.Gosched()
+			}
 			ses.out.push()
 		}
 	}
