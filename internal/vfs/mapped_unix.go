@@ -18,8 +18,14 @@ import (
 // a call of the system does not.
 const mapRead = 16 << 10
 
-// mapAfter is how many short reads a mapping must save: to make one, to end it and its first faults take 8 us.
-const mapAfter = 16
+// A mapping must pay: its faults, one for each 64 KiB that are read first, and its end take 5 us for each of these, and a read by the
+// system 0.45 us more than from memory. So a file is mapped when there was a short read for each mapPart of it, and
+// mapAfter at least, as to make a mapping takes 8 us. A thousand gets from a store of 400,000 entries that was just opened take
+// 4 ms, and 8 ms with a mapping from the start.
+const (
+	mapAfter = 16
+	mapPart  = 16 << 10
+)
 
 // Mapped returns f with short reads at an offset, those that end below size, answered from memory: 256 B take 0.2 us where a
 // call of the system takes 0.9. Where the file has no such page and where the disk does not give it, the system is asked
@@ -38,9 +44,21 @@ func Mapped(f File, size int64) File {
 type mappedFile struct {
 	*os.File
 	size  int64
-	reads atomic.Int32 // short ones, up to mapAfter
+	reads atomic.Int64 // short ones, until pays
+	pays  atomic.Bool
 	once  sync.Once
 	b     []byte // set by once; empty if that has failed
+}
+
+// count counts a read and sets pays once there were enough. It asks at each power of two.
+func (m *mappedFile) count() {
+	n := m.reads.Add(1)
+	if n < mapAfter || n&(n-1) != 0 {
+		return
+	}
+	if fi, err := m.Stat(); err == nil && n >= fi.Size()/mapPart {
+		m.pays.Store(true)
+	}
 }
 
 func (m *mappedFile) mapIn() {
@@ -51,8 +69,8 @@ func (m *mappedFile) ReadAt(p []byte, off int64) (int, error) {
 	if len(p) > mapRead || off < 0 || off > m.size-int64(len(p)) {
 		return m.File.ReadAt(p, off)
 	}
-	if m.reads.Load() < mapAfter {
-		m.reads.Add(1)
+	if !m.pays.Load() {
+		m.count()
 		return m.File.ReadAt(p, off)
 	}
 	m.once.Do(m.mapIn)
@@ -85,7 +103,7 @@ func (m *mappedFile) Close() error {
 
 // Forget gives back the memory that reads of a file from Mapped have made resident. Later reads go on as before.
 func Forget(f File) {
-	if m, ok := f.(*mappedFile); ok && m.reads.Load() >= mapAfter {
+	if m, ok := f.(*mappedFile); ok && m.pays.Load() {
 		m.once.Do(m.mapIn)
 		unix.Madvise(m.b, unix.MADV_DONTNEED) // an advice
 	}
