@@ -47,16 +47,16 @@ func (s *Store) blobName(d *Digest) string {
 	return string(b)
 }
 
-// renameIn moves a temporary file to its final name; the first file of a folder makes the folder.
-func (s *Store) renameIn(tmp, final string) error {
-	err := s.fs.Rename(tmp, final)
+// renameIn has rename move a temporary file to its final name; the first file of a folder makes the folder.
+func (s *Store) renameIn(rename func(tmp, final string) error, tmp, final string) error {
+	err := rename(tmp, final)
 	if !isNotExist(err) {
 		return err
 	}
 	if err := s.makeBlobs(filepath.Dir(final)); err != nil {
 		return err
 	}
-	return s.fs.Rename(tmp, final)
+	return rename(tmp, final)
 }
 
 // makeBlobs makes a folder of payload files. It says first that a name in blobs is not durable: whoever finds the new folder

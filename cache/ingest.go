@@ -205,33 +205,69 @@ func (s *Store) placeTmp(tmp string, f vfs.File, fa fact) (fact, error) {
 }
 
 func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
+	fi, err := f.Stat()
+	if err == nil && fi.Size() != fa.size {
+		err = fmt.Errorf("%s is %d bytes, not the %d that were written", tmp, fi.Size(), fa.size)
+	}
+	if err == nil {
+		err = s.placeNew(p, tmp, &fa.digest)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return s.placeOver(p, tmp, f, fi, fa)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	fa.identify(fi)
+	return s.placed(p, fa)
+}
+
+// placeNew gives a file its name if none of that content is known, and none stands there; else it is [fs.ErrExist]. Where the
+// system cannot tell in the same step it is that too.
+func (s *Store) placeNew(p *pin, tmp string, d *Digest) error {
+	if !s.unknown(p, d) {
+		return fs.ErrExist
+	}
+	err := s.renameIn(s.fs.RenameNew, tmp, s.blobPath(d))
+	if errors.Is(err, errors.ErrUnsupported) {
+		return fs.ErrExist
+	}
+	return err
+}
+
+// placeOver gives a file its name unless the one that stands there can be trusted. It closes f, which fi is of.
+func (s *Store) placeOver(p *pin, tmp string, f vfs.File, fi fs.FileInfo, fa *fact) (err error) {
 	trusted, standing := s.present(p, fa)
 	if trusted {
 		f.Close()
 		s.fs.Remove(tmp)
 		return nil
 	}
-	fi, err := f.Stat()
-	if err == nil && standing { // what may be durable is replaced by what is
+	if standing { // what may be durable is replaced by what is
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if fi.Size() != fa.size {
-		return fmt.Errorf("%s is %d bytes, not the %d that were written", tmp, fi.Size(), fa.size)
-	}
 	fa.identify(fi)
 	final := s.blobPath(&fa.digest)
-	if err := s.renameIn(tmp, final); err != nil {
+	if err := s.renameIn(s.fs.Rename, tmp, final); err != nil {
 		if err = s.adopt(err, tmp, final, fa); err != nil {
 			return err
 		}
 	}
-	if err = s.placedDurably(&fa.digest); err != nil {
+	return s.placed(p, fa)
+}
+
+// placed is told of a file that has its name.
+func (s *Store) placed(p *pin, fa *fact) error {
+	if err := s.placedDurably(&fa.digest); err != nil {
 		return err
 	}
-	s.notePlaced(p, fa)
+	placed := *fa
+	s.pay.mu.Lock()
+	defer s.pay.mu.Unlock()
+	p.placed = &placed
 	return nil
 }
 
@@ -281,26 +317,37 @@ func (s *Store) adopt(cause error, tmp, final string, fa *fact) error {
 	return nil
 }
 
-// present looks for the payload file of a content. It reports whether the file can be trusted without
-// another hash, and then gives fa its identity, and whether a file may stand there that something refers to: one that is
-// not trusted is to be replaced. The caller holds p.place.
-func (s *Store) present(p *pin, fa *fact) (trusted, standing bool) {
+// unknown reports whether neither a draft nor the index knows of a file of a content, which takes a tenth of the time that the
+// system takes to tell. One may stand there all the same, and something may even refer to it: a rebuild has not come so far, a
+// deleted entry is still held, or a log that is not durable hides one that a power loss would bring back.
+func (s *Store) unknown(p *pin, d *Digest) bool {
 	s.pay.mu.Lock()
 	placed := p.placed
 	s.pay.mu.Unlock()
-	known, ok, kerr := s.payload(&fa.digest)
-	if placed == nil && !ok && kerr == nil && !s.incomplete() { // the index knows in a tenth of the time that the system takes
-		return false, false
+	if placed != nil {
+		return false
 	}
+	_, known, err := s.payload(d)
+	return !known && err == nil
+}
+
+// present looks for the payload file of a content. It reports whether the file can be trusted without
+// another hash, and then gives fa its identity, and whether a file stands there at all: one that is not trusted
+// is to be replaced. The caller holds p.place.
+func (s *Store) present(p *pin, fa *fact) (trusted, standing bool) {
 	fi, err := s.fs.Lstat(s.blobPath(&fa.digest))
 	if err != nil {
 		return false, false
 	}
+	s.pay.mu.Lock()
+	placed := p.placed
+	s.pay.mu.Unlock()
 	if placed != nil && placed.holds(fi) {
 		*fa = *placed
 		return true, true
 	}
-	if kerr != nil || !ok || !known.trusted(fi, s) {
+	known, ok, err := s.payload(&fa.digest)
+	if err != nil || !ok || !known.trusted(fi, s) {
 		return false, true
 	}
 	if s.inherited.Load() && s.placedDurably(&fa.digest) != nil { // who has put it may have been killed
@@ -314,17 +361,13 @@ func (s *Store) present(p *pin, fa *fact) (trusted, standing bool) {
 func (s *Store) pinPresent(fa *fact) bool {
 	p := s.pin(&fa.digest)
 	p.place.Lock()
-	ok, _ := s.present(p, fa)
+	ok := false
+	if !s.unknown(p, &fa.digest) {
+		ok, _ = s.present(p, fa)
+	}
 	p.place.Unlock()
 	if !ok {
 		s.unpin([]Digest{fa.digest})
 	}
 	return ok
-}
-
-func (s *Store) notePlaced(p *pin, fa *fact) {
-	placed := *fa
-	s.pay.mu.Lock()
-	p.placed = &placed
-	s.pay.mu.Unlock()
 }

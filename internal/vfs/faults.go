@@ -129,6 +129,13 @@ func (f *Faults) Rename(oldname, newname string) error {
 	})
 }
 
+// RenameNew moves a file to a free name; it counts as OpRename.
+func (f *Faults) RenameNew(oldname, newname string) error {
+	return f.call(Op{Kind: OpRename, Path: oldname, To: newname, Off: -1}, func() error {
+		return f.inner.RenameNew(oldname, newname)
+	})
+}
+
 // Remove unlinks a file or an empty folder.
 func (f *Faults) Remove(name string) error {
 	return f.call(Op{Kind: OpRemove, Path: name, Off: -1}, func() error {

@@ -38,19 +38,7 @@ func openBlocking(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	}
 }
 
-// rename is [os.Rename] without its look at newname, which costs 2 us: the system refuses to put a file in the place of a
-// folder by itself.
-func rename(oldname, newname string) error {
-	for {
-		err := syscall.Rename(oldname, newname)
-		if err == nil {
-			return nil
-		}
-		if err != syscall.EINTR {
-			return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: err}
-		}
-	}
-}
+func rename(oldname, newname string) error { return os.Rename(oldname, newname) }
 
 // syncDir uses os.File.Sync, which on macOS asks for F_FULLFSYNC: a plain fsync there
 // leaves the entries in the drive's own cache.

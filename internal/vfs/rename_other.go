@@ -1,0 +1,7 @@
+//go:build !linux && !darwin
+
+package vfs
+
+import "errors"
+
+func renameNew(string, string) error { return errors.ErrUnsupported }
