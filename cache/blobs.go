@@ -91,7 +91,7 @@ func (s *Store) versionOfBlobs() (int, error) {
 		return 0, err
 	}
 	for _, e := range entries {
-		if len(e.Name()) == 2 {
+		if b, err := hex.DecodeString(e.Name()); err == nil && len(b) == 1 {
 			return 1, nil
 		}
 	}

@@ -267,6 +267,27 @@ func TestRootOfVersion1(t *testing.T) {
 	}
 }
 
+// TestFormatLostBesideStrayNames loses the line of a root of version 2 that has something in blobs which is no folder of payload files.
+func TestFormatLostBesideStrayNames(t *testing.T) {
+	dir, big := t.TempDir(), strings.Repeat("0123456789", 500)
+	for range 2 {
+		s, err := Open(t.Context(), dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Stats().Entries == 0 {
+			err = putText(s, "k", big)
+		}
+		if got, gerr := getText(s, "k"); got != big || err != nil || gerr != nil {
+			t.Errorf("%.20q, %v, %v", got, err, gerr)
+		}
+		err = errors.Join(s.Close(t.Context()), os.Remove(filepath.Join(dir, formatName)), os.MkdirAll(filepath.Join(dir, "blobs", "a~"), 0o777))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // FuzzFormat reads any line, as it is and with a right checksum. A line that is taken is what would be written.
 func FuzzFormat(f *testing.F) {
 	f.Add(goldenFormat(f), false)
