@@ -107,11 +107,13 @@ func (s *Store) ingestLarge(buf []byte, r io.Reader) (fact, error) {
 			s.abandon(tmp, nil)
 		}
 	}()
-	err = s.fill(f, h, buf, r)
+	other := chunks.Get().(*[]byte)
+	err = s.fill(f, h, buf, *other, r)
 	fa := h.fact()
 	if err != nil {
 		return fact{}, s.abandon(tmp, errors.Join(err, f.Close()))
 	}
+	chunks.Put(other)
 	return s.placeTmp(tmp, f, fa)
 }
 
@@ -135,12 +137,10 @@ func (s *Store) abandon(tmp string, err error) error {
 }
 
 // fill copies buf, which is full, and r into f and h. It reads and writes one chunk while a second goroutine, which has ended
-// when it returns, hashes the one before.
-func (s *Store) fill(f vfs.File, h *hasher, buf []byte, r io.Reader) error {
-	other := chunks.Get().(*[]byte)
-	defer chunks.Put(other)
+// when it returns, hashes the one before; other is for that.
+func (s *Store) fill(f vfs.File, h *hasher, buf, other []byte, r io.Reader) error {
 	hashed := make(chan []byte, 2)
-	hashed <- *other
+	hashed <- other
 	pass, wait := beside(func(b []byte) {
 		h.Write(b)
 		hashed <- b[:chunk]

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"crypto/sha256"
 	"errors"
 	"os"
 	"path/filepath"
@@ -186,9 +187,18 @@ func TestContentIsLookedForOnce(t *testing.T) {
 // TestContentOfAnUnknownEntry puts content whose file an entry has that the index does not know yet, or cannot be asked about: the
 // file is not replaced by one that is not durable.
 func TestContentOfAnUnknownEntry(t *testing.T) {
-	big := strings.Repeat("0123456789", 500)
+	big := strings.Repeat("0123456789", chunk/5) // is looked for only once
 	for name, open := range map[string]func(mem *vfs.Mem) *Store{
 		"rebuild": func(mem *vfs.Mem) *Store { return openOver(t, mem, index.NewMem()) },
+		"damage": func(mem *vfs.Mem) *Store {
+			s := openTree(t, mem, nil, 0)
+			key := indexKey(prefixPayload, (*[32]byte)(new(Digest(sha256.Sum256([]byte(big))))))
+			err := s.withIndex(func(ix index.Index) error { return ix.Apply(nil, index.Op{Key: key[:], Value: []byte("x")}) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
 		"no descriptors": func(mem *vfs.Mem) *Store {
 			faults := vfs.NewFaults(mem, nil)
 			s := openTree(t, faults, nil, 0)
@@ -216,3 +226,210 @@ func TestContentOfAnUnknownEntry(t *testing.T) {
 		d.Discard()
 	}
 }
+
+// addAndLose brings in content and returns the tree that a power loss leaves before the new file is synced, when meanwhile was
+// called.
+func addAndLose(t *testing.T, s *Store, faults *vfs.Faults, mem *vfs.Mem, text string, meanwhile func() error) (lost *vfs.Mem) {
+	t.Helper()
+	renamed := false
+	faults.SetHook(func(o vfs.Op) vfs.Fault {
+		if o.Kind == vfs.OpOpen && strings.Contains(filepath.ToSlash(o.Path), "/blobs/") && !renamed { // to sync it
+			renamed = true
+			if err := meanwhile(); err != nil {
+				t.Error(err)
+			}
+			lost = mem.Crash(vfs.Loss{Entries: vfs.Kept})
+		}
+		return vfs.Fault{}
+	})
+	addText(t, s, text).Discard()
+	if lost == nil {
+		t.Fatal("no file was synced")
+	}
+	return lost
+}
+
+func addText(t *testing.T, s *Store, text string) *Draft {
+	t.Helper()
+	d := s.NewDraft()
+	if err := d.Add("out", 0o644, strings.NewReader(text)); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestContentBesideADiscard gives up one of two drafts of a content and puts the other durably while a third replaces the file.
+func TestContentBesideADiscard(t *testing.T) {
+	mem, big := vfs.NewMem("/d"), strings.Repeat("0123456789", 500)
+	faults := vfs.NewFaults(mem, nil)
+	s := openTree(t, faults, &Options{Durability: Always}, 0)
+	first, second := addText(t, s, big), addText(t, s, big)
+	first.Discard()
+	lost := addAndLose(t, s, faults, mem, big, func() error { return s.Put(t.Context(), nameKey("k"), second) })
+	if got := textAfter(t, lost, "k"); got != big {
+		t.Errorf("after a power loss: %.20q", got)
+	}
+}
+
+// TestContentThatAFailedLogMayName puts content durably, then has the log fail with what replaces it: which of the two the next
+// life finds is open, so bringing the content in again must not harm its file.
+func TestContentThatAFailedLogMayName(t *testing.T) {
+	mem, big := vfs.NewMem("/d"), strings.Repeat("0123456789", 500)
+	faults := vfs.NewFaults(mem, nil)
+	s := openTree(t, faults, &Options{Durability: Always}, 0)
+	if err := putText(s, "k", big); err != nil {
+		t.Fatal(err)
+	}
+	faults.SetHook(vfs.When(func(o vfs.Op) bool {
+		return strings.Contains(filepath.ToSlash(o.Path), "/log/") && (o.Kind == vfs.OpSync || o.Flag&os.O_CREATE != 0)
+	}, vfs.Fault{Err: errIO}))
+	if err := putText(s, "k", "inline"); !errors.Is(err, errIO) {
+		t.Fatal(err)
+	}
+	lost := addAndLose(t, s, faults, mem, big, func() error { return nil })
+	if got := textAfter(t, lost, "k"); got != big {
+		t.Errorf("after a power loss: %.20q", got)
+	}
+}
+
+// TestContentThatAKilledLifeReplaced kills a process between the log's taking of what replaces a durable entry and the fsync. The
+// next process does not find the earlier content in its index, and yet a power loss brings that entry back while the log is not
+// durable: bringing the content in again must not harm its file.
+func TestContentThatAKilledLifeReplaced(t *testing.T) {
+	big := strings.Repeat("0123456789", 500)
+	nothing := func() error { return nil }
+	for name, run := range map[string]func(*Store, *vfs.Faults, *vfs.Mem) *vfs.Mem{
+		"at once": func(s *Store, faults *vfs.Faults, mem *vfs.Mem) *vfs.Mem {
+			return addAndLose(t, s, faults, mem, big, nothing)
+		},
+		"as the log is synced": func(s *Store, faults *vfs.Faults, mem *vfs.Mem) (lost *vfs.Mem) {
+			faults.SetHook(func(o vfs.Op) vfs.Fault {
+				if o.Kind == vfs.OpSync && strings.HasSuffix(o.Path, ".log") && lost == nil {
+					lost = addAndLose(t, s, faults, mem, big, nothing)
+				}
+				return vfs.Fault{}
+			})
+			if err := s.Sync(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return lost
+		},
+	} {
+		mem := vfs.NewMem("/d")
+		faults := vfs.NewFaults(mem, nil)
+		s := openTree(t, faults, &Options{Durability: Always}, 0)
+		if err := putText(s, "k", big); err != nil {
+			t.Fatal(err)
+		}
+		flushNow(t, s)
+		faults.SetHook(vfs.When(func(o vfs.Op) bool {
+			return o.Kind == vfs.OpSync && strings.HasSuffix(o.Path, ".log")
+		}, vfs.Fault{Crash: true}))
+		if err := putText(s, "k", "inline"); err == nil {
+			t.Fatal("the process was not killed")
+		}
+		mem = mem.Kill()
+		faults = vfs.NewFaults(mem, nil)
+		s = openTree(t, faults, &Options{Durability: Always}, 0)
+		if got := textAfter(t, run(s, faults, mem), "k"); got != big {
+			t.Errorf("%s: after a power loss: %.20q", name, got)
+		}
+	}
+}
+
+// lateIndex tells that it knows nothing of a payload only when something else has been done.
+type lateIndex struct {
+	index.Index
+	meanwhile *func()
+}
+
+func (x lateIndex) Get(key, dst []byte) ([]byte, bool, error) {
+	v, ok, err := x.Index.Get(key, dst)
+	if f := *x.meanwhile; f != nil && !ok && key[0] == prefixPayload {
+		*x.meanwhile = nil
+		f()
+	}
+	return v, ok, err
+}
+
+// TestContentAtTheEndOfARebuild has a rebuild of the index end just after the index was asked for a content: that it knew nothing
+// then tells nothing.
+func TestContentAtTheEndOfARebuild(t *testing.T) {
+	mem, big := vfs.NewMem("/d"), strings.Repeat("0123456789", chunk/5)
+	var meanwhile func()
+	s, err := open(t.Context(), crashRoot, mustDefaults(t, nil), seams{fs: mem,
+		openIndex: func() (index.Index, error) { return lateIndex{index.NewMem(), &meanwhile}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	if err := errors.Join(putText(s, "k", big), s.Sync(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	s.distrust(errors.New("lost by the test"))
+	s.commitMu.Lock()
+	err = s.replaceDamaged()
+	s.commitMu.Unlock()
+	meanwhile = func() { err = errors.Join(err, s.finishRebuild(t.Context())) }
+	addText(t, s, big).Discard()
+	if err != nil || meanwhile != nil || s.incomplete() {
+		t.Fatalf("not rebuilt: %v", err)
+	}
+	if got := textAfter(t, mem.Crash(vfs.Loss{Entries: vfs.Kept}), "k"); got != big {
+		t.Errorf("after a power loss: %.20q", got)
+	}
+}
+
+// lateReader fails, or panics, after some bytes and writes what it was given to read into when it is told so: a wrapper that stops
+// waiting for a read that goes on.
+type lateReader struct {
+	n      int
+	panics bool
+	late   []byte
+}
+
+func (r *lateReader) Read(p []byte) (int, error) {
+	if n := min(r.n, len(p)); n > 0 {
+		r.n -= n
+		return n, nil
+	}
+	r.late = p
+	if r.panics {
+		panic("read")
+	}
+	return 0, errIO
+}
+
+// TestLateReader has a reader write after it has failed: no other draft reads its content with that memory.
+func TestLateReader(t *testing.T) {
+	s, _ := openMem(t, nil)
+	for _, n := range []int{0, chunk, 2 * chunk} {
+		for _, panics := range []bool{false, true} {
+			late := &lateReader{n: n, panics: panics}
+			func() {
+				defer func() { recover() }()
+				if err := s.NewDraft().Add("out", 0o644, late); !errors.Is(err, errIO) {
+					t.Error(err)
+				}
+			}()
+			big := strings.Repeat("0123456789", 4*chunk/10)
+			r := strings.NewReader(big)
+			d := s.NewDraft()
+			err := d.Add("out", 0o644, readerFunc(func(p []byte) (int, error) {
+				m, err := r.Read(p)
+				copy(late.late, "late")
+				return m, err
+			}))
+			if err = errors.Join(err, s.Put(t.Context(), nameKey("k"), d)); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := getText(s, "k"); got != big || err != nil {
+				t.Errorf("%d bytes, panics %v: %.20q, %v", n, panics, got, err)
+			}
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
