@@ -291,10 +291,10 @@ func (d *Draft) inlineLimit() int {
 
 // content reads r to its end, into the inline area when it is small, else into a payload file.
 func (d *Draft) content(it *item, r io.Reader) error {
-	buf := chunks.Get().(*[]byte)
+	buf := heads.Get().(*[]byte)
 	err := d.contentBy(*buf, it, r)
 	if err == nil { // else a read that r has not waited for may still go on
-		chunks.Put(buf)
+		heads.Put(buf)
 	}
 	return err
 }
@@ -305,7 +305,7 @@ func (d *Draft) contentBy(buf []byte, it *item, r io.Reader) error {
 	var fa fact
 	switch {
 	case err == nil:
-		fa, err = d.s.ingestLarge(buf, r)
+		fa, err = d.s.ingest(buf, r)
 	case err != io.EOF:
 	case n <= d.inlineLimit():
 		it.digest, it.xxh, it.size = sha256.Sum256(whole), xxhash.Sum64(whole), int64(n)

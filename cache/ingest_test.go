@@ -3,9 +3,12 @@ package cache
 import (
 	"crypto/sha256"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -403,7 +406,7 @@ func (r *lateReader) Read(p []byte) (int, error) {
 // TestLateReader has a reader write after it has failed: no other draft reads its content with that memory.
 func TestLateReader(t *testing.T) {
 	s, _ := openMem(t, nil)
-	for _, n := range []int{0, chunk, 2 * chunk} {
+	for _, n := range []int{0, head, chunk, 2 * chunk} {
 		for _, panics := range []bool{false, true} {
 			late := &lateReader{n: n, panics: panics}
 			func() {
@@ -427,6 +430,26 @@ func TestLateReader(t *testing.T) {
 				t.Errorf("%d bytes, panics %v: %.20q, %v", n, panics, got, err)
 			}
 		}
+	}
+}
+
+// TestWaitingDrafts has many drafts wait for content of which a byte has come: a chunk for each would be much memory.
+func TestWaitingDrafts(t *testing.T) {
+	s, _ := openMem(t, nil)
+	const drafts = 256
+	var adding sync.WaitGroup
+	defer adding.Wait()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range drafts {
+		r, w := io.Pipe()
+		adding.Go(func() { s.NewDraft().Add("out", 0o644, r) })
+		defer w.CloseWithError(errIO)
+		w.Write([]byte("x"))
+	}
+	runtime.ReadMemStats(&after)
+	if n := (after.TotalAlloc - before.TotalAlloc) / drafts; n > chunk/8 {
+		t.Errorf("%d bytes for each draft", n)
 	}
 }
 
