@@ -348,8 +348,8 @@ func (s *Store) unknown(p *pin, d *Digest) bool {
 	if placed != nil {
 		return false
 	}
-	_, known, err := s.payload(d)
-	return !known && err == nil
+	_, known, _ := s.payload(d)
+	return !known
 }
 
 // present looks for the payload file of a content. It reports whether the file can be trusted without

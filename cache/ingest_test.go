@@ -456,3 +456,24 @@ func TestWaitingDrafts(t *testing.T) {
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// olderSystem cannot give a file a new name only.
+type olderSystem struct{ vfs.FS }
+
+func (olderSystem) RenameNew(oldname, newname string) error {
+	return &os.LinkError{Op: "rename", Old: oldname, New: newname, Err: errors.ErrUnsupported}
+}
+
+// TestContentWhereNamesAreReplaced puts content where the system can only replace a name, and content that stands there already.
+func TestContentWhereNamesAreReplaced(t *testing.T) {
+	mem, big := vfs.NewMem("/d"), strings.Repeat("0123456789", 500)
+	s := openTree(t, olderSystem{mem}, nil, 0)
+	for _, name := range []string{"a", "b"} {
+		if err := putText(s, name, big); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := getText(s, name); got != big || err != nil {
+			t.Errorf("%s: %.20q, %v", name, got, err)
+		}
+	}
+}
