@@ -230,33 +230,21 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 	if err == nil && fi.Size() != fa.size {
 		err = fmt.Errorf("%s is %d bytes, not the %d that were written", tmp, fi.Size(), fa.size)
 	}
-	if err == nil {
-		err = s.placeNew(p, tmp, &fa.digest)
+	if err != nil {
+		return errors.Join(err, f.Close())
 	}
-	if errors.Is(err, fs.ErrExist) {
+	if !s.unknown(p, &fa.digest) || s.renameIn(s.fs.RenameNew, tmp, s.blobPath(&fa.digest)) != nil {
 		return s.placeOver(p, tmp, f, fi, fa)
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := f.Close(); err != nil {
 		return err
 	}
 	fa.identify(fi)
 	return s.placed(p, fa)
 }
 
-// placeNew gives a file its name if none of that content is known, and none stands there; else it is [fs.ErrExist]. Where the
-// system cannot tell in the same step it is that too.
-func (s *Store) placeNew(p *pin, tmp string, d *Digest) error {
-	if !s.unknown(p, d) {
-		return fs.ErrExist
-	}
-	err := s.renameIn(s.fs.RenameNew, tmp, s.blobPath(d))
-	if errors.Is(err, errors.ErrUnsupported) {
-		return fs.ErrExist
-	}
-	return err
-}
-
-// placeOver gives a file its name unless the one that stands there can be trusted. It closes f, which fi is of.
+// placeOver is placePinned where a file of that content is known, or has the name already, or the system cannot tell in one step.
+// It closes f, which fi is of.
 func (s *Store) placeOver(p *pin, tmp string, f vfs.File, fi fs.FileInfo, fa *fact) (err error) {
 	trusted, standing := s.present(p, fa)
 	if trusted {

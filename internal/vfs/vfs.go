@@ -37,8 +37,7 @@ type FS interface {
 	// Rename moves a file over newname, a read-only one too, atomically against a crash
 	// of the process. It survives a power loss only after SyncDir of both folders.
 	Rename(oldname, newname string) error
-	// RenameNew is Rename to a free name: one that is taken is fs.ErrExist. Where the system cannot do both in one step, it does
-	// nothing and is errors.ErrUnsupported.
+	// RenameNew is Rename to a free name: one that is taken is fs.ErrExist. Where the system cannot do both in one step it fails.
 	RenameNew(oldname, newname string) error
 	// Remove unlinks a file, a read-only one too, or an empty folder.
 	Remove(name string) error
