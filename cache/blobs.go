@@ -21,6 +21,7 @@ func (s *Store) folderDigits() int {
 	return 1
 }
 
+// blobFolders is how many folders of payload files there are, once each has a file.
 func (s *Store) blobFolders() int { return 1 << (4 * s.folderDigits()) }
 
 // blobFolder is the i-th folder.

@@ -299,6 +299,7 @@ func (d *Draft) content(it *item, r io.Reader) error {
 	return err
 }
 
+// contentBy is content with buf, a head, to read into. It does not keep buf.
 func (d *Draft) contentBy(buf []byte, it *item, r io.Reader) error {
 	n, err := readChunk(r, buf)
 	whole := buf[:n]

@@ -225,6 +225,8 @@ func (s *Store) placeTmp(tmp string, f vfs.File, fa fact) (fact, error) {
 	return fa, nil
 }
 
+// placePinned is placeTmp for a caller that has pinned the payload and holds p.place. It closes f, and leaves tmp where it was when
+// it fails.
 func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 	fi, err := f.Stat()
 	if err == nil && fi.Size() != fa.size {

@@ -477,3 +477,23 @@ func TestContentWhereNamesAreReplaced(t *testing.T) {
 		}
 	}
 }
+
+// TestTemporaryFolders counts the folders that a store makes for temporary files: two for each processor.
+func TestTemporaryFolders(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	made := 0
+	s := openOn(t, vfs.NewFaults(vfs.NewMem("/d"), func(o vfs.Op) vfs.Fault {
+		if o.Kind == vfs.OpMkdir && filepath.Base(filepath.Dir(o.Path)) == "tmp" {
+			made++
+		}
+		return vfs.Fault{}
+	}), nil)
+	for i := range 2 * maxTmpFolders {
+		if err := putText(s, "k", strings.Repeat("0123456789", 500+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if made != 2 {
+		t.Errorf("%d folders", made)
+	}
+}
