@@ -4,6 +4,9 @@ package ipc
 
 import "os"
 
+// HoldFor is how long a read may hold its thread.
+const HoldFor = holdFor
+
 // Reader is the end of a connection that reads.
 type Reader struct{ wire wire }
 
@@ -15,6 +18,17 @@ func NewReader(f *os.File) (*Reader, error) {
 
 // Read reads once.
 func (r *Reader) Read(p []byte) (int, error) { return r.wire.read(p) }
+
+// Hold has the next read hold its thread.
+func (r *Reader) Hold() { r.wire.hold() }
+
+// Write writes p in so many parts, as much of it as the system takes at once.
+func (r *Reader) Write(p []byte, parts int) (int, error) {
+	if parts == 1 {
+		return r.wire.write(false, p, nil, nil)
+	}
+	return r.wire.write(false, p[:1], p[1:], nil)
+}
 
 // Expect is what comes before a request for a descriptor.
 func (r *Reader) Expect() { r.wire.expect() }

@@ -21,7 +21,8 @@ type link struct {
 	in   inbound
 	peer Peer
 
-	piece int // most bytes of a message in one frame
+	holds bool // an answer is worth holding a thread for, once one has come
+	piece int  // most bytes of a message in one frame
 
 	background sync.WaitGroup
 	gone       chan struct{} // closed when the connection is dead
@@ -218,6 +219,9 @@ func (l *link) read(w *waiter, d *deadline) error {
 		if l.toldNews(w) {
 			return nil // who told it may have interrupted the read before it was armed
 		}
+	}
+	if l.holds && l.pumps > 0 && (d.at.IsZero() || d.at.Sub(now()) > 8*holdFor) {
+		l.wire.hold()
 	}
 	quiet := d.now // since when nothing has come
 	for {

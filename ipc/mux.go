@@ -51,6 +51,7 @@ func newMux(f *os.File, r role, o *ClientOptions) (*mux, error) {
 	if r == roleLockstep {
 		m.maxCalls = 1
 	}
+	m.holds = r == roleLockstep
 	m.piece = r.piece()
 	m.controlled = call{waiter: newWaiter(), id: callID{slot: controlSlot}}
 	m.pingEvery = o.PingEvery

@@ -6,28 +6,17 @@ package ipc_test
 
 import (
 	"errors"
-	"os"
 	"runtime"
-	"syscall"
 	"testing"
 
 	"github.com/larderbuild/larder/ipc"
 )
 
-// TestExpectDuringRead asks for the first descriptor while another goroutine is in the call of the system that would drop it:
-// the socket is a blocking one, so that it stays there.
+// TestExpectDuringRead asks for the first descriptor while another goroutine is in the call of the system that would drop it,
+// and stays there.
 func TestExpectDuringRead(t *testing.T) {
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	here, there := os.NewFile(uintptr(fds[0]), "here"), os.NewFile(uintptr(fds[1]), "there")
-	defer here.Close()
-	defer there.Close()
-	r, err := ipc.NewReader(here)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, here, there := readerPair(t)
+	holdLong(t, r, here)
 	read, expected := make(chan error), make(chan struct{})
 	go func() {
 		_, err := r.Read(make([]byte, 1))
@@ -48,7 +37,7 @@ func TestExpectDuringRead(t *testing.T) {
 		t.Error("a request for a descriptor may leave while that would be dropped")
 	default:
 	}
-	_, err = there.Write([]byte("a"))
+	_, err := there.Write([]byte("a"))
 	if err = errors.Join(err, <-read); err != nil {
 		t.Fatal(err)
 	}
