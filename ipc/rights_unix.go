@@ -47,7 +47,9 @@ func (r *rights) keep(oob []byte, truncated bool) error {
 			continue // of another kind
 		}
 		for _, fd := range fds {
-			syscall.CloseOnExec(fd)
+			if !closedOnExec {
+				syscall.CloseOnExec(fd)
+			}
 			r.files = append(r.files, os.NewFile(uintptr(fd), "ipc file"))
 		}
 	}

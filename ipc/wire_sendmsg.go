@@ -10,6 +10,9 @@ import (
 	"unsafe"
 )
 
+// closedOnExec says that descriptors come closed in programs that are started.
+const closedOnExec = true
+
 // wire reads and writes an open connection without an allocation. One goroutine may read while
 // another writes. What the system calls need is kept here because the raw connection takes
 // functions, and a new closure for each call would be garbage.

@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// closedOnExec says that descriptors come closed in programs that are started.
+const closedOnExec = false
+
 // wire reads and writes an open connection. One goroutine may read while another writes.
 type wire struct {
 	f   *os.File
