@@ -1,32 +1,44 @@
 package ipc
 
-import "hash/crc32"
+// ieee is the reversed polynomial of CRC-32 (IEEE).
+const ieee = 0xedb88320
 
-// sumTables are those of CRC-32 (IEEE) for eight bytes at a time: sumTables[n][b] is what b does
-// to the sum when n more bytes follow.
-var sumTables = newSumTables()
+// sumTables tell what four bits of a header do to its CRC-32: sumTables[n][7] is for the first four of the word that has n words
+// after it. They are small, for a process that makes one call fills them too.
+var sumTables [(headerSize - 4) / 4][8][16]uint32
 
-func newSumTables() (t [8][256]uint32) {
-	t[0] = *crc32.IEEETable
-	for n := range t[1:] {
-		for b, c := range t[n] {
-			t[n+1][b] = t[0][byte(c)] ^ c>>8
+func init() {
+	t := &sumTables
+	last := &t[0][0]
+	for v := range last {
+		sum := uint32(v)
+		for range 4 {
+			sum = sum>>1 ^ ieee&-(sum&1)
+		}
+		last[v] = sum
+	}
+	for i := 1; i < 8*len(t); i++ {
+		here := &t[i/8][i%8]
+		for v, sum := range t[(i-1)/8][(i-1)%8] {
+			here[v] = last[sum&15] ^ sum>>4
 		}
 	}
-	return t
 }
 
-// headerSum is crc32.ChecksumIEEE of the first 20 bytes of b, but faster: package crc32 takes the last
-// four of so few bytes one by one. Each header is summed at both ends.
+// headerSum is the CRC-32 of the first 20 bytes of b.
 func headerSum(b []byte) uint32 {
 	t := &sumTables
-	b = b[:headerSize-4]
-	sum := ^uint32(0)
-	for ; len(b) >= 8; b = b[8:] {
-		low, high := sum^uint32At(b, 0), uint32At(b, 4)
-		sum = t[7][byte(low)] ^ t[6][byte(low>>8)] ^ t[5][byte(low>>16)] ^ t[4][low>>24] ^
-			t[3][byte(high)] ^ t[2][byte(high>>8)] ^ t[1][byte(high>>16)] ^ t[0][high>>24]
-	}
-	sum ^= uint32At(b, 0)
-	return ^(t[3][byte(sum)] ^ t[2][byte(sum>>8)] ^ t[1][byte(sum>>16)] ^ t[0][sum>>24])
+	return ^(sumWord(&t[4], ^uint32At(b, 0)) ^ sumWord(&t[3], uint32At(b, 4)) ^ sumWord(&t[2], uint32At(b, 8)) ^
+		sumWord(&t[1], uint32At(b, 12)) ^ sumWord(&t[0], uint32At(b, 16)))
+}
+
+// ackSum is the CRC-32 of the first 12 bytes of b.
+func ackSum(b []byte) uint32 {
+	t := &sumTables
+	return ^(sumWord(&t[2], ^uint32At(b, 0)) ^ sumWord(&t[1], uint32At(b, 4)) ^ sumWord(&t[0], uint32At(b, 8)))
+}
+
+func sumWord(t *[8][16]uint32, w uint32) uint32 {
+	return t[7][w&15] ^ t[6][w>>4&15] ^ t[5][w>>8&15] ^ t[4][w>>12&15] ^
+		t[3][w>>16&15] ^ t[2][w>>20&15] ^ t[1][w>>24&15] ^ t[0][w>>28]
 }

@@ -1,9 +1,6 @@
 package ipc
 
-import (
-	"hash/crc32"
-	"math"
-)
+import "math"
 
 // The versions of the protocol that this package speaks.
 const (
@@ -89,12 +86,11 @@ func appendAckHead(b []byte, a ackHead) []byte {
 	b = append(b, magicAck...)
 	b = append(b, byte(a.version), byte(a.version>>8), byte(a.length), byte(a.length>>8))
 	b = append32(b, a.features)
-	return append32(b, crc32.ChecksumIEEE(b[start:]))
+	return append32(b, ackSum(b[start:]))
 }
 
 func parseAckHead(b []byte) (ackHead, error) {
-	check := crc32.ChecksumIEEE(b[:ackHeadSize-4])
-	if string(b[:4]) != magicAck || check != uint32At(b, ackHeadSize-4) {
+	if string(b[:4]) != magicAck || ackSum(b) != uint32At(b, ackHeadSize-4) {
 		return ackHead{}, errHello
 	}
 	a := ackHead{
