@@ -5,10 +5,9 @@ const ieee = 0xedb88320
 
 // sumTables tell what four bits of a header do to its CRC-32: sumTables[n][7] is for the first four of the word that has n words
 // after it. They are small, for a process that makes one call fills them too.
-var sumTables [(headerSize - 4) / 4][8][16]uint32
+var sumTables = newSumTables()
 
-func init() {
-	t := &sumTables
+func newSumTables() (t [(headerSize - 4) / 4][8][16]uint32) {
 	last := &t[0][0]
 	for v := range last {
 		sum := uint32(v)
@@ -23,6 +22,7 @@ func init() {
 			here[v] = last[sum&15] ^ sum>>4
 		}
 	}
+	return t
 }
 
 // headerSum is the CRC-32 of the first 20 bytes of b.
