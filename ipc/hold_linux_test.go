@@ -141,6 +141,42 @@ func TestHoldEnds(t *testing.T) {
 	}
 }
 
+// TestHoldEndsWithSignal has signals come to the thread that a read holds, as they do in a program with a timer of the system:
+// each has the system count anew.
+func TestHoldEndsWithSignal(t *testing.T) {
+	r, f, peer := readerPair(t)
+	holdLong(t, r, f)
+	thread, read, end := make(chan int), make(chan error, 1), make(chan struct{})
+	go func() { // ends with the read
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		thread <- unix.Gettid()
+		_, err := r.Read(make([]byte, 1))
+		read <- err
+	}()
+	var signals sync.WaitGroup
+	tid := <-thread
+	awaitReads(t, 1, 0)
+	signals.Go(func() { // one is not enough: the read may be about to wait
+		for {
+			select {
+			case <-end:
+				return
+			default:
+				unix.Tgkill(unix.Getpid(), tid, unix.SIGURG)
+				runtime.Gosched()
+			}
+		}
+	})
+	defer signals.Wait()
+	defer close(end)
+	awaitReads(t, 0, 1)
+	peer.Write([]byte("a"))
+	if err := <-read; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestWritesNeverHold writes to a peer that does not read, on a connection whose reads hold their thread.
 func TestWritesNeverHold(t *testing.T) {
 	r, f, peer := readerPair(t)

@@ -74,6 +74,7 @@ func (w *wire) tryReceive(fd uintptr) bool {
 	for {
 		n, errno := w.receiveSome(fd, flag)
 		if errno == syscall.EINTR {
+			flag = syscall.MSG_DONTWAIT // the system would count the time anew, and signals may come without end
 			continue
 		}
 		w.got, w.recvErr = int(n), errno
