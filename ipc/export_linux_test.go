@@ -20,7 +20,7 @@ func NewReader(f *os.File) (*Reader, error) {
 func (r *Reader) Read(p []byte) (int, error) { return r.wire.read(p) }
 
 // Hold has the next read hold its thread.
-func (r *Reader) Hold() { r.wire.hold() }
+func (r *Reader) Hold() { r.wire.hold(true) }
 
 // Write writes p in so many parts, as much of it as the system takes at once.
 func (r *Reader) Write(p []byte, parts int) (int, error) {

@@ -22,13 +22,13 @@ type holder struct {
 	holds bool // the next read may hold its thread
 }
 
-// hold lets the next read hold its thread for a little while. Where the socket cannot be prepared for that, it does not.
-func (w *wire) hold() {
-	if !w.ready {
+// hold says whether the next read may hold its thread for a little while. Where the socket cannot be prepared for that, it does not.
+func (w *wire) hold(yes bool) {
+	if yes && !w.ready {
 		w.ready = true
 		control(w.f, waitable)
 	}
-	w.holds = true
+	w.holds = yes
 }
 
 // waitable lets the system wait for fd, which those calls are spared that say so.

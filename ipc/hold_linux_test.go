@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -207,7 +208,22 @@ func TestWritesNeverHold(t *testing.T) {
 	}
 }
 
-// TestCallsHold makes calls one at a time: each holds its thread once an answer has come, unless it has little time.
+// cancelledOnceSent is cancelled when it is looked at for the second time: a call does so before it begins, and before it reads.
+type cancelledOnceSent struct {
+	context.Context
+	cancel context.CancelFunc
+	looked atomic.Int32
+}
+
+func (c *cancelledOnceSent) Err() error {
+	if c.looked.Add(1) > 1 {
+		c.cancel()
+	}
+	return c.Context.Err()
+}
+
+// TestCallsHold makes calls one at a time: each holds its thread once an answer has come, unless it has little time. One that
+// reads nothing has the next one hold no thread.
 func TestCallsHold(t *testing.T) {
 	s, _, release := holdingServer(t, nil)
 	const opDeaf = opHold + 1
@@ -234,6 +250,11 @@ func TestCallsHold(t *testing.T) {
 	release <- struct{}{}
 	if err := <-third; err != nil {
 		t.Fatal(err)
+	}
+	ctx := &cancelledOnceSent{}
+	ctx.Context, ctx.cancel = context.WithCancel(t.Context())
+	if _, err := c.Call(ctx, opDeaf, nil); !errors.Is(err, context.Canceled) {
+		t.Error("a call that is cancelled before it reads:", err)
 	}
 	start := time.Now()
 	_, err = c.CallAppend(nil, opDeaf, nil, 2*ipc.HoldFor)

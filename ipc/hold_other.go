@@ -7,4 +7,4 @@ import "time"
 const holdFor = 0 * time.Second
 
 // hold does nothing: here each read parks its goroutine.
-func (w *wire) hold() {}
+func (w *wire) hold(bool) {}

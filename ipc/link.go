@@ -220,9 +220,8 @@ func (l *link) read(w *waiter, d *deadline) error {
 			return nil // who told it may have interrupted the read before it was armed
 		}
 	}
-	if l.holds && l.pumps > 0 && (d.at.IsZero() || d.at.Sub(now()) > 8*holdFor) {
-		l.wire.hold()
-	}
+	// Told each time, for an earlier leader may have left without a read.
+	l.wire.hold(l.holds && l.pumps > 0 && (d.at.IsZero() || d.at.Sub(now()) > 8*holdFor))
 	quiet := d.now // since when nothing has come
 	for {
 		if d.cancelled() {
