@@ -3,6 +3,7 @@
 package ipc
 
 import (
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -22,13 +23,15 @@ type holder struct {
 	holds bool // the next read may hold its thread
 }
 
-// hold says whether the next read may hold its thread for a little while. Where the socket cannot be prepared for that, it does not.
+// hold says whether the next read may hold its thread for a little while. Where the socket cannot be prepared for that, it does not,
+// nor on a single processor: the runtime takes that back from a thread in the system only after a while, and nothing else runs until
+// then, such as a server in the same process.
 func (w *wire) hold(yes bool) {
-	if yes && !w.ready {
+	w.holds = yes && runtime.GOMAXPROCS(0) > 1
+	if w.holds && !w.ready {
 		w.ready = true
 		control(w.f, waitable)
 	}
-	w.holds = yes
 }
 
 // waitable lets the system wait for fd, which those calls are spared that say so.

@@ -25,6 +25,7 @@ import (
 // readerPair returns one end of a connection that reads, with its file, and the other end.
 func readerPair(t *testing.T) (r *ipc.Reader, here, there *os.File) {
 	t.Helper()
+	processors(t, 2)
 	here, there = ipctest.Pair(t)
 	t.Cleanup(func() { there.Close(); here.Close() })
 	r, err := ipc.NewReader(here)
@@ -32,6 +33,12 @@ func readerPair(t *testing.T) (r *ipc.Reader, here, there *os.File) {
 		t.Fatal(err)
 	}
 	return r, here, there
+}
+
+// processors has goroutines run on so many processors until the test ends.
+func processors(t *testing.T, n int) {
+	before := runtime.GOMAXPROCS(n)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
 }
 
 // holdLong has the next read of r, whose file is f, hold its thread for heldLong.
@@ -142,6 +149,19 @@ func TestHoldEnds(t *testing.T) {
 	}
 }
 
+// TestHoldOnOneProcessor reads where no other goroutine could run while the read holds its thread.
+func TestHoldOnOneProcessor(t *testing.T) {
+	r, f, peer := readerPair(t)
+	processors(t, 1)
+	holdLong(t, r, f)
+	read := readByte(r)
+	awaitReads(t, 0, 1)
+	peer.Write([]byte("a"))
+	if err := <-read; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestHoldEndsWithSignal has signals come to the thread that a read holds, as they do in a program with a timer of the system:
 // each has the system count anew.
 func TestHoldEndsWithSignal(t *testing.T) {
@@ -225,6 +245,7 @@ func (c *cancelledOnceSent) Err() error {
 // TestCallsHold makes calls one at a time: each holds its thread once an answer has come, unless it has little time. One that
 // reads nothing has the next one hold no thread.
 func TestCallsHold(t *testing.T) {
+	processors(t, 2)
 	s, _, release := holdingServer(t, nil)
 	const opDeaf = opHold + 1
 	deaf := make(chan struct{})
