@@ -286,3 +286,48 @@ func TestCallsHold(t *testing.T) {
 	c.Close()
 	served.Wait()
 }
+
+// TestCallFileWhileProbing calls for a descriptor, with little time, while another goroutine waits for a sign of life: a read that
+// held its thread would keep the call from leaving.
+func TestCallFileWhileProbing(t *testing.T) {
+	processors(t, 2)
+	client, server := ipctest.Pair(t)
+	c, err := ipc.NewConn(client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served sync.WaitGroup
+	served.Go(func() { // ends with the connection
+		defer server.Close()
+		ipc.ReadRawHello(server)
+		server.Write(ipc.RawAck(1, 256))
+		for range 2 {
+			server.Write(answer(next(server), "").Append(nil))
+		}
+		untilClosed(server)
+	})
+	defer served.Wait()
+	defer c.Close()
+	for range 2 {
+		if _, err := c.Call(t.Context(), opEcho, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitLong(t, client)
+	probe := make(chan error, 1)
+	probing, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { probe <- c.Ping(probing) }()
+	awaitReads(t, 0, 1)
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*ipc.HoldFor)
+	defer cancel()
+	_, err = c.CallFile(ctx, opEcho, nil)
+	if took := time.Since(start); !errors.Is(err, ipc.ErrTimeout) || took >= heldLong/2 {
+		t.Errorf("a call with little time: %v after %v", err, took)
+	}
+	stop()
+	if err := <-probe; !errors.Is(err, context.Canceled) {
+		t.Error("nobody answers, but the probe says", err)
+	}
+}

@@ -21,8 +21,7 @@ type link struct {
 	in   inbound
 	peer Peer
 
-	holds bool // an answer is worth holding a thread for, once one has come
-	piece int  // most bytes of a message in one frame
+	piece int // most bytes of a message in one frame
 
 	background sync.WaitGroup
 	gone       chan struct{} // closed when the connection is dead
@@ -48,6 +47,7 @@ type waiter struct {
 	wake  chan struct{} // has room for one
 	place int           // in link.waiting, -1 if not there
 	news  bool          // guarded by link.mu: what it waits for may have come
+	holds bool          // its answer is worth holding a thread for, once one has come
 
 	timer *time.Timer // calls alarm; it is not stopped after a call, for that costs more than to be woken for nothing
 	rings time.Time   // when it does
@@ -221,7 +221,7 @@ func (l *link) read(w *waiter, d *deadline) error {
 		}
 	}
 	// Told each time, for an earlier leader may have left without a read.
-	l.wire.hold(l.holds && l.pumps > 0 && (d.at.IsZero() || d.at.Sub(now()) > 8*holdFor))
+	l.wire.hold(w.holds && l.pumps > 0 && (d.at.IsZero() || d.at.Sub(now()) > 8*holdFor))
 	quiet := d.now // since when nothing has come
 	for {
 		if d.cancelled() {

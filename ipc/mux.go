@@ -51,7 +51,6 @@ func newMux(f *os.File, r role, o *ClientOptions) (*mux, error) {
 	if r == roleLockstep {
 		m.maxCalls = 1
 	}
-	m.holds = r == roleLockstep
 	m.piece = r.piece()
 	m.controlled = call{waiter: newWaiter(), id: callID{slot: controlSlot}}
 	m.pingEvery = o.PingEvery
@@ -76,6 +75,7 @@ func (m *mux) acquire(d *deadline) (*call, error) {
 	}
 	if n := len(m.calls); n < m.maxCalls {
 		k := &call{waiter: newWaiter(), id: callID{slot: uint32(n)}}
+		k.holds = m.role == roleLockstep // no control call does: a call for a file beside it would wait for that read
 		m.calls = append(m.calls, k)
 		return k, nil
 	}
