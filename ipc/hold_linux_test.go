@@ -198,6 +198,22 @@ func TestHoldEndsWithSignal(t *testing.T) {
 	}
 }
 
+// TestBlockingFile has a file that never waits in the poller refused, before a request leaves.
+func TestBlockingFile(t *testing.T) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fds[1])
+	f := os.NewFile(uintptr(fds[0]), "client")
+	if _, err := ipc.NewClient(f, nil); !errors.Is(err, os.ErrNoDeadline) {
+		t.Error("a client of a blocking file:", err)
+	}
+	if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Error("the file is left open:", err)
+	}
+}
+
 // TestWritesNeverHold writes to a peer that does not read, on a connection whose reads hold their thread.
 func TestWritesNeverHold(t *testing.T) {
 	r, f, peer := readerPair(t)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -42,8 +43,10 @@ type wire struct {
 func (w *wire) open(f *os.File) (err error) {
 	w.f = f
 	w.send, w.recv = w.trySend, w.tryReceive
-	w.raw, err = f.SyscallConn()
-	return err
+	if w.raw, err = f.SyscallConn(); err != nil {
+		return err
+	}
+	return f.SetReadDeadline(time.Time{}) // fails for a file that is not in the poller: nothing would wait for it
 }
 
 // read reads at least one byte into p.
