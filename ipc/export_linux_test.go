@@ -2,7 +2,10 @@
 
 package ipc
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
 // HoldFor is how long a read may hold its thread.
 const HoldFor = holdFor
@@ -20,7 +23,7 @@ func NewReader(f *os.File) (*Reader, error) {
 func (r *Reader) Read(p []byte) (int, error) { return r.wire.read(p) }
 
 // Hold has the next read hold its thread.
-func (r *Reader) Hold() { r.wire.hold(true) }
+func (r *Reader) Hold() { r.wire.hold(true, time.Time{}) }
 
 // Write writes p in so many parts, as much of it as the system takes at once.
 func (r *Reader) Write(p []byte, parts int) (int, error) {

@@ -12,6 +12,9 @@ import (
 // holdFor is how long a read may hold its thread before the goroutine parks. The system counts it in ticks, and rounds it up by one.
 const holdFor = 4 * time.Millisecond
 
+// holdMost is longer than that can take: two ticks, of 10 ms where there are a hundred a second.
+const holdMost = 8 * holdFor
+
 // holding says that a read of this process holds its thread. Only one may: many callers would each take one.
 var holding atomic.Bool
 
@@ -23,11 +26,12 @@ type holder struct {
 	holds bool // the next read may hold its thread
 }
 
-// hold says whether the next read may hold its thread for a little while. Where the socket cannot be prepared for that, it does not,
-// nor on a single processor: the runtime takes that back from a thread in the system only after a while, and nothing else runs until
-// then, such as a server in the same process.
-func (w *wire) hold(yes bool) {
-	w.holds = yes && runtime.GOMAXPROCS(0) > 1
+// hold says whether it is worth it that the next read holds its thread for a little while; the call ends at the given time, zero for
+// never. A call with little time must not miss its end. Where the socket cannot be prepared, the read does not hold its thread, nor on a
+// single processor: the runtime takes that back from a thread in the system only after a while, and nothing else runs until then, such
+// as a server in the same process.
+func (w *wire) hold(worth bool, end time.Time) {
+	w.holds = worth && runtime.GOMAXPROCS(0) > 1 && (end.IsZero() || end.Sub(now()) > holdMost)
 	if w.holds && !w.ready {
 		w.ready = true
 		control(w.f, waitable)

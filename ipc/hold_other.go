@@ -4,7 +4,5 @@ package ipc
 
 import "time"
 
-const holdFor = 0 * time.Second
-
 // hold does nothing: here each read parks its goroutine.
-func (w *wire) hold(bool) {}
+func (w *wire) hold(bool, time.Time) {}

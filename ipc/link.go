@@ -221,7 +221,7 @@ func (l *link) read(w *waiter, d *deadline) error {
 		}
 	}
 	// Told each time, for an earlier leader may have left without a read.
-	l.wire.hold(w.holds && l.pumps > 0 && (d.at.IsZero() || d.at.Sub(now()) > 8*holdFor))
+	l.wire.hold(w.holds && l.pumps > 0, d.at)
 	quiet := d.now // since when nothing has come
 	for {
 		if d.cancelled() {
