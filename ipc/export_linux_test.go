@@ -7,8 +7,13 @@ import (
 	"time"
 )
 
-// HoldFor is how long a read may hold its thread.
-const HoldFor = holdFor
+const (
+	HoldFor  = holdFor
+	PauseMin = pauseMin
+)
+
+// Apart has c, which has made no call yet, take its server for another process.
+func Apart(c *Conn) { c.c.current.Load().peer.PID = -1 }
 
 // Reader is the end of a connection that reads.
 type Reader struct{ wire wire }

@@ -3,7 +3,6 @@
 package ipc
 
 import (
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -15,27 +14,52 @@ const holdFor = 4 * time.Millisecond
 // holdMost is longer than that can take: two ticks, of 10 ms where there are a hundred a second.
 const holdMost = 8 * holdFor
 
+// After a hold to which nothing came so many reads park, and twice as many after the next: the answers of this server take longer.
+const (
+	pauseMin = 4
+	pauseMax = 1 << 16
+)
+
 // holding says that a read of this process holds its thread. Only one may: many callers would each take one.
 var holding atomic.Bool
 
-// holder lets a read wait in the system, on its thread, where an answer is likely to come soon: to park the goroutine and have the
+// holder lets a read wait in the system, on its thread, where an answer is likely to come at once: to park the goroutine and have the
 // poller wake it takes three system calls more, an eighth of the time of a small call. Neither a deadline nor a close ends such a wait,
 // so it is short.
 type holder struct {
-	ready bool // the socket may be waited for, and for how long
-	holds bool // the next read may hold its thread
+	ready  bool // the socket may be waited for, and for how long
+	holds  bool // the next read may hold its thread
+	pause  int  // reads to come that park
+	paused int  // what pause was last
 }
 
 // hold says whether it is worth it that the next read holds its thread for a little while; the call ends at the given time, zero for
-// never. A call with little time must not miss its end. Where the socket cannot be prepared, the read does not hold its thread, nor on a
-// single processor: the runtime takes that back from a thread in the system only after a while, and nothing else runs until then, such
-// as a server in the same process.
+// never. A call with little time must not miss its end. Where the socket cannot be prepared, the read does not hold its thread.
 func (w *wire) hold(worth bool, end time.Time) {
-	w.holds = worth && runtime.GOMAXPROCS(0) > 1 && (end.IsZero() || end.Sub(now()) > holdMost)
+	w.holds = worth && !w.pauses() && (end.IsZero() || end.Sub(now()) > holdMost)
 	if w.holds && !w.ready {
 		w.ready = true
 		control(w.f, waitable)
 	}
+}
+
+// pauses reports whether the next read is one of those that park after holds in vain.
+func (h *holder) pauses() bool {
+	if h.pause == 0 {
+		return false
+	}
+	h.pause--
+	return true
+}
+
+// held tells how a hold has ended.
+func (h *holder) held(inVain bool) {
+	if !inVain {
+		h.paused /= 2
+		return
+	}
+	h.paused = min(max(2*h.paused, pauseMin), pauseMax)
+	h.pause = h.paused
 }
 
 // waitable lets the system wait for fd, which those calls are spared that say so.

@@ -25,7 +25,6 @@ import (
 // readerPair returns one end of a connection that reads, with its file, and the other end.
 func readerPair(t *testing.T) (r *ipc.Reader, here, there *os.File) {
 	t.Helper()
-	processors(t, 2)
 	here, there = ipctest.Pair(t)
 	t.Cleanup(func() { there.Close(); here.Close() })
 	r, err := ipc.NewReader(here)
@@ -33,12 +32,6 @@ func readerPair(t *testing.T) (r *ipc.Reader, here, there *os.File) {
 		t.Fatal(err)
 	}
 	return r, here, there
-}
-
-// processors has goroutines run on so many processors until the test ends.
-func processors(t *testing.T, n int) {
-	before := runtime.GOMAXPROCS(n)
-	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
 }
 
 // holdLong has the next read of r, whose file is f, hold its thread for heldLong.
@@ -54,7 +47,12 @@ const heldLong = 10 * time.Second
 // waitLong has reads of f that hold their thread do so for heldLong.
 func waitLong(t *testing.T, f *os.File) {
 	t.Helper()
-	limit := syscall.NsecToTimeval(int64(heldLong))
+	holdFor(t, f, heldLong)
+}
+
+func holdFor(t *testing.T, f *os.File, d time.Duration) {
+	t.Helper()
+	limit := syscall.NsecToTimeval(int64(d))
 	control(t, f, func(fd int) error {
 		return syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &limit)
 	})
@@ -149,17 +147,37 @@ func TestHoldEnds(t *testing.T) {
 	}
 }
 
-// TestHoldOnOneProcessor reads where no other goroutine could run while the read holds its thread.
-func TestHoldOnOneProcessor(t *testing.T) {
+// TestHoldPauses has reads park after holds to which nothing came: twice as many each time, and half of that after one that was not in
+// vain.
+func TestHoldPauses(t *testing.T) {
 	r, f, peer := readerPair(t)
-	processors(t, 1)
-	holdLong(t, r, f)
-	read := readByte(r)
-	awaitReads(t, 0, 1)
-	peer.Write([]byte("a"))
-	if err := <-read; err != nil {
-		t.Fatal(err)
+	read := func(limit time.Duration, held, parked int) {
+		t.Helper()
+		r.Hold()
+		holdFor(t, f, limit)
+		read := readByte(r)
+		awaitReads(t, held, parked)
+		peer.Write([]byte("a"))
+		if err := <-read; err != nil {
+			t.Fatal(err)
+		}
 	}
+	inVain := func(pause int) {
+		t.Helper()
+		read(ipc.HoldFor, 0, 1)
+		for range pause {
+			read(heldLong, 0, 1)
+		}
+	}
+	inVain(ipc.PauseMin)
+	inVain(2 * ipc.PauseMin)
+	read(heldLong, 1, 0)
+	inVain(2 * ipc.PauseMin)
+	for range 3 {
+		read(heldLong, 1, 0)
+	}
+	inVain(ipc.PauseMin)
+	read(heldLong, 1, 0)
 }
 
 // TestHoldEndsWithSignal has signals come to the thread that a read holds, as they do in a program with a timer of the system:
@@ -261,7 +279,6 @@ func (c *cancelledOnceSent) Err() error {
 // TestCallsHold makes calls one at a time: each holds its thread once an answer has come, unless it has little time. One that
 // reads nothing has the next one hold no thread.
 func TestCallsHold(t *testing.T) {
-	processors(t, 2)
 	s, _, release := holdingServer(t, nil)
 	const opDeaf = opHold + 1
 	deaf := make(chan struct{})
@@ -275,6 +292,7 @@ func TestCallsHold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ipc.Apart(c)
 	if err := <-later(c, opEcho, "one"); err != nil || waitable(t, client) {
 		t.Fatal("the first call is prepared to hold its thread, or failed:", err)
 	}
@@ -303,15 +321,32 @@ func TestCallsHold(t *testing.T) {
 	served.Wait()
 }
 
+// TestCallsInProcessPark calls a server of the same process, which may need the processor of the caller.
+func TestCallsInProcessPark(t *testing.T) {
+	var served sync.WaitGroup
+	client := pairTo(t, newServer(t, nil), &served)
+	c, err := ipc.NewConn(client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := <-later(c, opEcho, "a"); err != nil || waitable(t, client) {
+			t.Fatal("a call is prepared to hold its thread, or failed:", err)
+		}
+	}
+	c.Close()
+	served.Wait()
+}
+
 // TestCallFileWhileProbing calls for a descriptor, with little time, while another goroutine waits for a sign of life: a read that
 // held its thread would keep the call from leaving.
 func TestCallFileWhileProbing(t *testing.T) {
-	processors(t, 2)
 	client, server := ipctest.Pair(t)
 	c, err := ipc.NewConn(client, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	ipc.Apart(c)
 	var served sync.WaitGroup
 	served.Go(func() { // ends with the connection
 		defer server.Close()

@@ -80,6 +80,9 @@ func (w *wire) tryReceive(fd uintptr) bool {
 			flag = syscall.MSG_DONTWAIT // the system would count the time anew, and signals may come without end
 			continue
 		}
+		if flag == 0 {
+			w.held(errno == syscall.EAGAIN)
+		}
 		w.got, w.recvErr = int(n), errno
 		return errno != syscall.EAGAIN
 	}
