@@ -30,6 +30,16 @@ func (r *Reader) Read(p []byte) (int, error) { return r.wire.read(p) }
 // Hold has the next read hold its thread.
 func (r *Reader) Hold() { r.wire.hold(true, time.Time{}) }
 
+// Holds reports whether a read may hold its thread now, and has none do so.
+func (r *Reader) Holds() bool {
+	r.wire.hold(true, time.Time{})
+	defer r.wire.hold(false, time.Time{})
+	return r.wire.holds
+}
+
+// Held tells how a hold has ended.
+func (r *Reader) Held(inVain bool) { r.wire.held(inVain) }
+
 // Write writes p in so many parts, as much of it as the system takes at once.
 func (r *Reader) Write(p []byte, parts int) (int, error) {
 	if parts == 1 {

@@ -97,17 +97,66 @@ var (
 	parkedRead = regexp.MustCompile(`\[IO wait[^\n]*\n(?:[^\n]+\n)*?[^\n]*\(\*wire\)\.read\(`)
 )
 
-// awaitReads waits until so many goroutines that read hold their thread, and so many others are parked.
-func awaitReads(t *testing.T, held, parked int) {
+// awaitReads waits until so many goroutines that read hold their thread or are parked, and returns how many hold it. It looks twice:
+// to look stops all goroutines, and the signal for that may just have ended a hold.
+func awaitReads(t *testing.T, reads int) (held int) {
 	t.Helper()
-	stacks := make([]byte, 1<<20)
+	stacks, before := make([]byte, 1<<20), -1
 	for end := time.Now().Add(heldLong / 2); time.Now().Before(end); runtime.Gosched() {
 		all := stacks[:runtime.Stack(stacks, true)]
-		if len(heldRead.FindAll(all, -1)) == held && len(parkedRead.FindAll(all, -1)) == parked {
-			return
+		held := len(heldRead.FindAll(all, -1))
+		if held+len(parkedRead.FindAll(all, -1)) != reads {
+			held = -1
+		} else if held == before {
+			return held
+		}
+		before = held
+	}
+	t.Fatalf("no %d goroutines read", reads)
+	return 0
+}
+
+// awaitParked waits until so many goroutines that read are parked, and no other reads.
+func awaitParked(t *testing.T, reads int) {
+	t.Helper()
+	for end := time.Now().Add(heldLong / 2); awaitReads(t, reads) > 0; {
+		if time.Now().After(end) {
+			t.Fatal("a read holds its thread")
 		}
 	}
-	t.Fatalf("no %d reads hold their thread beside %d that are parked", held, parked)
+}
+
+// readHeld has start begin a read that holds its thread, beside others that are parked, and returns what it does. A signal may keep
+// one from that: then end lets it end, and there is another.
+func readHeld[T any](t *testing.T, others int, start func() T, end func(T)) T {
+	t.Helper()
+	for range 20 {
+		read := start()
+		if awaitReads(t, others+1) == 1 {
+			return read
+		}
+		end(read)
+	}
+	t.Fatal("no read holds its thread")
+	panic("unreachable")
+}
+
+// byteHeld is readHeld for a byte that r, whose file is f, reads of peer.
+func byteHeld(t *testing.T, r *ipc.Reader, f, peer *os.File) <-chan error {
+	t.Helper()
+	return readHeld(t, 0, func() <-chan error {
+		holdLong(t, r, f)
+		return readByte(r)
+	}, func(read <-chan error) { finish(t, read, peer) })
+}
+
+// finish has a read of a byte end.
+func finish(t *testing.T, read <-chan error, peer *os.File) {
+	t.Helper()
+	peer.Write([]byte("a"))
+	if err := <-read; err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestHold has reads hold their thread: those that are told to, but never two of the process at a time.
@@ -115,87 +164,85 @@ func TestHold(t *testing.T) {
 	first, firstFile, firstPeer := readerPair(t)
 	second, secondFile, secondPeer := readerPair(t)
 	for range 3 {
-		holdLong(t, first, firstFile)
-		one := readByte(first)
-		awaitReads(t, 1, 0)
+		one := byteHeld(t, first, firstFile, firstPeer)
 		holdLong(t, second, secondFile)
 		two := readByte(second)
-		awaitReads(t, 1, 1)
-		firstPeer.Write([]byte("a"))
-		secondPeer.Write([]byte("b"))
-		if err := errors.Join(<-one, <-two); err != nil {
-			t.Fatal(err)
+		if held := awaitReads(t, 2); held > 1 {
+			t.Fatalf("%d reads hold their thread", held)
 		}
+		finish(t, one, firstPeer)
+		finish(t, two, secondPeer)
 		one = readByte(first)
-		awaitReads(t, 0, 1)
-		firstPeer.Write([]byte("a"))
-		if err := <-one; err != nil {
-			t.Fatal(err)
+		awaitParked(t, 1)
+		finish(t, one, firstPeer)
+		if !first.Holds() {
+			t.Error("reads park after a hold that was not in vain")
 		}
 	}
 }
 
-// TestHoldEnds has a read to which nothing comes let its thread go, so that it can be ended.
+// TestHoldEnds has a read to which nothing comes let its thread go, so that it can be ended; the next ones park.
 func TestHoldEnds(t *testing.T) {
 	r, f, _ := readerPair(t)
-	r.Hold()
-	read := readByte(r)
-	awaitReads(t, 0, 1)
-	f.SetReadDeadline(time.Unix(1, 0))
-	if err := <-read; !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("an interrupted read: %v", err)
+	for range 20 { // a signal may end the hold before it was in vain
+		r.Hold()
+		read := readByte(r)
+		awaitParked(t, 1)
+		f.SetReadDeadline(time.Unix(1, 0))
+		if err := <-read; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("an interrupted read: %v", err)
+		}
+		f.SetReadDeadline(time.Time{})
+		if !r.Holds() {
+			return
+		}
 	}
+	t.Error("reads hold their thread after holds in vain")
 }
 
-// TestHoldPauses has reads park after holds to which nothing came: twice as many each time, and half of that after one that was not in
-// vain.
+// TestHoldPauses has reads park after holds in vain: twice as many each time, and half of that after one that was not.
 func TestHoldPauses(t *testing.T) {
-	r, f, peer := readerPair(t)
-	read := func(limit time.Duration, held, parked int) {
-		t.Helper()
-		r.Hold()
-		holdFor(t, f, limit)
-		read := readByte(r)
-		awaitReads(t, held, parked)
-		peer.Write([]byte("a"))
-		if err := <-read; err != nil {
-			t.Fatal(err)
+	r, _, _ := readerPair(t)
+	for i, step := range []struct {
+		quick int // holds that are not in vain, before one that is
+		pause int
+	}{{0, ipc.PauseMin}, {0, 2 * ipc.PauseMin}, {1, 2 * ipc.PauseMin}, {3, ipc.PauseMin}} {
+		for range step.quick {
+			r.Held(false)
+		}
+		r.Held(true)
+		pause := 0
+		for !r.Holds() {
+			pause++
+		}
+		if pause != step.pause {
+			t.Errorf("hold %d in vain has %d reads park, not %d", i, pause, step.pause)
 		}
 	}
-	inVain := func(pause int) {
-		t.Helper()
-		read(ipc.HoldFor, 0, 1)
-		for range pause {
-			read(heldLong, 0, 1)
-		}
-	}
-	inVain(ipc.PauseMin)
-	inVain(2 * ipc.PauseMin)
-	read(heldLong, 1, 0)
-	inVain(2 * ipc.PauseMin)
-	for range 3 {
-		read(heldLong, 1, 0)
-	}
-	inVain(ipc.PauseMin)
-	read(heldLong, 1, 0)
 }
 
 // TestHoldEndsWithSignal has signals come to the thread that a read holds, as they do in a program with a timer of the system:
 // each has the system count anew.
 func TestHoldEndsWithSignal(t *testing.T) {
 	r, f, peer := readerPair(t)
-	holdLong(t, r, f)
-	thread, read, end := make(chan int), make(chan error, 1), make(chan struct{})
-	go func() { // ends with the read
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		thread <- unix.Gettid()
-		_, err := r.Read(make([]byte, 1))
-		read <- err
-	}()
+	thread := make(chan int, 20)
+	read := readHeld(t, 0, func() <-chan error {
+		holdLong(t, r, f)
+		read := make(chan error, 1)
+		go func() { // ends with the read
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			thread <- unix.Gettid()
+			_, err := r.Read(make([]byte, 1))
+			read <- err
+		}()
+		return read
+	}, func(read <-chan error) {
+		finish(t, read, peer)
+		<-thread
+	})
+	tid, end := <-thread, make(chan struct{})
 	var signals sync.WaitGroup
-	tid := <-thread
-	awaitReads(t, 1, 0)
 	signals.Go(func() { // one is not enough: the read may be about to wait
 		for {
 			select {
@@ -209,11 +256,8 @@ func TestHoldEndsWithSignal(t *testing.T) {
 	})
 	defer signals.Wait()
 	defer close(end)
-	awaitReads(t, 0, 1)
-	peer.Write([]byte("a"))
-	if err := <-read; err != nil {
-		t.Fatal(err)
-	}
+	awaitParked(t, 1)
+	finish(t, read, peer)
 }
 
 // TestBlockingFile has a file that never waits in the poller refused, before a request leaves.
@@ -235,9 +279,7 @@ func TestBlockingFile(t *testing.T) {
 // TestWritesNeverHold writes to a peer that does not read, on a connection whose reads hold their thread.
 func TestWritesNeverHold(t *testing.T) {
 	r, f, peer := readerPair(t)
-	holdLong(t, r, f)
-	read := readByte(r)
-	awaitReads(t, 1, 0)
+	read := byteHeld(t, r, f, peer)
 	wrote := make(chan error, 1)
 	go func() {
 		p, err := make([]byte, 1<<20), error(nil)
@@ -256,10 +298,7 @@ func TestWritesNeverHold(t *testing.T) {
 	case <-time.After(heldLong / 2):
 		t.Fatal("a write waits")
 	}
-	peer.Write([]byte("a"))
-	if err := <-read; err != nil {
-		t.Fatal(err)
-	}
+	finish(t, read, peer)
 }
 
 // cancelledOnceSent is cancelled when it is looked at for the second time: a call does so before it begins, and before it reads.
@@ -300,12 +339,13 @@ func TestCallsHold(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitLong(t, client) // the second call has set the usual time
-	third := later(c, opHold, "")
-	awaitReads(t, 1, 1)
-	release <- struct{}{}
-	if err := <-third; err != nil {
-		t.Fatal(err)
+	answered := func(call <-chan error) {
+		release <- struct{}{}
+		if err := <-call; err != nil {
+			t.Fatal(err)
+		}
 	}
+	answered(readHeld(t, 1, func() <-chan error { return later(c, opHold, "") }, answered))
 	ctx := &cancelledOnceSent{}
 	ctx.Context, ctx.cancel = context.WithCancel(t.Context())
 	if _, err := c.Call(ctx, opDeaf, nil); !errors.Is(err, context.Canceled) {
@@ -369,7 +409,7 @@ func TestCallFileWhileProbing(t *testing.T) {
 	probing, stop := context.WithCancel(t.Context())
 	defer stop()
 	go func() { probe <- c.Ping(probing) }()
-	awaitReads(t, 0, 1)
+	awaitReads(t, 1)
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*ipc.HoldFor)
 	defer cancel()
