@@ -110,8 +110,8 @@ func dial(ctx context.Context, ep Endpoint, r role, o *ClientOptions) (*Client, 
 }
 
 // NewClient makes a client of an open connection to a server, which it owns from now on: a
-// non-blocking socket or an overlapped pipe. Without ClientOptions.Redial it cannot
-// connect again.
+// non-blocking socket or an overlapped pipe; a blocking socket is an [os.ErrNoDeadline] on Linux.
+// Without ClientOptions.Redial it cannot connect again.
 func NewClient(f *os.File, o *ClientOptions) (*Client, error) {
 	return newClient(f, roleMultiplexed, o)
 }

@@ -3,8 +3,9 @@ package ipc
 // ieee is the reversed polynomial of CRC-32 (IEEE).
 const ieee = 0xedb88320
 
-// sumTables tell what four bits of a header do to its CRC-32: sumTables[n][7] is for the first four of the word that has n words
-// after it. They are small, for a process that makes one call fills them too.
+// sumTables tell what four bits of a header do to its CRC-32: sumTables[n][7] is for the first four
+// of the word that has n words after it. They are small, for a process that makes one call fills
+// them too.
 var sumTables = newSumTables()
 
 func newSumTables() (t [(headerSize - 4) / 4][8][16]uint32) {

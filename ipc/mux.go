@@ -75,7 +75,8 @@ func (m *mux) acquire(d *deadline) (*call, error) {
 	}
 	if n := len(m.calls); n < m.maxCalls {
 		k := &call{waiter: newWaiter(), id: callID{slot: uint32(n)}}
-		// No control call holds its thread: a call for a file beside it would wait for that read. Nor does a call to this process.
+		// No control call holds its thread: a call for a file beside it would wait for that read.
+		// Nor does a call to this process, which may need the processor.
 		k.holds = m.role == roleLockstep && m.peer.PID != os.Getpid()
 		m.calls = append(m.calls, k)
 		return k, nil

@@ -77,7 +77,7 @@ func (w *wire) tryReceive(fd uintptr) bool {
 	for {
 		n, errno := w.receiveSome(fd, flag)
 		if errno == syscall.EINTR {
-			flag = syscall.MSG_DONTWAIT // the system would count the time anew, and signals may come without end
+			flag = syscall.MSG_DONTWAIT // the system would count anew, for each of many signals
 			continue
 		}
 		if flag == 0 {
