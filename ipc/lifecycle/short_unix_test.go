@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +17,10 @@ import (
 // starve leaves this process few descriptors, or none, until feed is called.
 func starve(t *testing.T, left uintptr) (feed func()) {
 	t.Helper()
+	runtime.GC() // what earlier tests have dropped is closed now, and leaves no room later
+	for range 1000 {
+		runtime.Gosched()
+	}
 	var before syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
 		t.Fatal(err)
