@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/larderbuild/larder/ipc"
+	"github.com/larderbuild/larder/ipc/ipctest"
 )
 
 // TestSocketMode looks at the socket with a umask that would leave it open to all. No other test
@@ -248,6 +249,24 @@ func TestDescriptorsStayHere(t *testing.T) {
 	server := accept(t, l)
 	staysHere(t, "client", client)
 	staysHere(t, "server", server)
+}
+
+// TestFilesStayHere looks at a descriptor that came with an answer.
+func TestFilesStayHere(t *testing.T) {
+	s, dir := fileServer(t)
+	if err := os.WriteFile(filepath.Join(dir, "a"), make([]byte, 64<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := ipctest.Client(t, s, nil).CallFile(t.Context(), 50, []byte("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	own, ok := f.OS()
+	if !ok {
+		t.Fatal("no descriptor came")
+	}
+	staysHere(t, "file", own)
 }
 
 func staysHere(t *testing.T, name string, f *os.File) {
