@@ -13,7 +13,7 @@ import (
 const (
 	largeFrame  = 16 << 10 // from here on a payload is written from where it lies
 	outboxRoom  = 32 << 10 // beyond it, writers wait for the turn
-	outboxShare = 8 << 10  // the same while others wait, so that they are not overtaken without end
+	outboxShare = 4 << 10  // the same while others wait, so that they are not overtaken without end
 	outboxLimit = 4 << 20  // beyond it, the other end reads too slowly to be told anything
 	keptOutbox  = 64 << 10 // a larger buffer is not kept
 	maxRounds   = 16       // writes in a row by one caller for all
