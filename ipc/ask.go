@@ -72,7 +72,6 @@ func (m *mux) ask(out *outgoing, d *deadline) ([]byte, error) {
 	if err != nil {
 		return nil, &CallError{0, PhaseQueue, NotProcessed, err}
 	}
-	defer m.exit(k)
 	b, _, err := m.complete(k, d)
 	return b, err
 }

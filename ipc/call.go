@@ -103,23 +103,30 @@ func (m *mux) call(dst []byte, out *outgoing, d *deadline) ([]byte, *os.File, er
 	if err != nil {
 		return nil, nil, err
 	}
-	defer m.exit(k)
 	return m.complete(k, d)
 }
 
-// complete sends the request of k and waits for the answer.
+// complete sends the request of k, waits for the answer and gives the slot back.
 func (m *mux) complete(k *call, d *deadline) ([]byte, *os.File, error) {
 	phase := PhaseWait
 	err := m.sendRequest(k, d)
+	m.mu.Lock()
 	if gaveUp(err) || err != nil && k.at == notSent {
 		phase = PhaseWrite
 	} else {
 		// After another failure to write, what the server has sent before says more.
-		err = m.await(&k.waiter, d)
+		err = m.wait(&k.waiter, d)
 	}
 	if err == nil {
-		return m.answer(k)
+		defer m.exit(k)
+		return k.answer()
 	}
+	m.mu.Unlock()
+	return nil, nil, m.giveUp(k, phase, err)
+}
+
+// giveUp ends a call that has no answer, gives its slot back and says why it has none.
+func (m *mux) giveUp(k *call, phase Phase, err error) error {
 	if k.at != notSent {
 		m.cancel(k)
 	}
@@ -127,7 +134,9 @@ func (m *mux) complete(k *call, d *deadline) ([]byte, *os.File, error) {
 	if k.file != nil {
 		k.file.Close()
 	}
-	return nil, nil, err
+	m.mu.Lock()
+	m.exit(k)
+	return err
 }
 
 // gaveUp reports whether err says that the caller waits no longer.
@@ -159,7 +168,7 @@ func (m *mux) cancel(k *call) {
 }
 
 // answer returns what the answer to k says.
-func (m *mux) answer(k *call) ([]byte, *os.File, error) {
+func (k *call) answer() ([]byte, *os.File, error) {
 	if !k.tooLarge && !k.failed {
 		return k.dst, k.file, nil
 	}

@@ -14,10 +14,29 @@ import (
 func (ses *session) dispatch(c *serverCall) error {
 	c.Payload, c.came = c.buf, ses.readAt()
 	if c.op.fast {
+		ses.handOut() // no call waits for another's handler
 		return ses.runFast(c)
 	}
-	ses.server.workers.add(c)
+	ses.toServe(c)
 	return nil
+}
+
+// batchMost is how many calls may wait for others that came with the same read.
+const batchMost = 16
+
+// toServe lets a goroutine serve c soon, with others that came with it.
+func (ses *session) toServe(c *serverCall) {
+	ses.arrived.push(c)
+	if ses.arrived.n == batchMost {
+		ses.handOut()
+	}
+}
+
+// handOut gives the calls that have arrived to goroutines that serve them.
+func (ses *session) handOut() {
+	if ses.arrived.n > 0 {
+		ses.server.workers.add(&ses.arrived)
+	}
 }
 
 // serve runs the handler and writes its answer, even if the handler ends the goroutine.
@@ -52,7 +71,7 @@ func (ses *session) runFast(c *serverCall) (broken error) {
 	response, err = c.invoke()
 	if err == nil && response != nil && (response.File != nil || len(response.Payload) > largeFrame) {
 		c.ready, given = response, true
-		ses.server.workers.add(c)
+		ses.toServe(c)
 	}
 	return nil
 }
@@ -92,7 +111,7 @@ func (c *serverCall) invoke() (response *Response, err error) {
 		end := time.Since(s.started)
 		took := uint64((end - c.came.Sub(s.started)) / time.Microsecond)
 		s.latency[min(bits.Len64(took), len(s.latency)-1)].Add(1)
-		s.touched.Store(int64(end))
+		s.touchAt(end)
 		c.ctx.cancel(context.Canceled)
 	}()
 	if c.op.stream != nil {

@@ -104,10 +104,16 @@ func (w *waiter) ring() {
 	}
 }
 
-// await waits until there is news for w. Meanwhile it reads the connection if nobody else does.
+// await is wait for a caller that does not hold mu.
 func (l *link) await(w *waiter, d *deadline) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.wait(w, d)
+}
+
+// wait waits until there is news for w. Meanwhile it reads the connection if nobody else does. It is called and
+// returns with mu held.
+func (l *link) wait(w *waiter, d *deadline) error {
 	defer l.handOver()
 	for {
 		switch {

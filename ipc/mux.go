@@ -166,9 +166,8 @@ func (m *mux) enter(k *call, out *outgoing) error {
 	return nil
 }
 
-// exit gives the slot back. Frames for the call that still come are dropped.
+// exit gives the slot back. Frames for the call that still come are dropped. It is called with mu held, and lets go of it.
 func (m *mux) exit(k *call) {
-	m.mu.Lock()
 	m.running--
 	k.id.gen++
 	k.active = false

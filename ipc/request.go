@@ -81,7 +81,9 @@ func (c *serverCall) reset(ses *session, h header) {
 	c.ses, c.id, c.size = ses, h.id, 0
 	c.Request = Request{Op: h.op, call: c}
 	c.receiving, c.takesFile = true, h.flags&flagFile != 0
-	c.unwanted.Store(false)
+	if c.unwanted.Load() { // to store costs more than to ask
+		c.unwanted.Store(false)
+	}
 	c.stream, c.ready, c.response = nil, nil, Response{}
 	c.buf = c.buf[:0]
 	if c.ctx.used {

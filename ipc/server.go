@@ -140,7 +140,15 @@ func (s *Server) Lease() (release func()) {
 	})
 }
 
-func (s *Server) touch() { s.touched.Store(int64(time.Since(s.started))) }
+func (s *Server) touch() { s.touchAt(time.Since(s.started)) }
+
+// touchAt notes that something has ended at a time since the start. It does so once a millisecond at most: many calls
+// would wait for each other's note.
+func (s *Server) touchAt(end time.Duration) {
+	if end-time.Duration(s.touched.Load()) >= time.Millisecond {
+		s.touched.Store(int64(end))
+	}
+}
 
 // Info says who this server is.
 func (s *Server) Info() ServerInfo {

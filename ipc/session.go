@@ -12,14 +12,15 @@ type session struct {
 	server *Server
 
 	// Of the goroutine that reads:
-	head   header
-	cur    *serverCall // whose request is being read, nil to skip it
-	stream *Stream     // whose chunk is being read, nil to skip it
-	ask    []byte      // payload of a control operation
-	added  bool        // frames were added that must be pushed
-	timed  bool        // a deadline for the header is set
-	header int64       // where that header begins
-	now    time.Time   // when the last bytes were read; zero until it matters
+	head    header
+	cur     *serverCall // whose request is being read, nil to skip it
+	stream  *Stream     // whose chunk is being read, nil to skip it
+	arrived callQueue   // complete calls that are not handed out yet
+	ask     []byte      // payload of a control operation
+	added   bool        // frames were added that must be pushed
+	timed   bool        // a deadline for the header is set
+	header  int64       // where that header begins
+	now     time.Time   // when the last bytes were read; zero until it matters
 
 	// Guarded by mu:
 	calls    []*serverCall // by slot, as far as they are active
@@ -132,6 +133,7 @@ func (ses *session) readAll() {
 		ses.now = time.Time{}
 		if err = ses.in.read(); err == nil {
 			err = ses.in.pass()
+			ses.handOut()
 		}
 		if err == nil {
 			err = ses.limitHeader()

@@ -252,19 +252,14 @@ func (m *mux) openStream(out *outgoing, d deadline) (*Stream, error) {
 		err = m.await(&k.waiter, &s.d) // what the server has sent before says more
 	}
 	if err != nil {
-		if k.at != notSent {
-			m.cancel(k)
-		}
-		err = m.callError(k, PhaseWrite, err)
-		m.exit(k)
-		return nil, err
+		return nil, m.giveUp(k, PhaseWrite, err)
 	}
 	s.end = func() {
 		m.mu.Lock()
-		over := !k.active
-		m.mu.Unlock()
-		if !over {
+		if k.active {
+			m.mu.Unlock()
 			m.cancel(k)
+			m.mu.Lock()
 		}
 		m.exit(k)
 	}

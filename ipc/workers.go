@@ -9,11 +9,11 @@ const idleWorkers = 256
 // one more goroutine before it runs the handler: no call waits for another's handler, and handlers that return
 // at once take turns on a few goroutines, since a switch costs more than such a handler.
 type workers struct {
-	mu          sync.Mutex
-	first, last *serverCall // calls that wait
-	coming      bool        // a goroutine is on its way to them
-	idle        int         // goroutines that wait for wake
-	closed      bool
+	mu     sync.Mutex
+	calls  callQueue // that wait
+	coming bool      // a goroutine is on its way to them
+	idle   int       // goroutines that wait for wake
+	closed bool
 
 	wake    chan struct{} // has room for all that are idle
 	running sync.WaitGroup
@@ -21,23 +21,18 @@ type workers struct {
 
 func newWorkers() workers { return workers{wake: make(chan struct{}, idleWorkers)} }
 
-// add lets c be served soon. It never waits.
-func (w *workers) add(c *serverCall) {
+// add lets the calls of q be served soon, and empties it. It never waits.
+func (w *workers) add(q *callQueue) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.first == nil {
-		w.first = c
-	} else {
-		w.last.next = c
-	}
-	w.last = c
+	w.calls.join(q)
 	w.bring()
 }
 
 // bring sees to it that a goroutine comes if calls wait. The caller holds mu.
 func (w *workers) bring() {
 	switch {
-	case w.first == nil || w.coming:
+	case w.calls.first == nil || w.coming:
 		return
 	case w.idle > 0:
 		w.idle--
@@ -63,8 +58,7 @@ func (w *workers) take(comes bool) *serverCall {
 		if comes {
 			w.coming = false
 		}
-		if c := w.first; c != nil {
-			w.first, c.next = c.next, nil
+		if c := w.calls.pop(); c != nil {
 			w.bring()
 			return c
 		}
@@ -86,4 +80,37 @@ func (w *workers) close() {
 	close(w.wake)
 	w.mu.Unlock()
 	w.running.Wait()
+}
+
+// callQueue holds calls in the order in which they came.
+type callQueue struct {
+	first, last *serverCall
+	n           int
+}
+
+func (q *callQueue) push(c *serverCall) { q.join(&callQueue{c, c, 1}) }
+
+// join moves all calls of p to the end of q.
+func (q *callQueue) join(p *callQueue) {
+	switch {
+	case p.n == 0:
+		return
+	case q.n == 0:
+		q.first = p.first
+	default:
+		q.last.next = p.first
+	}
+	q.last = p.last
+	q.n += p.n
+	*p = callQueue{}
+}
+
+// pop takes the first call, nil if there is none.
+func (q *callQueue) pop() *serverCall {
+	c := q.first
+	if c != nil {
+		q.first, c.next = c.next, nil
+		q.n--
+	}
+	return c
 }

@@ -48,7 +48,7 @@ func TestWhereHandlersRun(t *testing.T) {
 func TestTurns(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	c := rawClient(t, newServer(t, nil), 2)
-	const calls = 64
+	const calls = 60
 	var requests []byte
 	for i := range uint32(calls) {
 		requests = ipc.RawFrame{Kind: ipc.KindRequest, Op: opEcho, Slot: i}.Append(requests)
@@ -56,6 +56,7 @@ func TestTurns(t *testing.T) {
 	if _, err := c.Write(requests); err != nil {
 		t.Fatal(err)
 	}
+	c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	for range calls {
 		if f, err := ipc.ReadRawFrame(c); err != nil || f.Kind != ipc.KindResponse {
 			t.Fatalf("frame %+v, %v", f, err)
@@ -63,6 +64,36 @@ func TestTurns(t *testing.T) {
 	}
 	if n := workers(); n > 8 {
 		t.Errorf("%d goroutines came for %d calls", n, calls)
+	}
+}
+
+// TestFastWaitsForNone has a request and one of a fast operation read at once: the first is served although the fast
+// handler does not return.
+func TestFastWaitsForNone(t *testing.T) {
+	s := newServer(t, nil)
+	served := make(chan struct{})
+	s.Handle(5, func(context.Context, *ipc.Request) (*ipc.Response, error) {
+		close(served)
+		return nil, nil
+	})
+	s.HandleFast(6, func(ctx context.Context, _ *ipc.Request) (*ipc.Response, error) {
+		select {
+		case <-served:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	})
+	c := rawClient(t, s, 2)
+	first := ipc.RawFrame{Kind: ipc.KindRequest, Op: 5, Slot: 0}.Append(nil)
+	both := ipc.RawFrame{Kind: ipc.KindRequest, Op: 6, Slot: 1, Extra: 10_000}.Append(first)
+	if _, err := c.Write(both); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if f, err := ipc.ReadRawFrame(c); err != nil || f.Kind != ipc.KindResponse {
+			t.Errorf("frame %+v, %v", f, err)
+		}
 	}
 }
 
