@@ -38,7 +38,7 @@ type Entry struct {
 	Key      Key
 	Outputs  int
 	Size     int64         // bytes of all outputs, streams and metadata
-	Blocks   int64         // 4 KiB blocks they take, one more for each
+	Blocks   int64         // 4 KiB blocks they take, and one more for each of them
 	Cost     time.Duration // what it took to produce
 	Created  time.Time
 	LastUse  time.Time // of a get, else when it was put; exact to about an hour

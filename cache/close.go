@@ -8,11 +8,11 @@ import (
 	"github.com/larderbuild/larder/cache/internal/index"
 )
 
-// Close refuses new verbs, cancels the builds of Do, waits for running verbs and Run, and then for
-// every lease until ctx ends. With leases still held it returns a [*HeldError]: artifacts that were
-// got stay usable, and the last Release gives up the root's lock. Otherwise everything acknowledged
-// is durable when Close has returned nil, in every [Durability]. It is idempotent; a second call
-// waits again.
+// Close refuses new verbs and cancels the builds of Do. Then it waits, until ctx ends, for running
+// verbs, open readers, Run and every lease. When leases are still held then, it returns a
+// [*HeldError], else ctx's error: artifacts that were got stay usable, and the last Release gives
+// up the root's lock. When Close has returned nil, everything acknowledged is durable, in every
+// [Durability]. It is idempotent; a second call waits again.
 func (s *Store) Close(ctx context.Context) error {
 	s.life.closing.Store(true)
 	s.life.cancel(ErrClosed)

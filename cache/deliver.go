@@ -80,10 +80,11 @@ type Delivered struct {
 }
 
 // Deliver puts the outputs below root, all or nothing: everything is staged there under temporary
-// names and verified before the first file gets its name, and a failure takes back what had got
-// one. A file that stood there before is replaced, folders are made as needed, and nothing can
-// leave root, through symbolic links neither. Files get exactly the mode that was stored, new folders 0755 less the
-// umask. Nothing is forced to disk.
+// names and verified before the first file gets its name. When a name cannot be given, those given
+// before are removed again; older files that they had replaced are gone. A file or symbolic link
+// that stood there is replaced, a folder is not. Folders are made as needed. Nothing can leave
+// root, not even through symbolic links. Files get exactly the mode that was stored, new folders
+// 0755 less the umask. Nothing is forced to disk.
 //
 // A process that dies in here may leave files whose names begin with ".larder-".
 //

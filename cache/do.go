@@ -41,8 +41,9 @@ func (e *PanicError) Error() string { return fmt.Sprintf("cache: do: build panic
 // [*PanicError]) of build reaches every waiter and nothing is kept; when Close has ended the build, it is [ErrClosed]
 // too. Inside build, Do is [ErrRecursive] on the same key, and on any other whose build waits for this one.
 //
-// What build made may fail to be stored, with an error of [Store.Put]. A full disk is [ErrNoSpace], and no fault of
-// the step: a host that is to go on builds without the store then. Do does not say whether it has built: build can.
+// What build made may fail to be stored, with an error of [Store.Put]. A full disk is [ErrNoSpace]
+// and no fault of the step: a host that wants to go on then builds without the store. Do does not
+// say whether it found the artifact or built it: have build note that.
 //
 // A caller whose own ctx ends leaves with its error.
 func (s *Store) Do(

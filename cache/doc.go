@@ -22,8 +22,8 @@
 //
 // One Store owns a root at a time, on one machine and a local file system; the owner's lock is
 // given up by the system however it dies. A Store is safe for concurrent use. It starts no
-// goroutine of its own but the one that Do runs a build on and one that ends with the call that hashes a large output;
-// upkeep happens in [Store.Run], which the host may call.
+// goroutine of its own but the one that Do runs a build on, and helpers that end with the call that
+// started them. Upkeep happens in [Store.Run], which the host may call.
 //
 // # Format
 //

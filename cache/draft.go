@@ -27,7 +27,7 @@ import (
 // differ only in case are refused with a [*NameError]. After an error from one of the Add verbs the
 // draft cannot be put.
 //
-// A draft may hold 1,000,000 outputs at most.
+// A draft may hold 1,000,000 outputs at most, and none at all.
 type Draft struct {
 	s        *Store
 	items    []item
@@ -45,7 +45,8 @@ type Draft struct {
 // maxOutputs keeps a frame, which names every payload file, below the longest that the log takes.
 const maxOutputs = 1_000_000
 
-// NewDraft starts an artifact.
+// NewDraft starts an artifact. End it with [Store.Put] or [Draft.Discard]: until then, or until
+// Close, the files that it brought in stay on disk.
 func (s *Store) NewDraft() *Draft { return &Draft{s: s} }
 
 // NeverInline makes a payload file of every output that is added from now on, however small. A
@@ -172,8 +173,9 @@ func (d *Draft) AddSymlink(name, target string) error {
 	})
 }
 
-// SetStreams records what the step printed and how it exited: signed or unsigned 32 bits, as the
-// systems have it; Put fails with [ErrTooLarge] beyond. The slices are not kept.
+// SetStreams records what the step printed, of any size, and its exit code. Systems have that in 32
+// bits, signed or not; Put fails with [ErrTooLarge] beyond. Another call replaces what was
+// recorded. The slices are not kept.
 func (d *Draft) SetStreams(stdout, stderr []byte, exitCode int) {
 	d.exitCode = int64(exitCode)
 	if d.exitCode < minExitCode || d.exitCode > maxExitCode {

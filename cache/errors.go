@@ -27,7 +27,7 @@ var (
 	// ErrVersion reports a root that a newer version of this package wrote. Nothing in it was
 	// changed.
 	ErrVersion = errors.New("unknown format version")
-	// ErrInUse reports that DeleteIdle has let an entry be.
+	// ErrInUse reports that DeleteIdle has left an entry alone.
 	ErrInUse = errors.New("in use")
 	// ErrRecursive reports Do on a key from inside that key's own build, or one that it waits for.
 	ErrRecursive = errors.New("build waits for itself")

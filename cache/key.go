@@ -47,6 +47,9 @@ func parseHex(what, s string) (sum [32]byte, err error) {
 // of its kind and its length, so no two lists of fields hash alike: order counts ("-O0", "-O2" is
 // not "-O2", "-O0"), and so does where one field ends ("ab", "c" is not "a", "bc"). It is not safe
 // for concurrent use.
+//
+// Every method that adds a field changes the builder and returns the same one: to make two keys
+// with a common beginning, start each with [NewKey].
 type KeyBuilder struct {
 	h hash.Hash
 }

@@ -38,7 +38,8 @@ const (
 // zero Options.
 type Options struct {
 	// InlineBelow is the largest output in bytes that lives in the log and not in a file of its
-	// own: 0 means 1 KiB, negative means none, at most 4 KiB.
+	// own: 0 means 1 KiB, negative means none, at most 4 KiB. Streams and metadata count as
+	// outputs. Once 256 KiB of an artifact are in the log, all that it gets after that is in files.
 	InlineBelow int
 	// Durability is Group by default.
 	Durability Durability

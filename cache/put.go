@@ -63,9 +63,10 @@ func (s *Store) Delete(ctx context.Context, key Key) error {
 	return s.delete(ctx, key, nil)
 }
 
-// DeleteIdle is [Store.Delete] for an entry that nobody holds a lease on and nobody has used since a time, as eviction
-// has found it a while ago; a last use is exact to about an hour. Any other stays, with an [ErrInUse], and so does every
-// one while the index is rebuilt. A lease that is taken at the very moment keeps what it holds, as always.
+// DeleteIdle is [Store.Delete] for eviction: it deletes the entry only if nobody holds a lease on
+// it and nobody has used it after since; a last use is exact to about an hour. Otherwise the entry
+// stays and the error is [ErrInUse], as it is for every entry while the index is rebuilt. A lease
+// that is taken at the very moment keeps what it holds, as always.
 func (s *Store) DeleteIdle(ctx context.Context, key Key, since time.Time) error {
 	return s.delete(ctx, key, &since)
 }

@@ -21,9 +21,10 @@ const verifyFirst = 1 << 20
 
 var errIsSymlink = errors.New("is a symbolic link")
 
-// Open returns a reader of an output, which the caller closes. An output of at most 1 MiB has been
-// verified when Open returns; the reader of a larger one ends with [ErrCorrupt] and never with
-// [io.EOF] if the bytes were wrong.
+// Open returns a reader of an output, which the caller closes: [Store.Close] waits for that. It
+// goes on after Release. An output of at most 1 MiB has been verified when Open returns. A larger
+// one is verified at its end: what the reader gives before may be wrong, and then it ends with
+// [ErrCorrupt] and never with [io.EOF].
 func (a *Artifact) Open(name string) (io.ReadCloser, error) {
 	it, err := a.useFile(name)
 	if err != nil {
