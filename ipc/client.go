@@ -13,6 +13,7 @@ import (
 
 // Defaults of clients.
 const (
+	// DefaultTimeout bounds a call whose context has no deadline.
 	DefaultTimeout = 5 * time.Minute
 	defaultPing    = 5 * time.Second
 	reconnects     = 64 // attempts of one call that no handler saw

@@ -9,9 +9,9 @@ import (
 // Conn calls a server one call at a time: the choice for a process that makes a few calls and
 // ends. Calls of several goroutines follow one another. It does not connect again, and has no streams.
 //
-// On Linux a call to another process may keep its thread while it waits for its answer, for some
-// milliseconds and one call of this process at a time, before it waits as other goroutines do. A
-// cancelled call, or a close, waits for the end of that. For this the socket becomes a blocking one,
+// On Linux one call of this process at a time, to another process, may keep its thread for the
+// first milliseconds of the wait for its answer; then it waits as other goroutines do. To cancel
+// that call, or to close, takes until those are over. The socket becomes a blocking one for this,
 // also for others that share the open file.
 type Conn struct{ c *Client }
 

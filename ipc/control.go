@@ -39,7 +39,7 @@ func (s State) String() string {
 // ServerInfo says who serves.
 type ServerInfo struct {
 	Version  string  // of the host, as in its ServerOptions
-	Instance string  // 32 hexadecimal digits, drawn anew for each [Server]
+	Instance string  // 32 hexadecimal digits, random unless [ServerOptions] gave them
 	Process  Process // as the server says
 	State    State
 	Reason   string // why it drains

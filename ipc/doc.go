@@ -18,14 +18,15 @@
 // # Errors
 //
 // A call fails with a [*CallError]. It says in which phase, why, and what became of the
-// request: [NotProcessed], so that it may be repeated, [MaybeProcessed] or [Answered]. A client
-// repeats a call that no handler has seen by itself where that helps.
+// request: [NotProcessed], so that it may be repeated, [MaybeProcessed] or [Answered]. A [Client]
+// repeats a call that no handler has seen, without being asked, where that helps.
 //
 // # Concurrency
 //
-// Clients and servers are safe for concurrent use. A client has no goroutines but to finish a write
-// that its caller had no time for. A server has one per connection and one per call that runs, and
-// keeps some of the latter for the next call; they end with it.
+// Clients and servers are safe for concurrent use. A client has no goroutine but one that finishes
+// a write whose caller has run out of time; it ends with the write or the connection. A server has
+// one per connection and one per call that runs, and keeps some of the latter for later calls; all
+// end with the server.
 //
 // # Limits
 //

@@ -116,8 +116,9 @@ func (e *CallError) Error() string {
 // Unwrap returns the cause.
 func (e *CallError) Unwrap() error { return e.Err }
 
-// OutcomeOf returns what became of the request whose call returned err: that of the [CallError]
-// in err, and NotProcessed if there is none, because no call was made.
+// OutcomeOf returns what became of the request whose call failed with err: that of the [CallError]
+// in err, and NotProcessed if there is none, because no call was made. So ask it only about an
+// error of a call: nil, and an error of what the host did with the answer, are NotProcessed too.
 func OutcomeOf(err error) Outcome {
 	if e, ok := errors.AsType[*CallError](err); ok {
 		return e.Outcome

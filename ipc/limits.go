@@ -4,7 +4,8 @@ import "time"
 
 // Limits bound what clients can make a server do; a zero field is its default. Beyond them, calls
 // and connections are refused with an [ErrBusy] or an [ErrTooLarge] before a handler sees them;
-// ping, status and shutdown are answered nevertheless.
+// ping, status and shutdown are answered nevertheless. A client that takes longer than Header or
+// Stall is disconnected.
 type Limits struct {
 	Connections        int           // 0 is 1024
 	CallsPerConnection int           // 0 is 256

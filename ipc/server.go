@@ -10,9 +10,10 @@ import (
 )
 
 // Handler answers one call. The request, ctx and all that they give are valid until it returns;
-// ctx ends when the caller gives up, dies or has no time left. An error is answered as a
-// [*RemoteError]: its own if it is or wraps one, unless that is a refusal as by another server, else one with
-// [CodeFailed] and its text.
+// ctx ends when the caller gives up, dies or has no time left. A nil response is an empty answer.
+// An error is answered as a [*RemoteError]: the one that it is or wraps, unless that is a refusal
+// as by another server. Any other error is answered with its text and [CodeFailed], or
+// [CodeDeadline] or [CodeCancelled] if it is an error of a context.
 type Handler func(ctx context.Context, req *Request) (*Response, error)
 
 // StreamHandler answers a call that opened a stream, which ends when it returns.
@@ -27,7 +28,8 @@ type operation struct {
 
 // ServerOptions are for [NewServer]; nil and the zero value are the default.
 type ServerOptions struct {
-	// Version is the host's, told to every client; of a longer one its first 1 KiB.
+	// Version is the host's, told to every client; of a longer one its first 1 KiB. Package
+	// lifecycle decides by it whether a server is to be replaced.
 	Version string
 	// Instance tells this server from others at the same endpoint: 32 hexadecimal digits in
 	// lower case. Anything else is replaced by random ones.
