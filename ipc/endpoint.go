@@ -33,11 +33,12 @@ const (
 	temporaryLen = len(".t") + 8
 )
 
-// NewEndpoint names a server by scopes, such as the program, a project and a hash of its
-// options: equal scopes, equal endpoint. It lies in one fixed folder per user, which no variable of
-// the environment moves, so that all programs of the user find one server: /tmp/larder-UID, or
-// larder in the local application data on Windows. NewEndpoint makes the folder if it is missing.
-// The error is an [ErrFolder] if the folder is there but cannot be trusted.
+// NewEndpoint names a server by scopes, such as the program, a project and a hash of its options:
+// equal scopes, equal endpoint, so that programs which give none share one. It lies in one fixed
+// folder per user, which no variable of the environment moves, so that all programs of the user
+// find one server: /tmp/larder-UID, or larder in the local application data on Windows. NewEndpoint
+// makes the folder if it is missing. The error is an [ErrFolder] if the folder is there but cannot
+// be trusted.
 func NewEndpoint(scope ...string) (Endpoint, error) {
 	dir, err := userFolder()
 	if err != nil {
@@ -46,10 +47,14 @@ func NewEndpoint(scope ...string) (Endpoint, error) {
 	return NewEndpointIn(dir, scope...)
 }
 
-// NewEndpointIn is [NewEndpoint] with a folder of the caller's choice. The folder must belong to
-// this user, nobody else may write to it, and its path may have at most 60 bytes or so: the
+// NewEndpointIn is [NewEndpoint] with a folder of the caller's choice, which must be named: "" is
+// an [ErrFolder]. The folder is made if it is missing; those above it must be there. It must belong
+// to this user, nobody else may write to it, and its path may have at most 60 bytes or so: the
 // system limits the path of a socket.
 func NewEndpointIn(dir string, scope ...string) (Endpoint, error) {
+	if dir == "" {
+		return Endpoint{}, refuse(`""`, "no folder was given")
+	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return Endpoint{}, err

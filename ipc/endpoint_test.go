@@ -105,6 +105,21 @@ func TestErrFolderIs(t *testing.T) {
 	}
 }
 
+// TestEndpointFolderUnset names no folder, as a flag that was not given does: the current one is
+// not meant.
+func TestEndpointFolderUnset(t *testing.T) {
+	dir := shortDir(t)
+	t.Chdir(dir)
+	ep, err := ipc.NewEndpointIn("", "a")
+	if !errors.Is(err, ipc.ErrFolder) || ep != (ipc.Endpoint{}) {
+		t.Errorf("%v, %v", ep, err)
+	}
+	ep, err = ipc.NewEndpointIn(".", "a")
+	if got := filepath.Base(filepath.Dir(ep.Beside(""))); err != nil || got != filepath.Base(dir) {
+		t.Errorf("the current folder by its name: %v, %v", ep, err)
+	}
+}
+
 // TestZeroEndpoint uses what names nothing: the current folder stays as it is, files that look like ours too.
 func TestZeroEndpoint(t *testing.T) {
 	dir := t.TempDir()
