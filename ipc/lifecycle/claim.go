@@ -55,7 +55,8 @@ func (i Info) String() string {
 
 // ClaimOptions are for [Claim]; nil and the zero value are the default.
 type ClaimOptions struct {
-	// Version is this program's version, at most 1 KiB.
+	// Version is this program's version, at most 1 KiB. It is for people who read the claim;
+	// clients decide by that of [ipc.ServerOptions], which a server must set too.
 	Version string
 	// Instance tells this run of the server from all others, at most 1 KiB: that of
 	// [ipc.Server.Info], so that both say the same. "" is 128 random bits.

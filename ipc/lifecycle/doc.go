@@ -19,7 +19,8 @@
 // Beside an endpoint lie its two locks, NAME.lock and NAME.start, and NAME.failed while starts
 // fail. The locks stay for ever, empty when nobody holds them: a lock that is deleted while
 // somebody is about to take it could have two holders. A host with a folder of its own for each
-// endpoint may remove the folder after [Stop], as long as nobody starts a server: who does makes it again.
+// endpoint may remove the folder after [Stop], as long as nobody starts a server; whoever starts
+// one later makes it again.
 //
 // # What a started server must be given
 //

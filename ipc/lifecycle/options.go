@@ -8,14 +8,14 @@ import (
 	"github.com/larderbuild/larder/ipc"
 )
 
-// Options are for [Ensure] and [Replace]; nil and the zero value connect to a server that runs with
-// this version, "", and start and end nothing.
+// Options are for [Ensure] and [Replace]. nil and the zero value use a server that runs and has no
+// version, and start and end nothing.
 type Options struct {
-	// Spawn starts a server and returns without waiting for it. What it must give the process,
-	// and what not, says [SpawnInfo]. The channel, which may be nil, has room for the
-	// one error that tells of the process's exit, nil included: nobody may be there to
-	// receive it. nil starts and replaces nothing: a missing server is an [ipc.ErrNotRunning], one
-	// to be replaced a [RefusedError].
+	// Spawn starts a server and returns without waiting for it; [SpawnInfo] says what it must give
+	// the process, and what not. On the channel, which may be nil, it sends one error when the
+	// process has exited, nil for a good exit; the channel must have room for it, as perhaps nobody
+	// receives. A nil Spawn starts and replaces nothing: a missing server is an
+	// [ipc.ErrNotRunning], one to be replaced a [RefusedError].
 	Spawn func(ctx context.Context, info SpawnInfo) (exited <-chan error, err error)
 	// Kill ends a process at once, for a server that does not go by itself. The process
 	// was alive a moment ago; on Linux [os.FindProcess], [ipc.Process.Alive] and then

@@ -27,10 +27,14 @@ const (
 //
 // The process must get the handle that [SpawnInfo.Inherit] adds, and call [OpenReadiness] with the
 // text that Inherit returns, which mostly is one of its arguments. It must get nothing else of its
-// starter: no terminal, no output or input, no other descriptor, because whoever reads such a pipe
-// waits for the server's end; no session or process group, or Ctrl-C ends the server; no current
-// folder, which could not be removed, and so paths in its arguments are absolute. All descriptors
-// of this library stay behind by themselves.
+// starter:
+//
+//   - no terminal, input, output or other descriptor: whoever reads such a pipe waits for the
+//     server's end;
+//   - no session or process group: Ctrl-C would end the server;
+//   - no current folder, which could not be removed: so paths in its arguments are absolute.
+//
+// All descriptors of this library stay behind by themselves.
 type SpawnInfo struct {
 	Endpoint ipc.Endpoint
 	Reason   string
