@@ -115,6 +115,17 @@ func TestLogErrors(t *testing.T) {
 	}
 }
 
+// TestLogErrorsBounded has nobody ask what went wrong: the log must not grow in memory for it.
+func TestLogErrorsBounded(t *testing.T) {
+	l := ipcjson.NewLog(filepath.Join(t.TempDir(), "missing", "log"), 0)
+	for range 1000 {
+		l.Event(ipc.Event{Kind: ipc.EventAccept})
+	}
+	if err := l.Err(); !errors.Is(err, os.ErrNotExist) || len(err.Error()) > 1000 {
+		t.Errorf("%.200v", err)
+	}
+}
+
 func TestSlog(t *testing.T) {
 	var b bytes.Buffer
 	hook := ipcjson.Slog(slog.New(slog.NewTextHandler(&b, nil)))

@@ -1,6 +1,7 @@
 package ipcjson
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,12 +14,13 @@ import (
 	"github.com/larderbuild/larder/ipc"
 )
 
-// DefaultMaxSize is the size from which on a log is rotated.
+// DefaultMaxSize is the size in bytes from which on [Log.Rotate] renames a log.
 const DefaultMaxSize = 1 << 20
 
-// Log appends events to a file, one line of JSON each. Several processes may append to one file:
-// every line is a write of its own at the end of the file. All its methods are safe for
-// concurrent use.
+// Log appends events to a file, one line of JSON each: the fields of [ipc.Event] in lower case,
+// without those that are zero, Took as took_ms, Err as error, and the stack of a panic. Several
+// processes may append to one file: every line is a write of its own at the end of the file. All
+// its methods are safe for concurrent use.
 type Log struct {
 	path    string
 	maxSize int64
@@ -27,8 +29,8 @@ type Log struct {
 	err error
 }
 
-// NewLog returns a log at a path, which only this user can read. It is made with the first event.
-// A maxSize of 0 is [DefaultMaxSize].
+// NewLog returns a log at a path, which only this user can read. It is made with the first event,
+// and grows until the host calls [Log.Rotate]. A maxSize, in bytes, of 0 is [DefaultMaxSize].
 func NewLog(path string, maxSize int64) *Log {
 	if maxSize <= 0 {
 		maxSize = DefaultMaxSize
@@ -46,7 +48,7 @@ func (l *Log) Event(e ipc.Event) {
 	if err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.err = errors.Join(l.err, err)
+		l.err = cmp.Or(l.err, err) // the first: nobody may ever ask
 	}
 }
 
@@ -59,7 +61,8 @@ func appendTo(path string, line []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// Err returns what went wrong since the last time it was asked: events themselves have no error.
+// Err returns what went wrong first since the last time it was asked: events themselves have no
+// error.
 func (l *Log) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +72,8 @@ func (l *Log) Err() error {
 }
 
 // Rotate renames a log that has grown too large, with .1 after its name; an older one is
-// replaced. Only one process at a time may call it: the one that starts the server.
+// replaced. Only one process at a time may call it: the one that starts the server, in the Alone of
+// package lifecycle.
 func (l *Log) Rotate() error {
 	info, err := os.Stat(l.path)
 	switch {
