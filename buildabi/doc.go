@@ -12,7 +12,8 @@
 // # Concurrency
 //
 // A [Board] and what it hands out are safe for concurrent use and start no goroutine of their own;
-// [Board.Serve] waits for the ones that it starts. Messages are plain values.
+// [Board.Serve] waits for the ones that it starts. A handler runs [HandlerOptions].Compile on one,
+// which ends with it. Messages are plain values.
 //
 // # Errors
 //

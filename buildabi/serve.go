@@ -22,7 +22,8 @@ type ServeOptions struct {
 // Serve serves HTTP on a listener until ctx ends: with time limits for heads, bodies, responses and
 // idle connections, a bound on connections, and a new try after an accept that fails. It takes
 // the listener over. It returns once every handler has, those of upgraded connections included;
-// their contexts end with ctx. Plain responses that take longer than a second then are cut.
+// their contexts end with ctx. Plain responses that take longer than a second then are cut. The
+// error is the cause of ctx's end, or that of the listener; it is never nil.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, o *ServeOptions) error {
 	if o == nil {
 		o = new(ServeOptions)
