@@ -24,7 +24,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("abidump", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: abidump [-abi v1|v3] FILE...  (- is standard input)")
+		fmt.Fprint(stderr, "usage: abidump [-abi v1|v3] FILE...  (- is standard input)\n\n"+
+			"Prints what is in recorded sessions of Zig's build web interface, or in coverage files\n"+
+			"of its fuzzer, as one JSON object a line. FILEs may be compressed with gzip.\n\n")
 		flags.PrintDefaults()
 	}
 	abi := flags.String("abi", "", "`version` of the recordings, v1 or v3;"+

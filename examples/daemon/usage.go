@@ -82,11 +82,15 @@ func (a *app) parseFlags(v verb, args []string) ([]string, error) {
 func (a *app) flags(verb string) *flag.FlagSet {
 	f := flag.NewFlagSet(verb, flag.ContinueOnError)
 	f.BoolVar(&a.json, "json", false, "print one JSON object")
-	f.StringVar(&a.scope, "scope", "", "`name` of the server; each has one of its own")
-	f.StringVar(&a.dir, "dir", "", "`folder` of the endpoint; default: one of this user")
-	f.DurationVar(&a.timeout, "timeout", 0, "bound of the whole command; 0 is none of its own")
-	f.StringVar(&a.version, "version", "1", "a whole `number`; a server with a lower one is replaced")
-	f.DurationVar(&a.idle, "idle", time.Hour, "how long the server stays unused; 0 is for ever")
+	f.StringVar(&a.scope, "scope", "", "`name` of the server to use: each name is another server")
+	f.StringVar(&a.dir, "dir", "",
+		"`folder` of the socket and its locks; default: the one of this user")
+	f.DurationVar(&a.timeout, "timeout", 0,
+		"end the command after this; 0 leaves it to the library, mostly 30s")
+	f.StringVar(&a.version, "version", "1",
+		"version of this program, a whole `number`; a server with a lower one is replaced")
+	f.DurationVar(&a.idle, "idle", time.Hour,
+		"how long a server that this command starts stays unused; 0 is for ever")
 	switch verb {
 	case "load":
 		f.IntVar(&a.callers, "callers", 8, "number of clients that call")
