@@ -12,19 +12,23 @@
 //   - [github.com/larderbuild/larder/cache/cachetest] is a conformance suite for whoever writes another store.
 //   - [github.com/larderbuild/larder/ipc] carries calls and streams between processes of one user on one machine, and
 //     [github.com/larderbuild/larder/ipc/lifecycle] starts, finds, replaces and stops the server of an endpoint. Start
-//     with lifecycle.Ensure and lifecycle.Claim.
+//     with lifecycle.Ensure and lifecycle.Claim. [github.com/larderbuild/larder/ipc/ipcjson] brings
+//     JSON, and [github.com/larderbuild/larder/ipc/ipctest] helps to test.
 //   - [github.com/larderbuild/larder/buildabi] speaks the protocol of Zig's build web interface, so that a browser
-//     shows a build while it runs. Start with its NewBoard; the nested module buildabi/webui brings a page.
+//     shows a build while it runs. Start with its NewBoard; the nested module buildabi/webui brings
+//     a page, and [github.com/larderbuild/larder/buildabi/seenpcs] reads coverage of Zig's fuzzer.
 //
 // The program in examples/gobuild is a host that can be used every day: it runs a real go build through an
-// embedded store, and serves the go command as its cache; examples/daemon is a small server and its client.
+// embedded store, and serves the go command as its cache; examples/daemon is a small server and its
+// client, and examples/abidump prints recorded sessions of the web interface.
 //
 // # What holds in every part
 //
 // A hit is never wrong; in doubt the answer is a miss. A damaged file, a full disk or a bad request is an error value,
 // never a panic or an exit. Queues, batches and waits have documented limits. Background work is
-// a blocking Run that the host starts. No part reads the environment or keeps anything in package variables, so a program
-// and a test may hold two of everything.
+// a blocking Run that the host starts. No part reads the environment, except for the system's
+// temporary folder, where gocacheprog can keep a file nowhere else. State hangs off values, not
+// package variables, so a program and a test may hold two of everything.
 //
 // # Compatibility
 //
