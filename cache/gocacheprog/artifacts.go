@@ -14,7 +14,7 @@ const outputName = "output"
 
 // Over makes a [Store] of s: an output of the go command is an artifact whose key is the
 // action ID. It holds a lease on every artifact that it named a file of, until Release; s
-// stays open. A store with other front ends' artifacts in it may be shared.
+// stays open, and may hold artifacts of other front ends.
 //
 // Outputs are never inlined, because the go command needs a file of each. One that
 // is replaced by another stays stored, under a key of its own, so that paths handed out earlier stay

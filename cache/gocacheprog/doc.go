@@ -4,6 +4,7 @@
 // A program whose standard input and output the go command holds calls [Serve] with
 // [Over] and its store:
 //
+//	open := gocacheprog.Opened(gocacheprog.Over(store))
 //	err := gocacheprog.Serve(ctx, os.Stdin, os.Stdout, open, nil)
 //
 // and closes its standard output, then the store. It should ignore interrupts and SIGPIPE
