@@ -3,7 +3,7 @@
 //
 // The fuzzed processes map the file and count in it while they run; [Open] follows it from outside
 // with plain reads, so that a file that is cut or replaced is an error and never a fault.
-// [Resolver.Locations] turns its program counters into the source index that a
+// [Resolver.Index] turns its program counters into the source index that a
 // [buildabi.Board] shows, through the debug information of the executable.
 //
 // # Concurrency
