@@ -244,7 +244,7 @@ func (s *Store) ref(f *fact) {
 		p.fact, p.linked = *f, false
 		p.verified = 0 // a crash may have lost bytes of what the log names
 		if !s.recovering {
-			p.verified = unixSeconds(s.now())
+			p.verified = s.hashedNow()
 		}
 	}
 	p.refs++

@@ -16,7 +16,8 @@ type checkpoint struct {
 	payloads int64
 	bytes    int64
 	shared   int64
-	distrust int64        // Unix seconds: payloads verified before are hashed at their next hand-out
+	distrust uint32       // Unix seconds: payloads verified before are hashed at their next hand-out
+	hashed   uint32       // no payload was verified later than that
 	synced   framelog.Pos // payload files of every frame before it are durable
 }
 
@@ -41,9 +42,11 @@ func appendCheckpoint(b []byte, c *checkpoint) []byte {
 	}
 	b = append(b, checkpointVersion, flags)
 	b = framelog.AppendPos(framelog.AppendPos(b, c.applied), c.synced)
-	for _, v := range []int64{c.entries, c.payloads, c.bytes, c.shared, c.distrust} {
+	for _, v := range []int64{c.entries, c.payloads, c.bytes, c.shared} {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
+	b = binary.LittleEndian.AppendUint32(b, c.distrust)
+	b = binary.LittleEndian.AppendUint32(b, c.hashed)
 	return binary.LittleEndian.AppendUint64(b, sum(checkpointKey, b[start:]))
 }
 
@@ -64,9 +67,10 @@ func parseCheckpoint(value []byte, c *checkpoint) error {
 	if err != nil {
 		return err
 	}
-	for _, v := range []*int64{&c.entries, &c.payloads, &c.bytes, &c.shared, &c.distrust} {
+	for _, v := range []*int64{&c.entries, &c.payloads, &c.bytes, &c.shared} {
 		*v, b = int64(binary.LittleEndian.Uint64(b)), b[8:]
 	}
+	c.distrust, c.hashed = binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
 	return nil
 }
 
@@ -83,7 +87,8 @@ func (s *Store) checkpoint(clean bool) checkpoint {
 		payloads: s.stats.payloads.Load(),
 		bytes:    s.stats.payloadBytes.Load(),
 		shared:   s.stats.sharedBytes.Load(),
-		distrust: s.distrustBefore.Load(),
+		distrust: uint32(s.distrustBefore.Load()),
+		hashed:   s.lastHashed,
 		synced:   s.unsyncedFiles.position(),
 	}
 }

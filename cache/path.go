@@ -121,9 +121,16 @@ func (s *Store) believe(d *Digest, fi fs.FileInfo) {
 		return
 	}
 	p.identify(fi)
-	p.verified = unixSeconds(s.now())
+	p.verified = s.hashedNow()
 	p.linked = p.linked && vfs.IDOf(fi).Links > 1
 	s.setPayload(d, &p)
+}
+
+// hashedNow is the time for a payload that has just been hashed. The caller holds commitMu.
+func (s *Store) hashedNow() uint32 {
+	now := unixSeconds(s.now())
+	s.lastHashed = max(s.lastHashed, now)
+	return now
 }
 
 // disbelieve has the payload file hashed at its next hand-out, whatever it looks like.

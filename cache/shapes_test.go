@@ -143,7 +143,7 @@ func stateShapes() []shape {
 	var list []shape
 	sample := checkpoint{applied: framelog.Pos{Segment: 0x0102030405060708, Offset: 0x11121314},
 		entries: 0x2122232425262728, payloads: 0x3132333435363738, bytes: 0x4142434445464748,
-		shared: 0x5152535455565758, distrust: 0x6162636465666768,
+		shared: 0x5152535455565758, distrust: 0x65666768, hashed: 0x61626364,
 		synced: framelog.Pos{Segment: 0x7172737475767778, Offset: 0x71727374}}
 	for name, c := range map[string]func(*checkpoint){
 		"checkpoint":          func(c *checkpoint) { c.rebuilt = true },

@@ -60,6 +60,7 @@ type Store struct {
 	mergeDue       atomic.Bool      // the index was written
 	live           map[uint64]int64 // bytes in each segment that compaction would have to move
 	gone           []uint64         // segments that left live; the index may list them
+	lastHashed     uint32           // the latest time at which a payload was verified, in Unix seconds
 
 	recovering  bool                    // the frames that are applied come from the log
 	replayed    framelog.Pos            // while the log is replayed: the frame that is applied

@@ -143,6 +143,47 @@ func askAfterCrash(t *testing.T, s *Store, reput, inline bool, big string) {
 	}
 }
 
+// TestPathAfterUncleanStartAndClockSetBack sets the clock back between a crash and the next start: what was hashed before the
+// crash, at a time that is still to come, is not believed, nor when that time has come.
+func TestPathAfterUncleanStartAndClockSetBack(t *testing.T) {
+	cases := map[string]struct {
+		again int64 // seconds after the put in which the payload is hashed again
+		after int64 // seconds after the start in which the path is asked for
+	}{
+		"at once":                  {},
+		"when the put has come":    {after: 101},
+		"hashed again":             {again: 1000},
+		"when that hash has come":  {again: 1000, after: 1101},
+		"between the put and that": {again: 1000, after: 500},
+		"long after the last hash": {again: 1000, after: 2000},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			dir, clock := t.TempDir(), newClock()
+			o := &Options{Now: clock.now, VerifyAfter: 500 * time.Second}
+			s := uncleanStore(t, dir, o)
+			if err := putText(s, "k", strings.Repeat("0123456789", 500)); err != nil {
+				t.Fatal(err)
+			}
+			clock.add(c.again)
+			path, _, err := pathText(t, s, "k")
+			if err != nil {
+				t.Fatal(err)
+			}
+			flushNow(t, s)
+			abandonStore(t, s)
+			zeroSilently(t, path)
+			clock.add(-c.again - 100)
+			s = uncleanStore(t, dir, o)
+			defer s.Close(t.Context())
+			clock.add(c.after)
+			if _, text, err := pathText(t, s, "k"); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("path of wrong bytes %.20q: %v", text, err)
+			}
+		})
+	}
+}
+
 // TestPathHashedOnceAfterUncleanStart believes a hash until the schedule asks for another: it does not hash for ever.
 func TestPathHashedOnceAfterUncleanStart(t *testing.T) {
 	dir := t.TempDir()
