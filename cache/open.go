@@ -108,7 +108,7 @@ func newStore(dir string, opt Options, se seams) *Store {
 		groupKeys:  map[Key]struct{}{}, live: map[uint64]int64{},
 		touches: map[Key]uint32{}, flights: map[Key]*flight{}, stuck: map[uint64]stuck{},
 		life: life{done: make(chan struct{})},
-		kick: make(chan struct{}, 1), groupBegun: make(chan struct{}, 1),
+		kick: make(chan struct{}, 1), groupBegun: make(chan struct{}, 1), rebuilding: make(chan struct{}, 1),
 		space: spaceGuard{fs: se.fs, dir: dir, reserve: opt.Reserve},
 	}
 	s.life.ctx, s.life.cancel = context.WithCancelCause(context.Background())

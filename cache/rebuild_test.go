@@ -191,6 +191,69 @@ func TestNoHitsFromADamagedIndex(t *testing.T) {
 	}
 }
 
+// leaving is a context that ends as soon as somebody waits for its end.
+type leaving struct {
+	context.Context
+	cancel context.CancelFunc
+}
+
+func (l leaving) Done() <-chan struct{} {
+	l.cancel()
+	return l.Context.Done()
+}
+
+// TestLeaveBesideARebuild ends the contexts of verbs that wait while another reads the log back: they do not wait for that.
+func TestLeaveBesideARebuild(t *testing.T) {
+	s, faults, _ := openFaults(t, nil)
+	if err := putText(s, "k", "text"); err != nil {
+		t.Fatal(err)
+	}
+	key := nameKey("k")
+	verbs := map[string]func(context.Context) error{
+		"get":    func(ctx context.Context) error { _, err := s.Get(ctx, key); return err },
+		"delete": func(ctx context.Context) error { return s.Delete(ctx, key) },
+		"do":     func(ctx context.Context) error { _, err := s.Do(ctx, key, makes("made")); return err },
+		"list": func(ctx context.Context) (err error) {
+			for _, err = range s.All(ctx) {
+			}
+			return err
+		},
+	}
+	for name, verb := range verbs {
+		s.distrust(errors.New("lost by the test"))
+		reading, goOn := make(chan struct{}), make(chan struct{})
+		reads := 0
+		faults.SetHook(func(o vfs.Op) vfs.Fault {
+			if o.Kind != vfs.OpRead || !strings.HasSuffix(o.Path, ".log") {
+				return vfs.Fault{}
+			}
+			if reads++; reads == 1 {
+				close(reading)
+				<-goOn
+			}
+			return vfs.Fault{}
+		})
+		rebuilt := make(chan error, 1)
+		go func() { rebuilt <- s.finishRebuild(t.Context()) }()
+		<-reading
+		late := time.AfterFunc(2*time.Second, func() { close(goOn) }) // for who would wait for ever
+		ctx, cancel := context.WithCancel(t.Context())
+		if err := verb(leaving{ctx, cancel}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if late.Stop() {
+			close(goOn)
+		}
+		if err := <-rebuilt; err != nil {
+			t.Errorf("the rebuild beside %s: %v", name, err)
+		}
+		faults.SetHook(nil)
+	}
+	if got, err := getText(s, "k"); got != "text" || err != nil {
+		t.Errorf("in the end: %q, %v", got, err)
+	}
+}
+
 // TestRunRebuildsAtOnce finds damage while Run sleeps.
 func TestRunRebuildsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -306,8 +306,12 @@ func removeAll(fsys vfs.FS, name string) error {
 // keeps what was read.
 func (s *Store) finishRebuild(ctx context.Context) error {
 	defer s.tell()
-	s.rebuildMu.Lock()
-	defer s.rebuildMu.Unlock()
+	select {
+	case s.rebuilding <- struct{}{}:
+		defer func() { <-s.rebuilding }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	for tries := 0; s.incomplete(); tries++ {
 		if err := context.Cause(ctx); err != nil {
 			return err

@@ -17,7 +17,7 @@ import (
 
 // Store is an open artifact store. All its methods are safe for concurrent use.
 type Store struct {
-	// Lock order: compactMu, rebuildMu, commitMu, gate, a shard's mu or payloads.mu; pin.place comes
+	// Lock order: compactMu, rebuilding, commitMu, gate, a shard's mu or payloads.mu; pin.place comes
 	// before commitMu, syncMu and then blobsMu behind it, untoldMu after all.
 
 	dir     string
@@ -70,7 +70,7 @@ type Store struct {
 
 	compactMu     sync.Mutex
 	stuck         map[uint64]stuck // guarded by compactMu
-	rebuildMu     sync.Mutex
+	rebuilding    chan struct{}    // a lock with a wait that ends with a context: has room for who reads the log back
 	syncMu        sync.Mutex
 	unsyncedFiles unsyncedFiles
 	inherited     atomic.Bool // payload files of an earlier life may not be durable: see syncInherited
