@@ -162,10 +162,14 @@ func (s *Store) leave(key Key, f *flight, outer *chain) {
 	}
 }
 
-// fly builds and stores.
+// fly builds and stores, unless another flight has done so since the first caller of this one missed.
 func (s *Store) fly(
 	ctx context.Context, key Key, build func(context.Context, *Draft) error,
 ) (err error) {
+	if a, err := s.find(ctx, &key); a != nil && err == nil {
+		a.Release()
+		return nil
+	}
 	d := s.NewDraft()
 	defer d.Discard()
 	start := s.now()

@@ -101,6 +101,33 @@ func TestDoOnceForAll(t *testing.T) {
 	}
 }
 
+// TestDoAfterLanding joins the builds of a key with a miss from before another build has put it.
+func TestDoAfterLanding(t *testing.T) {
+	s, _ := openMem(t, nil)
+	key, builds := nameKey("k"), 0
+	build := func(ctx context.Context, d *Draft) error {
+		builds++
+		return makes("made")(ctx, d)
+	}
+	if _, err := s.Get(t.Context(), key); !errors.Is(err, ErrNotFound) {
+		t.Fatal(err)
+	}
+	a, err := s.Do(t.Context(), key, build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Release()
+	f, err := s.board(t.Context(), key, nil, build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-f.done
+	s.leave(key, f, nil)
+	if f.err != nil || builds != 1 || s.Stats().Leases != 0 {
+		t.Errorf("%v after %d builds, %+v", f.err, builds, s.Stats())
+	}
+}
+
 // TestDoLeaving has callers leave one by one: the build goes on until the last has left, and whoever comes then
 // starts afresh.
 func TestDoLeaving(t *testing.T) {
