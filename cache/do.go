@@ -42,8 +42,9 @@ func (e *PanicError) Error() string { return fmt.Sprintf("cache: do: build panic
 // too. Inside build, Do is [ErrRecursive] on the same key, and on any other whose build waits for this one.
 //
 // What build made may fail to be stored, with an error of [Store.Put]. A full disk is [ErrNoSpace]
-// and no fault of the step: a host that wants to go on then builds without the store. Do does not
-// say whether it found the artifact or built it: have build note that.
+// and no fault of the step: a host that wants to go on then builds without the store. Nor is it one
+// when a damaged index cannot be replaced, and what was put would not be found. Do does not say
+// whether it found the artifact or built it: have build note that.
 //
 // A caller whose own ctx ends leaves with its error.
 func (s *Store) Do(
@@ -185,7 +186,11 @@ func (s *Store) fly(
 	if d.cost == 0 {
 		d.cost = s.now().Sub(start)
 	}
-	return s.Put(ctx, key, d)
+	if err := s.Put(ctx, key, d); err != nil || s.indexDamage.Load() == nil {
+		return err
+	}
+	// Nothing is found in a damaged index: those who wait would build again, and for as long as it cannot be replaced.
+	return s.wrap("do "+key.String(), s.finishRebuild(ctx))
 }
 
 func call(ctx context.Context, d *Draft, build func(context.Context, *Draft) error) (err error) {

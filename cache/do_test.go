@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // inBubble runs f on a store in memory, where waiting can be seen.
@@ -125,6 +128,36 @@ func TestDoAfterLanding(t *testing.T) {
 	s.leave(key, f, nil)
 	if f.err != nil || builds != 1 || s.Stats().Leases != 0 {
 		t.Errorf("%v after %d builds, %+v", f.err, builds, s.Stats())
+	}
+}
+
+// TestDoInADamagedIndex builds while the index is damaged, cannot be put aside, and Run is to see to it: one build is enough to
+// tell, and it is not lost.
+func TestDoInADamagedIndex(t *testing.T) {
+	s, faults, _ := openFaults(t, nil)
+	if err := putText(s, "other", "text"); err != nil {
+		t.Fatal(err)
+	}
+	faults.SetHook(vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpLstat && filepath.Base(o.Path) == "index" }, vfs.Fault{Err: errIO}))
+	s.upkeep.Store(true)
+	defer s.upkeep.Store(false)
+	s.distrust(errors.New("lost by the test"))
+	builds := 0
+	build := func(ctx context.Context, d *Draft) error {
+		if builds++; builds > 1 {
+			return errBuild
+		}
+		return makes("made")(ctx, d)
+	}
+	if _, err := s.Do(t.Context(), nameKey("k"), build); !errors.Is(err, errIO) || builds != 1 {
+		t.Errorf("%v after %d builds", err, builds)
+	}
+	faults.SetHook(nil)
+	if err := s.finishRebuild(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := getText(s, "k"); got != "made" || err != nil {
+		t.Errorf("later: %q, %v", got, err)
 	}
 }
 
