@@ -58,10 +58,16 @@ func (s *Store) isStuck(id uint64) bool {
 // errRebuilding stops a compaction: an index that is not whole does not tell what is live.
 var errRebuilding = errors.New("index is being rebuilt")
 
+// sparse reports whether a compaction of the segment is worth its while. Deletes that were moved into it would be moved again and
+// again, until nothing that they undo can come back.
 func (s *Store) sparse(seg framelog.Segment) bool {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
-	return s.live[seg.ID]*compactBelow < seg.Size
+	n := s.live[seg.ID]
+	if !s.oldest(seg.ID) || seg.ID >= s.durable.Segment {
+		n += s.moved[seg.ID]
+	}
+	return n*compactBelow < seg.Size
 }
 
 // compactSegment moves the live frames of a segment to the log's end, notes there that the segment
@@ -136,7 +142,11 @@ func (s *Store) moveDelete(fr framelog.Frame, f *frame, oldest bool) error {
 	s.batch.Reset()
 	s.frameBuf = appendKeyed(s.frameBuf[:0], frameDelete, &f.key)
 	s.batch.Add(s.frameBuf)
-	return s.appendGroup() // durable before the segment goes, and the old one counts until then
+	if err := s.appendGroup(); err != nil { // durable before the segment goes, and the old one counts until then
+		return err
+	}
+	s.moved[s.batch.Pos(0).Segment] += frameKeyed + frameOverhead
+	return nil
 }
 
 // logRemoved notes that nothing of the segment counts any more. That is an error while the index knows

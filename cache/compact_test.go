@@ -264,6 +264,60 @@ func TestDeletesOutliveCompaction(t *testing.T) {
 	}
 }
 
+// TestCompactMovesDeletesOnce has more deletes than a segment takes, which an old segment that stays needs: compaction comes to an
+// end, and they go once nothing needs them.
+func TestCompactMovesDeletesOnce(t *testing.T) {
+	cases := map[string]func(*Store) error{
+		"a put is older":         func(s *Store) error { return nil },
+		"the index may be older": func(s *Store) error { return s.Delete(context.Background(), nameKey("old")) },
+	}
+	for name, then := range cases {
+		t.Run(name, func(t *testing.T) {
+			s, err := open(t.Context(), crashRoot, mustDefaults(t, nil), seams{fs: vfs.NewMem("/d"), segmentBytes: 4 << 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close(context.Background())
+			compact := func() (moved bool) {
+				t.Helper()
+				end := s.flog.End()
+				if err := s.compact(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				return s.flog.End() != end
+			}
+			err = errors.Join(putText(s, "old", strings.Repeat("old ", 200)), s.flog.Rotate())
+			for i := range 300 {
+				key := fmt.Sprint("k", i)
+				err = errors.Join(err, putText(s, key, "text"), s.Delete(t.Context(), nameKey(key)))
+			}
+			if err = errors.Join(err, then(s)); err != nil {
+				t.Fatal(err)
+			}
+			passes := 0
+			for compact() {
+				if passes++; passes == 10 {
+					t.Fatalf("the %dth pass still moves deletes", passes)
+				}
+			}
+			if n := len(s.flog.Segments()); n < 5 {
+				t.Fatalf("%d segments: the deletes have gone", n)
+			}
+			if err := s.Delete(t.Context(), nameKey("old")); err != nil && !errors.Is(err, ErrNotFound) {
+				t.Fatal(err)
+			}
+			if err := parked(s); err != nil {
+				t.Fatal(err)
+			}
+			for passes = 0; compact(); passes++ {
+			}
+			if n := len(s.flog.Segments()); n > 3 {
+				t.Errorf("%d segments after %d passes more: the deletes stay", n, passes)
+			}
+		})
+	}
+}
+
 func openOver(t *testing.T, mem *vfs.Mem, ix *index.Mem) *Store {
 	t.Helper()
 	s, err := open(t.Context(), crashRoot, mustDefaults(t, nil), seams{fs: mem, openIndex: func() (index.Index, error) { return keepOpen{ix}, nil }})

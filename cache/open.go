@@ -105,7 +105,7 @@ func newStore(dir string, opt Options, se seams) *Store {
 	s := &Store{
 		dir: dir, opt: opt, fs: se.fs, openIndex: se.openIndex, segmentBytes: se.segmentBytes,
 		flushAfter: cmp.Or(se.flushAfter, flushAfter),
-		groupKeys:  map[Key]struct{}{}, live: map[uint64]int64{},
+		groupKeys:  map[Key]struct{}{}, live: map[uint64]int64{}, moved: map[uint64]int64{},
 		touches: map[Key]uint32{}, flights: map[Key]*flight{}, stuck: map[uint64]stuck{},
 		life: life{done: make(chan struct{})},
 		kick: make(chan struct{}, 1), groupBegun: make(chan struct{}, 1), rebuilding: make(chan struct{}, 1),

@@ -194,6 +194,7 @@ func (s *Store) knowsNewer(key *Key, pos framelog.Pos) (bool, error) {
 
 func (s *Store) forgetSegment(id uint64) {
 	delete(s.live, id)
+	delete(s.moved, id)
 	s.gone = append(s.gone, id)
 }
 

@@ -59,6 +59,7 @@ type Store struct {
 	durable        framelog.Pos     // the index has every frame before it, even after a power loss; see moveDelete
 	mergeDue       atomic.Bool      // the index was written
 	live           map[uint64]int64 // bytes in each segment that compaction would have to move
+	moved          map[uint64]int64 // bytes of the deletes in each segment that compaction has moved there, in this life
 	gone           []uint64         // segments that left live; the index may list them
 	lastHashed     uint32           // the latest time at which a payload was verified, in Unix seconds
 
