@@ -407,6 +407,29 @@ func TestNoMergeWithoutRoom(t *testing.T) {
 	}
 }
 
+// TestMergesGoOnWithoutRoom has a disk with room for small merges, but not for one of all tables, which is due for as long.
+func TestMergesGoOnWithoutRoom(t *testing.T) {
+	mem := vfs.NewMem(folder)
+	x := openSmall(t, mem)
+	var ops []index.Op
+	for i := range 200 {
+		ops = append(ops, index.Op{Key: key('k', i), Value: make([]byte, 400)})
+	}
+	apply(t, x, ops...) // a table of 108 KiB
+	for i := range 400 {
+		mem.SetSize(1 << 30)
+		free, err := mem.Free(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mem.SetSize(1<<30 - free + 100<<10)
+		apply(t, x, ops[i%len(ops)])
+	}
+	if n := x.Tables(); n > 30 {
+		t.Errorf("%d tables", n)
+	}
+}
+
 // TestLargeMergedTablesAreDurable loses power without a sync: a large table that has replaced others is there.
 func TestLargeMergedTablesAreDurable(t *testing.T) {
 	mem := vfs.NewMem(folder)

@@ -42,8 +42,6 @@ var defaultLimits = limits{rest: restRecords, step: 4 << 10, small: 256 << 10 / 
 // level is the size of a table in steps of fanout.
 func (x *LSM) level(t *table) int { return (bits.Len32(t.end/x.limits.small) + 1) / 2 }
 
-var errNoRoom = errors.New("the disk has no room for the merged table")
-
 // merge makes one table of several neighbours, a few records at a time.
 type merge struct {
 	tables []*table
@@ -55,7 +53,8 @@ type merge struct {
 
 // plan begins merges, each of neighbours that no merge has yet. Where these reach back to the oldest table, all of them
 // are merged once the newer ones together are as large as the oldest; otherwise the disk would come to hold old versions
-// of most records. All other merges are of tables of about one size.
+// of most records. All other merges are of tables of about one size. A merge that the disk has no room for is passed over, and does
+// not keep smaller ones waiting: a look-up would have ever more tables to ask, and the process ever more files open.
 func (x *LSM) plan() {
 	if x.next < x.pause {
 		return
@@ -66,7 +65,7 @@ func (x *LSM) plan() {
 		for start > 0 && !tables[start-1].merging {
 			start--
 		}
-		if idle := tables[start:end]; start == 0 && x.outgrown(idle) {
+		if idle := tables[start:end]; start == 0 && x.outgrown(idle) && x.hasRoom(idle) {
 			x.begin(idle)
 		} else {
 			x.planSizes(idle)
@@ -97,11 +96,22 @@ func (x *LSM) planSizes(tables []*table) {
 		for start > 0 && x.level(tables[start-1]) <= level {
 			start--
 		}
-		if end-start >= fanout {
+		if end-start >= fanout && x.hasRoom(tables[start:end]) {
 			x.begin(tables[start:end])
 		}
 		end = start
 	}
+}
+
+// hasRoom reports whether the disk can take a merged table beside those that it is made of. One that finds out as it is
+// written has taken what there is from others.
+func (x *LSM) hasRoom(tables []*table) bool {
+	size := int64(0)
+	for _, t := range tables {
+		size += int64(t.end) * pageSize
+	}
+	free, err := x.fs.Free(x.dir)
+	return err != nil || free >= size
 }
 
 func (x *LSM) begin(tables []*table) {
@@ -200,13 +210,6 @@ func (m *merge) run(x *LSM, n int) (done bool, err error) {
 }
 
 func (m *merge) start(x *LSM) (err error) {
-	size := int64(0)
-	for _, t := range m.tables {
-		size += int64(t.end) * pageSize
-	}
-	if free, err := x.fs.Free(x.dir); err == nil && free < size {
-		return errNoRoom // before it takes what there is from others
-	}
 	if m.join, err = newJoin(m.tables, nil); err != nil {
 		return err
 	}
