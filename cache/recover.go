@@ -78,12 +78,18 @@ func (s *Store) recoverUnclean(ctx context.Context, c *checkpoint, usable bool) 
 			s.forgetGone()
 			return nil
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if !isDamage(err) {
+			return err // such as for lack of descriptors: nothing is wrong with the index
 		}
 		s.log().Warn("index cannot be caught up from the log and will be rebuilt", "error", err)
 	}
 	return s.startRebuild()
+}
+
+// isDamage reports whether err says that index and log do not hold what they should, or not together.
+func isDamage(err error) bool {
+	return errors.Is(err, index.ErrDamaged) || errors.Is(err, framelog.ErrDamaged) ||
+		errors.Is(err, framelog.ErrNotFound)
 }
 
 func readCheckpoint(ix index.Index) (c checkpoint, known bool, err error) {
@@ -133,8 +139,9 @@ func (s *Store) replay(ctx context.Context, from framelog.Pos) error {
 		if err != nil {
 			if d, lost := errors.AsType[*framelog.Damage](err); lost && d.Reason == framelog.Torn {
 				continue
+			} else if lost {
+				s.report(Corruption{Path: "log", Reason: err.Error(), Time: s.now()})
 			}
-			s.report(Corruption{Path: "log", Reason: err.Error(), Time: s.now()})
 			return err
 		}
 		s.replayed = fr.Pos

@@ -314,3 +314,61 @@ func TestNoDescriptors(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenWithoutDescriptors lets each open of a file fail, and all from it on, while a store is opened whose index has to
+// catch up with two segments: nothing is set aside for that, and the next Open finds all.
+func TestOpenWithoutDescriptors(t *testing.T) {
+	mem := vfs.NewMem("/d")
+	s := openTree(t, mem, nil, 0)
+	if err := putText(s, "first", "text"); err != nil {
+		t.Fatal(err)
+	}
+	flushNow(t, s)
+	names := []string{"first", "second", "third"}
+	for _, name := range names[1:] {
+		if err := errors.Join(putText(s, name, "text"), s.flog.Rotate()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, once := range []bool{false, true} {
+		for n, failed := 1, true; failed; n++ {
+			failed = openShort(t, mem.Kill(), names, n, once)
+		}
+	}
+}
+
+// openShort opens a tree where the n-th open of a file fails, and all later ones unless it is once, and reports whether
+// there were so many.
+func openShort(t *testing.T, mem *vfs.Mem, names []string, n int, once bool) (failed bool) {
+	opened := 0
+	faults := vfs.NewFaults(mem, func(o vfs.Op) (f vfs.Fault) {
+		if o.Kind != vfs.OpOpen {
+			return f
+		}
+		if opened++; opened == n || opened > n && !once {
+			f.Err, failed = syscall.EMFILE, true
+		}
+		return f
+	})
+	o := mustDefaults(t, &Options{OnCorrupt: func(c Corruption) { t.Errorf("open %d: %v", n, c) }})
+	s, err := open(t.Context(), crashRoot, o, seams{fs: faults, segmentBytes: 64 << 10})
+	faults.SetHook(nil)
+	switch {
+	case err == nil:
+		defer s.Close(t.Context())
+	case !errors.Is(err, syscall.EMFILE):
+		t.Errorf("open %d: %v", n, err)
+	default:
+		s = openTree(t, mem, nil, 0)
+	}
+	aside, err := mem.ReadDir(filepath.Join(crashRoot, "quarantine"))
+	if len(aside) > 0 || err != nil && !isNotExist(err) || s.incomplete() {
+		t.Errorf("open %d: %v set aside, %v", n, aside, err)
+	}
+	for _, name := range names {
+		if got, err := getText(s, name); err != nil || got != "text" {
+			t.Errorf("open %d: %s: %q, %v", n, name, got, err)
+		}
+	}
+	return failed
+}
