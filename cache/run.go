@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/larderbuild/larder/cache/internal/index"
 )
 
 // How often upkeep looks after what.
@@ -239,10 +241,14 @@ func (s *Store) park() bool {
 	if s.idx == nil {
 		return true
 	}
-	if err := s.idx.Sync(); err == nil {
+	switch err := s.idx.Sync(); {
+	case err == nil:
 		s.durable = s.lastCheckpoint.applied
-	} else {
+	case errors.Is(err, index.ErrDamaged):
 		s.distrust(err)
+	default:
+		s.log().Warn("index cannot be synced yet", "error", err)
+		return false
 	}
 	if err := s.idx.Close(); err != nil {
 		s.log().Warn("parked index does not close", "error", err)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -224,6 +225,38 @@ func TestFolderSyncGoesOn(t *testing.T) {
 	}
 	if err := s.Sync(t.Context()); err != nil || asked != 2 {
 		t.Errorf("next sync: %v, the folder was synced %d times", err, asked)
+	}
+}
+
+// TestFolderSyncWithoutDescriptors puts and parks while no folder can be opened to be synced: the put says that it is not
+// durable, and the next one makes both so. A store is parked once its index can be synced.
+func TestFolderSyncWithoutDescriptors(t *testing.T) {
+	mem := vfs.NewMem("/d")
+	faults := vfs.NewFaults(mem, nil)
+	short := vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpSyncDir }, vfs.Fault{Err: syscall.EMFILE, Unopened: true})
+	s := openTree(t, faults, &Options{Durability: Always}, 0)
+	faults.SetHook(short)
+	if err := putText(s, "a", "inline"); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("put: %v", err)
+	}
+	faults.SetHook(nil)
+	if err := putText(s, "b", "inline"); err != nil {
+		t.Fatal(err)
+	}
+	left := openTree(t, mem.Crash(vfs.Loss{}), nil, 0)
+	for _, name := range []string{"a", "b"} {
+		if got, err := getText(left, name); err != nil || got != "inline" {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	flushNow(t, s)
+	faults.SetHook(short)
+	if s.park() || s.incomplete() {
+		t.Error("parked, or taken for damaged")
+	}
+	faults.SetHook(nil)
+	if err := parked(s); err != nil {
+		t.Error(err)
 	}
 }
 

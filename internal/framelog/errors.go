@@ -3,8 +3,6 @@ package framelog
 import (
 	"errors"
 	"fmt"
-
-	"github.com/larderbuild/larder/internal/vfs"
 )
 
 var (
@@ -91,25 +89,6 @@ func (d *Damage) Is(target error) bool { return target == ErrDamaged && d.Reason
 
 // Unwrap returns the file system's error.
 func (d *Damage) Unwrap() error { return d.Err }
-
-// unopenedError is of a file that cannot be opened now, such as for lack of descriptors: it says nothing of what is in it.
-type unopenedError struct{ error }
-
-// Unwrap returns the file system's error.
-func (e *unopenedError) Unwrap() error { return e.error }
-
-// unopened tells a file that is gone, or on a device that cannot read it, from one that cannot be opened now.
-func unopened(err error) error {
-	if vfs.IsLost(err) {
-		return err
-	}
-	return &unopenedError{err}
-}
-
-func isUnopened(err error) bool {
-	_, ok := errors.AsType[*unopenedError](err)
-	return ok
-}
 
 // wrap puts the operation and its subject before an error.
 func wrap(op string, subject any, err error) error {

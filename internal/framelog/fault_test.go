@@ -316,7 +316,7 @@ func TestNoDescriptors(t *testing.T) {
 	m.intact(t, l)
 }
 
-// A Sync that cannot open a file of an earlier life for lack of descriptors can be made again.
+// A Sync that cannot open the folder, or a file of an earlier life, for lack of descriptors can be made again.
 func TestSyncWithoutDescriptors(t *testing.T) {
 	fsys := vfs.NewMem(dir)
 	m := model{}
@@ -324,9 +324,11 @@ func TestSyncWithoutDescriptors(t *testing.T) {
 	fsys = fsys.Kill()
 	faults := vfs.NewFaults(fsys, nil)
 	l := open(t, faults, dir, small())
-	faults.SetHook(vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpOpen }, vfs.Fault{Err: syscall.EMFILE}))
-	if err := l.Sync(); errors.Is(err, framelog.ErrFailed) || !errors.Is(err, syscall.EMFILE) {
-		t.Errorf("without descriptors: %v", err)
+	for _, kind := range []vfs.Kind{vfs.OpOpen, vfs.OpSyncDir} {
+		faults.SetHook(vfs.When(func(op vfs.Op) bool { return op.Kind == kind }, vfs.Fault{Err: syscall.EMFILE, Unopened: true}))
+		if err := l.Sync(); errors.Is(err, framelog.ErrFailed) || !errors.Is(err, syscall.EMFILE) {
+			t.Errorf("without descriptors: %v", err)
+		}
 	}
 	faults.SetHook(nil)
 	if err := l.Sync(); err != nil {

@@ -52,7 +52,7 @@ func (h *handles) acquire(p *part) (vfs.File, error) {
 	if p.f == nil {
 		f, err := h.fs.OpenFile(h.path(p.name), os.O_RDONLY, 0)
 		if err != nil {
-			return nil, unopened(err)
+			return nil, err
 		}
 		h.shrink(h.max - 1)
 		p.f = vfs.Mapped(f, h.mapped)
@@ -154,7 +154,7 @@ func (h *handles) sync(p *part) error {
 	}
 	f, err := h.fs.OpenFile(h.path(p.name), os.O_RDWR, 0) // some systems sync no other
 	if err != nil {
-		return unopened(err)
+		return err
 	}
 	err = f.Sync()
 	if cerr := f.Close(); err == nil {

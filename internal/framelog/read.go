@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"slices"
+
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // firstRead is how much ReadFrame asks for before it knows the length of a frame.
@@ -93,7 +95,7 @@ func readFrame(src source, off int64, dst []byte, maxBody int) (kind uint32, bod
 
 // lost makes a Damage of a region that was read with err, unless that says nothing of it.
 func lost(src source, from, to int64, r Reason, err error) error {
-	if isUnopened(err) {
+	if vfs.IsUnopened(err) {
 		return err
 	}
 	if err != nil && !errors.Is(err, io.EOF) {

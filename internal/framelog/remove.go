@@ -98,8 +98,8 @@ func (l *Log) unlinkParts(s *segment) (left []*part, err error) {
 	}
 	for i, p := range s.parts {
 		if s.generation > 0 { // a power loss must not take p and leave what it covers
-			if serr := l.fs.SyncDir(l.dir); serr != nil {
-				return s.parts[i:], errors.Join(err, l.fail(serr))
+			if serr := l.syncNames(); serr != nil {
+				return s.parts[i:], errors.Join(err, serr)
 			}
 		}
 		if rerr := l.fs.Remove(l.handles.path(p.name)); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {

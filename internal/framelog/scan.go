@@ -5,6 +5,8 @@ import (
 	"iter"
 	"maps"
 	"slices"
+
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // Frame is a frame met by a scan.
@@ -153,7 +155,7 @@ func (s *scan) walk(w *walker) (again int64, more bool) {
 		if lost != nil && errors.Is(lost.Err, ErrNotFound) {
 			return lost.From, true
 		}
-		if lost != nil && isUnopened(lost.Err) {
+		if lost != nil && vfs.IsUnopened(lost.Err) {
 			s.yield(Frame{}, wrap("scan segment", w.win.src.id, lost.Err))
 			return -1, false
 		}

@@ -1,6 +1,10 @@
 package framelog
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/larderbuild/larder/internal/vfs"
+)
 
 // pending is what one Sync has to do for one segment.
 type pending struct {
@@ -40,10 +44,22 @@ func (l *Log) syncUnsynced() error {
 	if !l.takeDirty() {
 		return nil
 	}
-	if err := l.fs.SyncDir(l.dir); err != nil {
-		return l.fail(err)
+	return l.syncNames()
+}
+
+// syncNames makes the names of the files durable.
+func (l *Log) syncNames() error {
+	err := l.fs.SyncDir(l.dir)
+	switch {
+	case err == nil:
+		return nil
+	case vfs.IsUnopened(err):
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.dirDirty = true
+		return err // nothing was asked of the system that it may have dropped names for
 	}
-	return nil
+	return l.fail(err)
 }
 
 // coverFailed keeps what the last Append left behind when it failed from coming back.
@@ -65,7 +81,7 @@ func (l *Log) unsynced() (work []pending) {
 	return work
 }
 
-// takeDirty reports whether the folder is not durable, and takes it as done: who fails to sync it fails the log.
+// takeDirty reports whether the folder is not durable, and takes it as done: see syncNames.
 func (l *Log) takeDirty() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,7 +93,7 @@ func (l *Log) takeDirty() bool {
 func (l *Log) syncSegment(w pending) error {
 	for _, p := range w.parts {
 		err := l.handles.sync(p)
-		if isUnopened(err) {
+		if vfs.IsUnopened(err) {
 			return err // nothing was asked of the system that it may have dropped bytes for
 		}
 		if err != nil {

@@ -165,6 +165,9 @@ func (f *Faults) Lstat(name string) (fi fs.FileInfo, err error) {
 func (f *Faults) SyncDir(name string) error {
 	op, fault := f.begin(Op{Kind: OpSyncDir, Path: name, Off: -1})
 	switch {
+	case fault.Err != nil && fault.Unopened:
+		op.Kind = OpOpen
+		return op.fail(fault.Err)
 	case fault.Err != nil:
 		if m, ok := f.inner.(*Mem); ok && fault.Err != ErrCrashed {
 			m.failSyncDir(name)

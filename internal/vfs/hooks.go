@@ -6,6 +6,8 @@ type Fault struct {
 	// Linux does: what was not durable never will be, though reads show it and the next
 	// sync succeeds.
 	Err error
+	// Unopened makes Err of a SyncDir that of opening the folder: nothing is lost by it.
+	Unopened bool
 	// Partial bytes of a write still reach the file before Err or Crash ends it, at most all.
 	Partial int
 	// Crash makes this call and all later ones fail with [ErrCrashed] and change nothing.

@@ -94,10 +94,16 @@ func IsNoSpace(err error) bool {
 	return ok && noSpace(errno)
 }
 
-// IsLost reports whether err says that a file is missing, or on a device that cannot read it. Any other error to open or
-// read one, such as for lack of descriptors, says nothing of what is in it.
+// IsLost reports whether err says that a file is missing, or on a device that cannot read it.
 func IsLost(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO)
+}
+
+// IsUnopened reports whether err is of a file, or of SyncDir's folder, that could not be opened and is not lost. It says
+// nothing of what is in it, and a sync that ended so has not begun.
+func IsUnopened(err error) bool {
+	p, ok := errors.AsType[*fs.PathError](err)
+	return ok && p.Op == "open" && !IsLost(err)
 }
 
 // IsReadOnly reports whether err says that the file system is mounted read-only.

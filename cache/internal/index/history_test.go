@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/larderbuild/larder/cache/internal/index"
@@ -233,6 +234,24 @@ func TestSyncIsDurable(t *testing.T) {
 		}
 		left.Close()
 	}
+}
+
+// TestSyncWithoutDescriptors syncs while the folder cannot be opened: that is no damage, and the next Sync makes durable
+// what this one did not.
+func TestSyncWithoutDescriptors(t *testing.T) {
+	mem := vfs.NewMem(folder)
+	faults := vfs.NewFaults(mem, nil)
+	x := openSmall(t, faults)
+	apply(t, x, set([]byte("a"), "1"))
+	faults.SetHook(vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpSyncDir }, vfs.Fault{Err: syscall.EMFILE, Unopened: true}))
+	if err := x.Sync(); !errors.Is(err, syscall.EMFILE) || errors.Is(err, index.ErrDamaged) {
+		t.Errorf("without descriptors: %v", err)
+	}
+	faults.SetHook(nil)
+	if err := x.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, openSmall(t, mem.Crash(vfs.Loss{})), []byte("a"), "1", true)
 }
 
 // TestSyncOutlivesItsLife syncs in one life and merges in the next: no power loss then leaves less than what was synced,

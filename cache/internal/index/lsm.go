@@ -242,18 +242,24 @@ func (x *LSM) Sync() error {
 
 // syncTables makes tables and their names durable.
 func syncTables(fsys vfs.FS, dir string, tables ...*table) error {
-	dirty := false
-	for _, t := range tables {
-		dirty = dirty || !t.synced
-		if err := t.sync(); err != nil {
-			return err
-		}
-	}
-	if !dirty {
+	tables = slices.DeleteFunc(slices.Clone(tables), func(t *table) bool { return t.synced })
+	if len(tables) == 0 {
 		return nil
 	}
-	if err := fsys.SyncDir(dir); err != nil {
+	for _, t := range tables {
+		if err := t.file.Sync(); err != nil {
+			return damagedf("%s: %w", t.path, err) // what reads show is no longer what the disk has
+		}
+	}
+	err := fsys.SyncDir(dir)
+	if vfs.IsUnopened(err) {
+		return err
+	}
+	if err != nil {
 		return damagedf("%s: %w", dir, err)
+	}
+	for _, t := range tables {
+		t.synced = true
 	}
 	return nil
 }

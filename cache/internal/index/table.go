@@ -216,18 +216,6 @@ func (t *table) get(hash uint64, key, dst []byte) (value []byte, present, known 
 	return append(dst, op.Value...), op.Value != nil, true, nil
 }
 
-// sync makes the table's bytes durable.
-func (t *table) sync() error {
-	if t.synced {
-		return nil
-	}
-	if err := t.file.Sync(); err != nil {
-		return damagedf("%s: %w", t.path, err) // what reads show is no longer what the disk has
-	}
-	t.synced = true
-	return nil
-}
-
 // release gives up one of refs.
 func (t *table) release() error {
 	if t.refs.Add(-1) > 0 {
