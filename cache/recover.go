@@ -353,7 +353,7 @@ func (s *Store) rebuildOnce(ctx context.Context) error {
 		}
 		if err != nil {
 			if d, ok := errors.AsType[*framelog.Damage](err); !ok {
-				return err
+				return fmt.Errorf("rebuild the index from the log: %w", explain(err))
 			} else if d.Reason != framelog.Torn {
 				s.report(Corruption{Path: "log", Reason: err.Error(), Time: s.now()})
 			}

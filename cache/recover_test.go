@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -312,6 +313,40 @@ func TestNoDescriptors(t *testing.T) {
 				t.Errorf("%s of %s with descriptors again: %q, %v", name, text, got, err)
 			}
 		}
+	}
+}
+
+// TestUnreadableSegment takes the permission to read a segment of the log away: an Open, and a verb that has to rebuild the
+// index, end with an error that says what to do, and with the permission back all is there.
+func TestUnreadableSegment(t *testing.T) {
+	mem := vfs.NewMem("/d")
+	s := openTree(t, mem, nil, 0)
+	err := errors.Join(putText(s, "k", "text"), s.flog.Rotate(), putText(s, "other", "text"), s.Close(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	denied := vfs.When(func(o vfs.Op) bool {
+		return o.Kind == vfs.OpOpen && strings.HasSuffix(o.Path, "1.log")
+	}, vfs.Fault{Err: syscall.EACCES})
+	clear := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err = open(t.Context(), crashRoot, mustDefaults(t, nil), seams{fs: vfs.NewFaults(mem, denied)})
+	clear("the root must belong to this user", explain(err)) // as Open does
+	faults := vfs.NewFaults(mem, nil)
+	s = openTree(t, faults, nil, 0)
+	s.distrust(errors.New("lost by the test"))
+	faults.SetHook(denied)
+	for range 2 {
+		_, err = getText(s, "k")
+		clear("rebuild the index from the log: the root must belong to this user", err)
+	}
+	faults.SetHook(nil)
+	if got, err := getText(s, "k"); err != nil || got != "text" {
+		t.Errorf("with the permission again: %q, %v", got, err)
 	}
 }
 
