@@ -36,6 +36,8 @@ func Seal(b []byte) {
 }
 
 const (
+	ManyTables = manyTables
+
 	PageSize   = pageSize
 	FilterKeys = filterKeys
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -87,6 +88,34 @@ func TestLastMerge(t *testing.T) {
 		if err := x.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestMergesEndOverShortLives closes after each change, which gives a large merge up: it is done all the same before there
+// are too many tables.
+func TestMergesEndOverShortLives(t *testing.T) {
+	mem, n, most := vfs.NewMem("/d"), 0, 0
+	for range 200 {
+		x := openSmall(t, mem)
+		var ops []index.Op
+		for range 30 {
+			ops = append(ops, set(binaryKey(n), strings.Repeat("x", 40)))
+			n++
+		}
+		if err := errors.Join(x.Apply(ops, set([]byte("last"), "")), x.Merge(true)); err != nil {
+			t.Fatal(err)
+		}
+		most = max(most, x.Tables())
+		if err := x.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if most > index.ManyTables {
+		t.Errorf("there were %d tables", most)
+	}
+	x := openSmall(t, mem)
+	for i := range n {
+		want(t, x, binaryKey(i), strings.Repeat("x", 40), true)
 	}
 }
 
