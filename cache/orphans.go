@@ -3,6 +3,9 @@ package cache
 import (
 	"context"
 	"errors"
+	"io"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 
@@ -12,6 +15,9 @@ import (
 // orphanAge is how old a payload file must be before it can be an orphan: a put may be about to
 // refer to it.
 const orphanAge = 24 * time.Hour
+
+// sweepPortion is how many entries of a folder a sweep holds at a time: a store of ten million has 600,000 in each.
+const sweepPortion = 1024
 
 // dropOrphans is a sweep in one go.
 func (s *Store) dropOrphans(ctx context.Context) (int64, error) {
@@ -36,28 +42,46 @@ func (w *sweep) step(ctx context.Context, s *Store) error {
 	if w.suspects == nil {
 		w.suspects = map[Digest]struct{}{}
 	}
-	entries, err := s.fs.ReadDir(s.blobFolder(w.folder))
-	if err != nil && !isNotExist(err) {
+	f, err := s.fs.OpenFile(s.blobFolder(w.folder), os.O_RDONLY, 0)
+	if isNotExist(err) {
+		w.folder++
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		d, err := ParseDigest(e.Name())
-		if err != nil || strings.ToLower(e.Name()) != e.Name() || ctx.Err() != nil {
-			continue
+	defer f.Close()
+	for {
+		entries, err := f.ReadDir(sweepPortion)
+		for _, e := range entries {
+			w.look(s, e)
 		}
-		if _, known, err := s.payload(&d); known || err != nil {
-			continue
+		if cerr := context.Cause(ctx); cerr != nil {
+			return cerr
 		}
-		fi, err := e.Info()
-		if err == nil && s.now().Sub(fi.ModTime()) > orphanAge {
-			w.suspects[d] = struct{}{}
+		if err == io.EOF {
+			w.folder++
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 	}
-	if err := context.Cause(ctx); err != nil {
-		return err
+}
+
+// look takes an old file that has no record for a suspect.
+func (w *sweep) look(s *Store, e fs.DirEntry) {
+	d, err := ParseDigest(e.Name())
+	if err != nil || strings.ToLower(e.Name()) != e.Name() {
+		return
 	}
-	w.folder++
-	return nil
+	if _, known, err := s.payload(&d); known || err != nil {
+		return
+	}
+	fi, err := e.Info()
+	if err == nil && s.now().Sub(fi.ModTime()) > orphanAge {
+		w.suspects[d] = struct{}{}
+	}
 }
 
 // end drops the suspects that are orphans. An index may have lost entries without telling, so a file

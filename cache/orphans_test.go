@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -174,6 +175,42 @@ func TestOrphansSpareWhatTheIndexForgot(t *testing.T) {
 	s.commitMu.Unlock()
 	if n, derr := s.dropOrphans(t.Context()); n != 0 || errors.Join(err, derr) != nil || !there(path) {
 		t.Errorf("%d dropped, %v, %v, file there: %v", n, err, derr, there(path))
+	}
+}
+
+// TestOrphansInPortions drops more than a portion of one folder, which is never listed as a whole.
+func TestOrphansInPortions(t *testing.T) {
+	mem, many := vfs.NewMem("/d"), sweepPortion+sweepPortion/2
+	faults := vfs.NewFaults(mem, nil)
+	s := openTree(t, faults, &Options{Now: func() time.Time { return time.Now().Add(orphanAge + time.Hour) }}, 0)
+	if err := putText(s, "k", "inline"); err != nil {
+		t.Fatal(err)
+	}
+	lose(t, s) // makes its folder
+	first, err := mem.ReadDir(crashRoot + "/blobs")
+	if err != nil || len(first) != 1 {
+		t.Fatal(first, err)
+	}
+	digit, err := strconv.ParseUint(first[0].Name(), 16, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range many - 1 {
+		d := Digest{byte(digit << 4), 1, byte(i), byte(i >> 8)}
+		f, err := mem.OpenFile(s.blobPath(&d), os.O_CREATE|os.O_WRONLY, 0o444)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	faults.SetHook(func(o vfs.Op) vfs.Fault {
+		if o.Kind == vfs.OpReadDir && (o.Size == 0 || o.Size > sweepPortion) {
+			t.Errorf("%v: %d entries", o, o.Size)
+		}
+		return vfs.Fault{}
+	})
+	if n, err := s.dropOrphans(t.Context()); n != int64(many) || err != nil {
+		t.Errorf("%d of %d dropped, %v", n, many, err)
 	}
 }
 

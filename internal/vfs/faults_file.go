@@ -70,6 +70,16 @@ func (f *faultFile) Stat() (fi fs.FileInfo, err error) {
 	return fi, err
 }
 
+func (f *faultFile) ReadDir(n int) (list []fs.DirEntry, err error) {
+	op := f.op(OpReadDir)
+	op.Size = n
+	err = f.f.call(op, func() error {
+		list, err = f.inner.ReadDir(n)
+		return err
+	})
+	return list, err
+}
+
 func (f *faultFile) Sync() error {
 	op, fault := f.f.begin(f.op(OpSync))
 	switch {

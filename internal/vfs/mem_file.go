@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -20,7 +22,8 @@ type memFile struct {
 	n      *node
 	name   string
 	flag   int
-	pos    int64 // of Read and Write
+	pos    int64  // of Read and Write
+	listed string // last name of ReadDir
 	closed bool
 }
 
@@ -181,6 +184,26 @@ func (f *memFile) Stat() (fi fs.FileInfo, err error) {
 		base = parts[len(parts)-1]
 	}
 	return f.n.info(base), nil
+}
+
+func (f *memFile) ReadDir(n int) (list []fs.DirEntry, err error) {
+	defer f.end("readdir", &err)
+	if err := f.begin(); err != nil {
+		return nil, err
+	}
+	if !f.n.isDir() {
+		return nil, syscall.ENOTDIR
+	}
+	for _, base := range slices.Sorted(maps.Keys(f.n.names)) {
+		if base > f.listed && len(list) < n {
+			list = append(list, fs.FileInfoToDirEntry(f.n.names[base].info(base)))
+		}
+	}
+	if len(list) == 0 {
+		return nil, io.EOF
+	}
+	f.listed = list[len(list)-1].Name()
+	return list, nil
 }
 
 func (f *memFile) Sync() (err error) {

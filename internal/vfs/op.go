@@ -45,7 +45,7 @@ type Op struct {
 	To         string // of OpRename
 	Flag       int    // of OpOpen
 	Off        int64  // of reads and writes at an offset, else -1; of OpTruncate the new size
-	Size       int    // bytes of OpRead and OpWrite
+	Size       int    // bytes of OpRead and OpWrite; entries of a portion of OpReadDir
 }
 
 // String returns the kind and what it was done to.

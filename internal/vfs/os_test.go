@@ -7,6 +7,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -28,6 +31,7 @@ func TestFS(t *testing.T) {
 			in := func(name string) string { return filepath.Join(tc.dir, name) }
 			t.Run("read-only files", func(t *testing.T) { readOnly(t, tc.fsys, in) })
 			t.Run("errors", func(t *testing.T) { commonErrors(t, tc.fsys, in) })
+			t.Run("portions", func(t *testing.T) { portions(t, tc.fsys, in) })
 			t.Run("free", func(t *testing.T) {
 				if n, err := tc.fsys.Free(tc.dir); n <= 0 || err != nil {
 					t.Errorf("%d, %v", n, err)
@@ -35,6 +39,37 @@ func TestFS(t *testing.T) {
 			})
 		})
 	}
+}
+
+// portions lists a folder in portions.
+func portions(t *testing.T, fsys vfs.FS, in func(string) string) {
+	must(t, fsys.Mkdir(in("many"), 0o777))
+	for i := range 7 {
+		write(t, fsys, in("many/"+strconv.Itoa(i)), "")
+	}
+	d := open(t, fsys, in("many"), os.O_RDONLY)
+	var sizes, names []string
+	for {
+		list, err := d.ReadDir(3)
+		for _, e := range list {
+			names = append(names, e.Name())
+		}
+		if err == io.EOF {
+			break
+		}
+		must(t, err)
+		sizes = append(sizes, strconv.Itoa(len(list)))
+	}
+	must(t, d.Close())
+	slices.Sort(names)
+	if got := strings.Join(sizes, " ") + ": " + strings.Join(names, ""); got != "3 3 1: 0123456" {
+		t.Error(got)
+	}
+	f := open(t, fsys, in("many/0"), os.O_RDONLY)
+	if list, err := f.ReadDir(3); err == nil || err == io.EOF {
+		t.Errorf("list of a file: %v, %v", list, err)
+	}
+	must(t, f.Close())
 }
 
 func readOnly(t *testing.T, fsys vfs.FS, in func(string) string) {

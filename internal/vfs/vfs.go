@@ -66,6 +66,9 @@ type File interface {
 	io.Closer
 	Name() string
 	Stat() (fs.FileInfo, error)
+	// ReadDir lists the next n entries of a folder, fewer at its end, in any order, and io.EOF behind it. What is
+	// made or removed meanwhile may be listed or not.
+	ReadDir(n int) ([]fs.DirEntry, error)
 	// Sync makes the file's bytes durable. After it failed the unsynced bytes may be
 	// gone although a read still shows them: write them again elsewhere, do not retry.
 	Sync() error
