@@ -2,10 +2,10 @@ package cache
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
+
+	"github.com/larderbuild/larder/internal/vfs"
 )
 
 // Payload files are in folders named by the first digits of their digests. There are 16 because the first file of each folder pays
@@ -66,10 +66,8 @@ func (s *Store) makeBlobs(dir string) error {
 	s.blobsMu.Lock()
 	defer s.blobsMu.Unlock()
 	s.blobsSynced = false
-	if err := s.fs.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return nil
+	_, err := vfs.MakeDir(s.fs, dir)
+	return err
 }
 
 // syncBlobs makes the names of the folders of payload files durable. The first file of a life needs it too: a life that was killed

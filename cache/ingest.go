@@ -72,7 +72,7 @@ func (s *Store) tmpPath() (string, error) {
 	i := n % uint64(min(maxTmpFolders, 2*runtime.GOMAXPROCS(0)))
 	dir := filepath.Join(s.dir, "tmp", strconv.FormatUint(i, 16))
 	if !s.tmpMade[i].Load() {
-		if err := s.fs.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		if _, err := vfs.MakeDir(s.fs, dir); err != nil {
 			return "", err
 		}
 		s.tmpMade[i].Store(true)

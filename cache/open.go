@@ -200,11 +200,11 @@ func (s *Store) load(ctx context.Context) error {
 // log. With all that is so even for folders that an earlier open made and did not live to sync.
 func (s *Store) makeFolders(all bool) error {
 	for _, name := range folders {
-		err := s.fs.Mkdir(filepath.Join(s.dir, name), 0o777)
-		if err != nil && !errors.Is(err, fs.ErrExist) {
+		made, err := vfs.MakeDir(s.fs, filepath.Join(s.dir, name))
+		if err != nil {
 			return err
 		}
-		all = all || err == nil
+		all = all || made
 	}
 	if !all {
 		return nil

@@ -52,6 +52,15 @@ type FS interface {
 	Free(name string) (int64, error)
 }
 
+// MakeDir makes one folder unless it is there, and reports whether it has.
+func MakeDir(fsys FS, name string) (made bool, err error) {
+	err = fsys.Mkdir(name, 0o777)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // NoAtime among the flags of [FS].OpenFile leaves a file's access time as it is, where the system
 // can and lets this user. Elsewhere than on Linux it is 0. The first read after a write dirties the
 // inode otherwise, which took ext4 (relatime) a quarter of the time of reading 64 KiB.

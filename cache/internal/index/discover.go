@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -95,7 +94,7 @@ func removeLeft(fsys vfs.FS, dir string, tables []*table, left []span) error {
 
 // list returns the spans of a folder, which is made when it is missing: by their start, the widest first.
 func list(fsys vfs.FS, dir string) ([]span, error) {
-	if err := fsys.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+	if _, err := vfs.MakeDir(fsys, dir); err != nil {
 		return nil, err
 	}
 	entries, err := fsys.ReadDir(dir)
