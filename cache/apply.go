@@ -24,8 +24,8 @@ func (s *Store) apply(o *op, pos framelog.Pos) {
 	}
 }
 
-// ask looks up what o will replace. That is most of the work of a commit, so it is done before the lock of commits is
-// taken.
+// ask looks up what o will replace. That is most of the work of a commit, so it is done before the
+// lock of commits is taken.
 func (s *Store) ask(o *op) {
 	sh := s.shard(&o.key)
 	sh.mu.Lock()
@@ -38,8 +38,8 @@ func (s *Store) ask(o *op) {
 	}
 }
 
-// replaced reads the record that o replaces. What ask was told by the index is still true unless the key or the index has
-// changed since.
+// replaced reads the record that o replaces. What ask was told by the index is still true unless
+// the key or the index has changed since.
 func (s *Store) replaced(o *op) (bool, error) {
 	sh := s.shard(&o.key)
 	sh.mu.Lock()
@@ -171,8 +171,9 @@ func (s *Store) detachLeases() {
 	}
 }
 
-// filesReplaced lists the payload files of the version that o drops. In a recovery the frame that the index points to may be
-// gone, since compaction had moved it: if o is the moved frame, the files are its own. Otherwise o gets an error.
+// filesReplaced lists the payload files of the version that o drops. In a recovery the frame that
+// the index points to may be gone, since compaction had moved it: if o is the moved frame, the
+// files are its own. Otherwise o gets an error.
 func (s *Store) filesReplaced(o *op, r *record) []Digest {
 	if s.recovering && r != nil && r.table() && o.old.table() && r.digest == o.old.digest {
 		return digestsOf(o.facts)
@@ -196,7 +197,8 @@ func digestsOf(facts []fact) []Digest {
 	return list
 }
 
-// filesOf lists the payload files of a version. What a damaged frame no longer tells stays until the index is rebuilt.
+// filesOf lists the payload files of a version. What a damaged frame no longer tells stays until
+// the index is rebuilt.
 func (s *Store) filesOf(key *Key, r *record) ([]Digest, error) {
 	if !r.table() {
 		if r.inline() {

@@ -127,8 +127,8 @@ func (a *Artifact) stream(kind itemKind) ([]byte, error) {
 	return nil, nil
 }
 
-// Release gives the lease back. Paths handed out are no longer held; every other verb that can fail returns
-// [ErrClosed]. It is idempotent and safe to call from any goroutine.
+// Release gives the lease back. Paths handed out are no longer held; every other verb that can fail
+// returns [ErrClosed]. It is idempotent and safe to call from any goroutine.
 func (a *Artifact) Release() {
 	a.mu.Lock()
 	if a.released {
@@ -148,8 +148,9 @@ func (a *Artifact) Release() {
 	s.tearDown()
 }
 
-// use holds the store open for one verb, until [Store.end], and returns what the artifact holds, which it reads first when
-// the record does not tell. A store that is closing still serves those who hold leases.
+// use holds the store open for one verb, until [Store.end], and returns what the artifact holds,
+// which it reads first when the record does not tell. A store that is closing still serves those
+// who hold leases.
 func (a *Artifact) use() ([]item, error) {
 	items, err := a.known()
 	if items != nil || err != nil {

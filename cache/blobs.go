@@ -8,9 +8,10 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// Payload files are in folders named by the first digits of their digests. There are 16 because the first file of each folder pays
-// for making it, which can take as long as to make the file, and a sync of many files for syncing each of their folders: with the
-// 256 of version 1, the first 500 files of a store took twice as long, and 64 goroutines that put 1 MiB durably were slower by an
+// Payload files are in folders named by the first digits of their digests. There are 16 because the
+// first file of each folder pays for making it, which can take as long as to make the file, and a
+// sync of many files for syncing each of their folders: with the 256 of version 1, the first 500
+// files of a store took twice as long, and 64 goroutines that put 1 MiB durably were slower by an
 // eighth (ext4, two processors).
 
 // folderDigits is how many digits name a folder of payload files.
@@ -48,7 +49,8 @@ func (s *Store) blobName(d *Digest) string {
 	return string(b)
 }
 
-// renameIn has rename move a temporary file to its final name; the first file of a folder makes the folder.
+// renameIn has rename move a temporary file to its final name; the first file of a folder makes the
+// folder.
 func (s *Store) renameIn(rename func(tmp, final string) error, tmp, final string) error {
 	err := rename(tmp, final)
 	if !isNotExist(err) {
@@ -60,8 +62,8 @@ func (s *Store) renameIn(rename func(tmp, final string) error, tmp, final string
 	return rename(tmp, final)
 }
 
-// makeBlobs makes a folder of payload files. It says first that a name in blobs is not durable: whoever finds the new folder
-// and syncs what is in it must see that.
+// makeBlobs makes a folder of payload files. It says first that a name in blobs is not durable:
+// whoever finds the new folder and syncs what is in it must see that.
 func (s *Store) makeBlobs(dir string) error {
 	s.blobsMu.Lock()
 	defer s.blobsMu.Unlock()
@@ -70,8 +72,8 @@ func (s *Store) makeBlobs(dir string) error {
 	return err
 }
 
-// syncBlobs makes the names of the folders of payload files durable. The first file of a life needs it too: a life that was killed
-// may have made the folder, and nothing tells of it.
+// syncBlobs makes the names of the folders of payload files durable. The first file of a life needs
+// it too: a life that was killed may have made the folder, and nothing tells of it.
 func (s *Store) syncBlobs() error {
 	s.blobsMu.Lock()
 	defer s.blobsMu.Unlock()
@@ -83,7 +85,8 @@ func (s *Store) syncBlobs() error {
 	return err
 }
 
-// versionOfBlobs tells the version of a root by the names of its folders of payload files, which are longer in one of version 1.
+// versionOfBlobs tells the version of a root by the names of its folders of payload files, which
+// are longer in one of version 1.
 func (s *Store) versionOfBlobs() (int, error) {
 	entries, err := s.fs.ReadDir(filepath.Join(s.dir, "blobs"))
 	if err != nil && !isNotExist(err) {

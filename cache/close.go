@@ -77,7 +77,8 @@ func (s *Store) shut() error {
 	return errors.Join(errs...)
 }
 
-// unlessDamaged returns err, or nil when it says that the index is damaged: that is rebuilt, as the log has everything.
+// unlessDamaged returns err, or nil when it says that the index is damaged: that is rebuilt, as the
+// log has everything.
 func unlessDamaged(err error) error {
 	if errors.Is(err, index.ErrDamaged) {
 		return nil

@@ -155,8 +155,9 @@ func (s *Store) prepare(o *op, low bool) {
 	}
 }
 
-// admit decides whether o takes place. It reads what o replaces, unless that does not matter. A change that depends on a
-// version which has been replaced does not take place, and that is no error.
+// admit decides whether o takes place. It reads what o replaces, unless that does not matter. A
+// change that depends on a version which has been replaced does not take place, and that is no
+// error.
 func (s *Store) admit(o *op, low bool) (ok bool, err error) {
 	conditional := !o.only.IsZero()
 	switch {
@@ -214,8 +215,9 @@ func (s *Store) addFrame(o *op) int {
 	return s.batch.Add(s.frameBuf)
 }
 
-// appendGroup writes the batch. With Always the payload files and their folders are durable already, before
-// the log tells of them: what a record replaces must not be lost for one that is not there.
+// appendGroup writes the batch. With Always the payload files and their folders are durable
+// already, before the log tells of them: what a record replaces must not be lost for one that is
+// not there.
 func (s *Store) appendGroup() error {
 	clear(s.groupKeys)
 	if s.opt.Durability == Always && !s.inherited.Load() {
@@ -228,8 +230,8 @@ func (s *Store) appendGroup() error {
 }
 
 // makeDurable does what the durability demands before a group is acknowledged. The group is in the
-// log already, so it becomes visible even when this fails. Then nobody can tell which of two versions the next
-// life finds, and from now on the payload files of both stay.
+// log already, so it becomes visible even when this fails. Then nobody can tell which of two
+// versions the next life finds, and from now on the payload files of both stay.
 func (s *Store) makeDurable() error {
 	switch s.opt.Durability {
 	case None:
@@ -265,8 +267,9 @@ func (s *Store) groupDue() {
 }
 
 // failGroup answers a group that could not be logged, the changes too that were skipped because an
-// earlier one of the group would have replaced what they depend on. When the disk is full a delete is carried out all
-// the same, since it frees space, and logged later. A log that has failed takes nothing more.
+// earlier one of the group would have replaced what they depend on. When the disk is full a delete
+// is carried out all the same, since it frees space, and logged later. A log that has failed takes
+// nothing more.
 func (s *Store) failGroup(group []*op, err error) {
 	full := vfs.IsNoSpace(err)
 	if full {
@@ -290,7 +293,8 @@ func (s *Store) failGroup(group []*op, err error) {
 // maxHeldDeletes bounds what a full disk can make the store remember: 32 bytes each.
 const maxHeldDeletes = 1 << 20
 
-// catchUp logs the deletes that a full disk kept out of the log, without waiting for another change.
+// catchUp logs the deletes that a full disk kept out of the log, without waiting for another
+// change.
 func (s *Store) catchUp() error {
 	if !s.owesDeletes.Load() {
 		return nil

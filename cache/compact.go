@@ -10,10 +10,11 @@ import (
 )
 
 const (
-	// compactBelow: a segment whose live part is smaller than 1/compactBelow is emptied and removed.
+	// compactBelow: a segment whose live part is smaller than 1/compactBelow is emptied and
+	// removed.
 	compactBelow = 2
-	// compactAgain is how long one is left alone after an error, such as that its file cannot be removed: each try
-	// reads it.
+	// compactAgain is how long one is left alone after an error, such as that its file cannot be
+	// removed: each try reads it.
 	compactAgain = 10 * time.Minute
 )
 
@@ -71,7 +72,8 @@ func (s *Store) sparse(seg framelog.Segment) bool {
 }
 
 // compactSegment moves the live frames of a segment to the log's end, notes there that the segment
-// is gone, and removes it. Damage in it is passed over: logRemoved tells whether that hid a live frame.
+// is gone, and removes it. Damage in it is passed over: logRemoved tells whether that hid a live
+// frame.
 func (s *Store) compactSegment(ctx context.Context, id uint64) error {
 	for fr, err := range s.flog.ScanSegment(id) {
 		if err == nil {
@@ -149,9 +151,9 @@ func (s *Store) moveDelete(fr framelog.Frame, f *frame, oldest bool) error {
 	return nil
 }
 
-// logRemoved notes that nothing of the segment counts any more. That is an error while the index knows
-// of live frames there, whether they are damaged or were cut off with the segment's end. Remove makes the
-// note durable before it acts on it.
+// logRemoved notes that nothing of the segment counts any more. That is an error while the index
+// knows of live frames there, whether they are damaged or were cut off with the segment's end.
+// Remove makes the note durable before it acts on it.
 func (s *Store) logRemoved(id uint64) error {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()

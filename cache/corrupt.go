@@ -30,8 +30,8 @@ func (s *Store) removeDamaged(it *item) {
 	}
 }
 
-// missing is corrupt for what does not stand where it should. After a release it may have been given up since, and that is
-// no damage.
+// missing is corrupt for what does not stand where it should. After a release it may have been
+// given up since, and that is no damage.
 func (a *Artifact) missing(d Digest, reason string) error {
 	a.mu.Lock()
 	released := a.released

@@ -16,8 +16,8 @@ type DeliverMode uint8
 const (
 	// Auto clones where the file systems can, and else copies.
 	Auto DeliverMode = iota
-	// Clone fails where the file systems cannot, with an [errors.ErrUnsupported]. Inline outputs are
-	// copied nevertheless.
+	// Clone fails where the file systems cannot, with an [errors.ErrUnsupported]. Inline outputs
+	// are copied nevertheless.
 	Clone
 	// Link makes hard links: only for destinations that nobody changes, since the store shares the
 	// file. An output whose mode is not that of the stored file (0444, no execute bit) is cloned or
@@ -67,8 +67,8 @@ type DeliverOptions struct {
 	// Times is TimeNow by default. Link sets neither time nor mode.
 	Times Times
 	// Rename gives the name below the destination for an output, and false for one that is not
-	// wanted. Nil delivers everything under its stored name. A name that a draft would refuse, alone
-	// or beside the others, is a [*NameError].
+	// wanted. Nil delivers everything under its stored name. A name that a draft would refuse,
+	// alone or beside the others, is a [*NameError].
 	Rename func(name string) (string, bool)
 }
 
@@ -149,8 +149,8 @@ func (o *DeliverOptions) check() error {
 	return nil
 }
 
-// destination says where an output goes, and whether it is wanted at all. Names that Rename gives must
-// fit together as those of a draft do: two outputs of one name would be one file.
+// destination says where an output goes, and whether it is wanted at all. Names that Rename gives
+// must fit together as those of a draft do: two outputs of one name would be one file.
 func (it *item) destination(o *DeliverOptions, taken *nameSet) (to string, want bool, err error) {
 	switch {
 	case !it.isOutput():

@@ -38,8 +38,9 @@ func (e *PanicError) Error() string { return fmt.Sprintf("cache: do: build panic
 // Do returns the artifact under key, leased. On a miss build makes it: once for all concurrent
 // callers of the key, on a goroutine that Do starts (Close waits for it) with a context that keeps
 // ctx's values and ends when the last waiting caller has left. An error or a panic (as a
-// [*PanicError]) of build reaches every waiter and nothing is kept; when Close has ended the build, it is [ErrClosed]
-// too. Inside build, Do is [ErrRecursive] on the same key, and on any other whose build waits for this one.
+// [*PanicError]) of build reaches every waiter and nothing is kept; when Close has ended the build,
+// it is [ErrClosed] too. Inside build, Do is [ErrRecursive] on the same key, and on any other whose
+// build waits for this one.
 //
 // What build made may fail to be stored, with an error of [Store.Put]. A full disk is [ErrNoSpace]
 // and no fault of the step: a host that wants to go on then builds without the store. Nor is it one

@@ -54,8 +54,8 @@ func (s *Store) NewDraft() *Draft { return &Draft{s: s} }
 // [Artifact.Path].
 func (d *Draft) NeverInline() { d.noInline = true }
 
-// SetCost records how long the step took, which eviction weighs against the space it takes. Without it [Store.Do]
-// records how long its build ran.
+// SetCost records how long the step took, which eviction weighs against the space it takes. Without
+// it [Store.Do] records how long its build ran.
 func (d *Draft) SetCost(cost time.Duration) { d.cost = cost }
 
 // Add streams an output from r to its end. Of mode the permission bits are kept. Any error of r
@@ -86,15 +86,16 @@ func (d *Draft) AddSized(name string, mode fs.FileMode, size int64, r io.Reader)
 }
 
 // AddFile takes the content and permission bits of a file of the host by clone, or else copy. A
-// symbolic link stands for its file. What is no regular file, or changes meanwhile, fails the draft.
+// symbolic link stands for its file. What is no regular file, or changes meanwhile, fails the
+// draft.
 func (d *Draft) AddFile(name, path string) error {
 	return d.addFrom(name, path, d.s.placer.Import)
 }
 
 // TakeFile is AddFile for a file that the host gives away: it is renamed into the store where that
-// is possible, on the store's file system, and then hashed. A file with more than one link is refused:
-// whoever holds the other could change it. So is a symbolic link. When TakeFile has returned nil the
-// file is gone, whether or not the draft is put; after an error it may be.
+// is possible, on the store's file system, and then hashed. A file with more than one link is
+// refused: whoever holds the other could change it. So is a symbolic link. When TakeFile has
+// returned nil the file is gone, whether or not the draft is put; after an error it may be.
 func (d *Draft) TakeFile(name, path string) error {
 	return d.addFrom(name, path, d.s.placer.Take)
 }
@@ -185,8 +186,8 @@ func (d *Draft) SetStreams(stdout, stderr []byte, exitCode int) {
 	d.setStream(itemStderr, stderr)
 }
 
-// SetMetadata attaches bytes that mean something to the host only: at most 64 KiB, or Put fails with [ErrTooLarge].
-// The slice is not kept.
+// SetMetadata attaches bytes that mean something to the host only: at most 64 KiB, or Put fails
+// with [ErrTooLarge]. The slice is not kept.
 func (d *Draft) SetMetadata(p []byte) {
 	if len(p) > maxMetadata {
 		d.fail(fmt.Errorf("cache: metadata of %d bytes: %w", len(p), ErrTooLarge))

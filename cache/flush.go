@@ -11,7 +11,8 @@ import (
 // each batch is a file, and recovery replays no more than that.
 const flushAfter = 4096
 
-// flush writes what is newer than the index to it, and has it merge its tables. The caller holds commitMu.
+// flush writes what is newer than the index to it, and has it merge its tables. The caller holds
+// commitMu.
 func (s *Store) flush(clean bool) error {
 	if err := s.writeIndex(clean); err != nil {
 		return err
@@ -19,8 +20,8 @@ func (s *Store) flush(clean bool) error {
 	return s.mergeIndex(clean)
 }
 
-// mergeIndex has the index merge its tables if it was written since they were merged. That may take some milliseconds, some
-// tens when it is closed afterwards, and needs no lock.
+// mergeIndex has the index merge its tables if it was written since they were merged. That may take
+// some milliseconds, some tens when it is closed afterwards, and needs no lock.
 func (s *Store) mergeIndex(last bool) error {
 	if !s.mergeDue.Load() {
 		return nil
@@ -29,7 +30,8 @@ func (s *Store) mergeIndex(last bool) error {
 	return s.withIndex(func(ix index.Index) error { return ix.Merge(last) })
 }
 
-// mergeOn goes on with merges that commits have begun, so that a quiet store comes to have few tables. A parked index stays so.
+// mergeOn goes on with merges that commits have begun, so that a quiet store comes to have few
+// tables. A parked index stays so.
 func (s *Store) mergeOn() error {
 	s.gate.RLock()
 	parked := s.idx == nil
@@ -79,8 +81,9 @@ func (s *Store) writeIndex(clean bool) error {
 	return nil
 }
 
-// syncBeforeIndex makes the frames that the index is about to learn of durable, with Always. If a power loss took one
-// that the index has, the index would hide what was acknowledged under its key before.
+// syncBeforeIndex makes the frames that the index is about to learn of durable, with Always. If a
+// power loss took one that the index has, the index would hide what was acknowledged under its key
+// before.
 func (s *Store) syncBeforeIndex() error {
 	if s.opt.Durability != Always {
 		return nil
@@ -91,8 +94,8 @@ func (s *Store) syncBeforeIndex() error {
 	return nil
 }
 
-// mayFlush reports whether the index may be written: not on a full disk, nor when it turns out to be damaged, as the log has
-// everything.
+// mayFlush reports whether the index may be written: not on a full disk, nor when it turns out to
+// be damaged, as the log has everything.
 func (s *Store) mayFlush() bool {
 	return s.indexDamage.Load() == nil && !s.space.low(int64(s.pendingOps)*512)
 }
@@ -168,8 +171,8 @@ func (o *opsBuf) payloads(m map[Digest]*payload) {
 	}
 }
 
-// segments writes the live bytes of each segment, changed or not: who opens the index then finds all of them in what was
-// written last. A segment that is gone is removed.
+// segments writes the live bytes of each segment, changed or not: who opens the index then finds
+// all of them in what was written last. A segment that is gone is removed.
 func (o *opsBuf) segments(live map[uint64]int64, gone []uint64) {
 	for _, id := range gone {
 		o.add(segmentKey(id), nil)

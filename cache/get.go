@@ -38,9 +38,9 @@ func (s *Store) get(ctx context.Context, key Key, counted bool) (*Artifact, erro
 	return a, nil
 }
 
-// find leases key's version and reads its record. While the index is damaged or being rebuilt, what it says of a key may have
-// been replaced or deleted by a frame that is still to be read, so it is a miss. If Run does not finish the rebuild, find
-// does so first.
+// find leases key's version and reads its record. While the index is damaged or being rebuilt, what
+// it says of a key may have been replaced or deleted by a frame that is still to be read, so it is
+// a miss. If Run does not finish the rebuild, find does so first.
 func (s *Store) find(ctx context.Context, key *Key) (*Artifact, error) {
 	for tries := 0; ; tries++ {
 		r := s.lastRebuild.Load()
@@ -69,12 +69,12 @@ func (s *Store) find(ctx context.Context, key *Key) (*Artifact, error) {
 	}
 }
 
-// maxRebuilds is how many rebuilds in a row a get waits for when the index is damaged again after each, as on a disk that
-// reads nothing.
+// maxRebuilds is how many rebuilds in a row a get waits for when the index is damaged again after
+// each, as on a disk that reads nothing.
 const maxRebuilds = 3
 
-// leaseRecord returns key's version with a lease on it, or nil. Each try has an artifact of its own: what a lease
-// knows of its version is that of the first.
+// leaseRecord returns key's version with a lease on it, or nil. Each try has an artifact of its
+// own: what a lease knows of its version is that of the first.
 func (s *Store) leaseRecord(key *Key) (*Artifact, error) {
 	sh := s.shard(key)
 	for {

@@ -18,7 +18,8 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// chunk is the unit in which content is read, hashed and written. Larger content is hashed beside the writing.
+// chunk is the unit in which content is read, hashed and written. Larger content is hashed beside
+// the writing.
 const chunk = 256 << 10
 
 // hasher computes both names of a content: the digest that identifies it and the checksum that
@@ -56,14 +57,16 @@ func (h *hasher) fact() (f fact) {
 
 var chunks = sync.Pool{New: func() any { b := make([]byte, chunk); return &b }}
 
-// head is how much of a content is read before it gets memory for a chunk: a draft that waits for the first bytes has no more.
+// head is how much of a content is read before it gets memory for a chunk: a draft that waits for
+// the first bytes has no more.
 const head = 8 << 10
 
 var heads = sync.Pool{New: func() any { b := make([]byte, head); return &b }}
 
-// maxTmpFolders is how many folders temporary files are in at most, and two for each processor else: a file system lets only one
-// caller at a time make or rename a file of a folder. Putting 64 KiB durably from 64 goroutines into one was slower by a fifth,
-// into four not slower than into 16 (ext4, two processors).
+// maxTmpFolders is how many folders temporary files are in at most, and two for each processor
+// else: a file system lets only one caller at a time make or rename a file of a folder. Putting 64
+// KiB durably from 64 goroutines into one was slower by a fifth, into four not slower than into 16
+// (ext4, two processors).
 const maxTmpFolders = 16
 
 // tmpPath names a new temporary file.
@@ -96,7 +99,8 @@ func (s *Store) ingest(first []byte, r io.Reader) (fa fact, err error) {
 	return fa, err
 }
 
-// ingestWhole puts content into a payload file and returns what it is, pinned. What is stored already costs no file.
+// ingestWhole puts content into a payload file and returns what it is, pinned. What is stored
+// already costs no file.
 func (s *Store) ingestWhole(b []byte) (fact, error) {
 	h := newHasher()
 	h.Write(b)
@@ -114,7 +118,8 @@ func (s *Store) ingestWhole(b []byte) (fact, error) {
 	return s.placeTmp(tmp, f, fa)
 }
 
-// ingestLarge is ingestWhole for content that begins with buf, a chunk, and goes on in r. It uses buf for the other chunks.
+// ingestLarge is ingestWhole for content that begins with buf, a chunk, and goes on in r. It uses
+// buf for the other chunks.
 func (s *Store) ingestLarge(buf []byte, r io.Reader) (fact, error) {
 	tmp, f, err := s.createTmp(len(buf))
 	if err != nil {
@@ -151,14 +156,15 @@ func (s *Store) createTmp(n int) (string, vfs.File, error) {
 	return tmp, f, err
 }
 
-// abandon removes a temporary file and returns err. What cannot be removed now goes at the next open.
+// abandon removes a temporary file and returns err. What cannot be removed now goes at the next
+// open.
 func (s *Store) abandon(tmp string, err error) error {
 	s.fs.Remove(tmp)
 	return err
 }
 
-// fill copies buf, which is full, and r into f and h. It reads and writes one chunk while a second goroutine, which has ended
-// when it returns, hashes the one before; other is for that.
+// fill copies buf, which is full, and r into f and h. It reads and writes one chunk while a second
+// goroutine, which has ended when it returns, hashes the one before; other is for that.
 func (s *Store) fill(f vfs.File, h *hasher, buf, other []byte, r io.Reader) error {
 	hashed := make(chan []byte, 2)
 	hashed <- other
@@ -225,8 +231,8 @@ func (s *Store) placeTmp(tmp string, f vfs.File, fa fact) (fact, error) {
 	return fa, nil
 }
 
-// placePinned is placeTmp for a caller that has pinned the payload and holds p.place. It closes f, and leaves tmp where it was when
-// it fails.
+// placePinned is placeTmp for a caller that has pinned the payload and holds p.place. It closes f,
+// and leaves tmp where it was when it fails.
 func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 	fi, err := f.Stat()
 	if err == nil && fi.Size() != fa.size {
@@ -245,8 +251,8 @@ func (s *Store) placePinned(p *pin, tmp string, f vfs.File, fa *fact) error {
 	return s.placed(p, fa)
 }
 
-// placeOver is placePinned where a file of that content is known, or has the name already, or the system cannot tell in one step.
-// It closes f, which fi is of.
+// placeOver is placePinned where a file of that content is known, or has the name already, or the
+// system cannot tell in one step. It closes f, which fi is of.
 func (s *Store) placeOver(p *pin, tmp string, f vfs.File, fi fs.FileInfo, fa *fact) (err error) {
 	trusted, standing := s.present(p, fa)
 	if trusted {
@@ -328,9 +334,10 @@ func (s *Store) adopt(cause error, tmp, final string, fa *fact) error {
 	return nil
 }
 
-// unknown reports whether neither a draft nor the index knows of a file of a content, which takes a tenth of the time that the
-// system takes to tell. One may stand there all the same, and something may even refer to it: a rebuild has not come so far, a
-// deleted entry is still held, or a log that is not durable hides one that a power loss would bring back.
+// unknown reports whether neither a draft nor the index knows of a file of a content, which takes a
+// tenth of the time that the system takes to tell. One may stand there all the same, and something
+// may even refer to it: a rebuild has not come so far, a deleted entry is still held, or a log that
+// is not durable hides one that a power loss would bring back.
 func (s *Store) unknown(p *pin, d *Digest) bool {
 	s.pay.mu.Lock()
 	placed := p.placed
@@ -342,9 +349,9 @@ func (s *Store) unknown(p *pin, d *Digest) bool {
 	return !known
 }
 
-// present looks for the payload file of a content. It reports whether the file can be trusted without
-// another hash, and then gives fa its identity, and whether a file stands there at all: one that is not trusted
-// is to be replaced. The caller holds p.place.
+// present looks for the payload file of a content. It reports whether the file can be trusted
+// without another hash, and then gives fa its identity, and whether a file stands there at all: one
+// that is not trusted is to be replaced. The caller holds p.place.
 func (s *Store) present(p *pin, fa *fact) (trusted, standing bool) {
 	fi, err := s.fs.Lstat(s.blobPath(&fa.digest))
 	if err != nil {

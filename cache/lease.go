@@ -63,8 +63,8 @@ func (sh *shard) look(key *Key, r *record) version {
 	return present
 }
 
-// acquire gives a a lease on its key's current version, which may turn out to be absent, and reads its
-// record as look does.
+// acquire gives a a lease on its key's current version, which may turn out to be absent, and reads
+// its record as look does.
 func (sh *shard) acquire(a *Artifact) version {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -105,8 +105,9 @@ func (sh *shard) held(list []Lease) []Lease {
 	return list
 }
 
-// set makes r (nil: deleted) the current version of key. If the version it replaces is held, it returns the lease
-// instead and is called again with what the holders need, which is pinned and loaded with no lock held.
+// set makes r (nil: deleted) the current version of key. If the version it replaces is held, it
+// returns the lease instead and is called again with what the holders need, which is pinned and
+// loaded with no lock held.
 func (sh *shard) set(key *Key, r *record, kept *kept) *lease {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -137,7 +138,8 @@ func (l *lease) provide(kept *kept) {
 	kept.used = true
 }
 
-// detachAll detaches the leases on current versions, and leaves it to the caller to provide for them.
+// detachAll detaches the leases on current versions, and leaves it to the caller to provide for
+// them.
 func (sh *shard) detachAll() (list []*lease) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

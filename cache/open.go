@@ -22,12 +22,14 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// formatVersion is that of the layout of new roots. A root of a newer one is refused; one of version 1 stays what it is.
+// formatVersion is that of the layout of new roots. A root of a newer one is refused; one of
+// version 1 stays what it is.
 const formatVersion = 2
 
 // Open opens the store whose root is dir, making it when it is missing, and becomes its one owner.
 // It reads no more than the tail of the log that an unclean end left out of the index, whatever the
-// number of entries. The end of ctx ends the wait for another owner and the reading, and does nothing to an open store.
+// number of entries. The end of ctx ends the wait for another owner and the reading, and does
+// nothing to an open store.
 //
 // Errors: [*LockedError] when another owner has the root; [ErrVersion] when a newer version of this
 // package wrote it; [ErrReadOnly] on a file system that cannot be written (a store needs one that

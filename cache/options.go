@@ -44,8 +44,8 @@ type Options struct {
 	// Durability is Group by default.
 	Durability Durability
 	// Reserve is how many bytes of the volume stay free: below it puts fail with ErrNoSpace and the
-	// index is not written. 0 means 256 MiB, negative means none: then, as when another process eats it,
-	// puts fail when the disk is full.
+	// index is not written. 0 means 256 MiB, negative means none: then, as when another process
+	// eats it, puts fail when the disk is full.
 	Reserve int64
 	// ParkAfter is how long after the last verb Run closes the index and gives its memory back. The
 	// next verb opens it again. 0 means 30 s, negative means never.

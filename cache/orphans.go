@@ -16,7 +16,8 @@ import (
 // refer to it.
 const orphanAge = 24 * time.Hour
 
-// sweepPortion is how many entries of a folder a sweep holds at a time: a store of ten million has 600,000 in each.
+// sweepPortion is how many entries of a folder a sweep holds at a time: a store of ten million has
+// 600,000 in each.
 const sweepPortion = 1024
 
 // dropOrphans is a sweep in one go.
@@ -84,8 +85,8 @@ func (w *sweep) look(s *Store, e fs.DirEntry) {
 	}
 }
 
-// end drops the suspects that are orphans. An index may have lost entries without telling, so a file
-// goes only when no frame of a log that was read whole and sound names it.
+// end drops the suspects that are orphans. An index may have lost entries without telling, so a
+// file goes only when no frame of a log that was read whole and sound names it.
 func (w *sweep) end(ctx context.Context, s *Store) (int64, error) {
 	if len(w.suspects) == 0 {
 		return 0, nil

@@ -112,7 +112,8 @@ func (p *payload) trusted(fi fs.FileInfo, s *Store) bool {
 		(s.opt.VerifyAfter < 0 || s.now().Sub(time.Unix(at, 0)) < s.opt.VerifyAfter)
 }
 
-// believe records that the content of the file, which was fi before, has just been hashed and was right.
+// believe records that the content of the file, which was fi before, has just been hashed and was
+// right.
 func (s *Store) believe(d *Digest, fi fs.FileInfo) {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()

@@ -61,7 +61,8 @@ func (p *payloads) pending(d *Digest) (r *payload, ok bool) {
 	return r, ok
 }
 
-// setPayload changes the record of a digest, or removes it when p is nil. The caller holds commitMu.
+// setPayload changes the record of a digest, or removes it when p is nil. The caller holds
+// commitMu.
 func (s *Store) setPayload(d *Digest, p *payload) {
 	s.pay.mu.Lock()
 	s.pay.fresh[*d] = p
@@ -114,8 +115,8 @@ func (s *Store) doom(d *Digest) {
 	s.unlink(d)
 }
 
-// doomUnreferenced dooms a file that nothing refers to, and reports whether it did. Once nothing is unlinked any more it does not
-// even look: after the close the index must not be opened again.
+// doomUnreferenced dooms a file that nothing refers to, and reports whether it did. Once nothing is
+// unlinked any more it does not even look: after the close the index must not be opened again.
 func (s *Store) doomUnreferenced(d *Digest) bool {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
@@ -126,8 +127,8 @@ func (s *Store) doomUnreferenced(d *Digest) bool {
 	return true
 }
 
-// unreferenced reports whether nothing refers to a payload file, for certain: while the index is being rebuilt nobody knows.
-// The caller holds commitMu.
+// unreferenced reports whether nothing refers to a payload file, for certain: while the index is
+// being rebuilt nobody knows. The caller holds commitMu.
 func (s *Store) unreferenced(d *Digest) bool {
 	_, known, err := s.payload(d)
 	return !known && err == nil && !s.incomplete() // asked last, as the look-up may have met damage

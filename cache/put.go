@@ -14,8 +14,8 @@ import (
 // fsync of the log (Always) may the entry be visible, and not durable. Cancelling ctx returns early
 // only before the entry is written.
 //
-// Errors: a [*NameError] or another error that an Add verb returned before, [ErrTooLarge] for metadata or an exit
-// code, [ErrNoSpace], [ErrReadOnly], [ErrClosed].
+// Errors: a [*NameError] or another error that an Add verb returned before, [ErrTooLarge] for
+// metadata or an exit code, [ErrNoSpace], [ErrReadOnly], [ErrClosed].
 func (s *Store) Put(ctx context.Context, key Key, d *Draft) error {
 	defer d.Discard()
 	if d.s != s {
@@ -58,7 +58,8 @@ func (s *Store) put(key Key, d *Draft) error {
 // files that nothing refers to any more are unlinked, held ones with the last Release. An absent
 // key is [ErrNotFound]; while Run rebuilds the index, a key that is not found yet is deleted all
 // the same. On a full disk a delete takes place in memory and on disk, and is logged when there is
-// room again, by the next change, Run, Sync or Close. Until then Sync and Close return [ErrNoSpace].
+// room again, by the next change, Run, Sync or Close. Until then Sync and Close return
+// [ErrNoSpace].
 func (s *Store) Delete(ctx context.Context, key Key) error {
 	return s.delete(ctx, key, nil)
 }

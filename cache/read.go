@@ -89,8 +89,9 @@ func (a *Artifact) verifiedBytes(it *item) ([]byte, error) {
 	return bytes.Clone(b), err
 }
 
-// readLone reads a lone inline output from where it stands in the log, without the rest of its frame. It
-// returns nil when that is not what was put, or is no more; then the frame has the last word.
+// readLone reads a lone inline output from where it stands in the log, without the rest of its
+// frame. It returns nil when that is not what was put, or is no more; then the frame has the last
+// word.
 func (a *Artifact) readLone(it *item) []byte {
 	r := &a.rec
 	if r.table() {
@@ -200,12 +201,14 @@ func (a *Artifact) readPayload(it *item) ([]byte, error) {
 
 var errLonger = errors.New("longer than what was put")
 
-// hashBeside is from which size in bytes on a payload is hashed beside its reading. A goroutine takes some time to begin on
-// a processor that sleeps: 100 us, in which a virtual machine has read a MiB.
+// hashBeside is from which size in bytes on a payload is hashed beside its reading. A goroutine
+// takes some time to begin on a processor that sleeps: 100 us, in which a virtual machine has read
+// a MiB.
 const hashBeside = 1 << 20
 
-// readHashed reads the size bytes that r must have and returns their xxhash64 too. Each chunk is hashed while the
-// processor's cache still has it, or on a goroutine of its own, which has ended on return.
+// readHashed reads the size bytes that r must have and returns their xxhash64 too. Each chunk is
+// hashed while the processor's cache still has it, or on a goroutine of its own, which has ended on
+// return.
 func readHashed(r io.Reader, size int) (b []byte, sum uint64, err error) {
 	x := xxhash.New()
 	write, wait := func(b []byte) { x.Write(b) }, func() {}
@@ -232,7 +235,8 @@ func readHashed(r io.Reader, size int) (b []byte, sum uint64, err error) {
 	return b[:size:size], x.Sum64(), nil
 }
 
-// beside has fn called on a goroutine, which begins at once and ends in wait. Up to n calls may wait for it.
+// beside has fn called on a goroutine, which begins at once and ends in wait. Up to n calls may
+// wait for it.
 func beside(fn func([]byte), n int) (call func([]byte), wait func()) {
 	parts, done := make(chan []byte, n), make(chan struct{})
 	go func() {
@@ -244,8 +248,9 @@ func beside(fn func([]byte), n int) (call func([]byte), wait func()) {
 	return func(b []byte) { parts <- b }, func() { close(parts); <-done }
 }
 
-// unzeroed returns n bytes, at least one, of memory that holds anything. A slice that make has cleared would be written
-// twice, which was a quarter of the time of reading a payload that the system had in memory.
+// unzeroed returns n bytes, at least one, of memory that holds anything. A slice that make has
+// cleared would be written twice, which was a quarter of the time of reading a payload that the
+// system had in memory.
 func unzeroed(n int) []byte {
 	var b strings.Builder
 	b.Grow(n)

@@ -15,8 +15,8 @@ import (
 )
 
 // rebuild reads the whole log into an index that was lost, interleaved with commits. A frame is
-// applied only where nothing newer is known of its key. Until the end what it has read may have been
-// replaced or deleted by what it has not.
+// applied only where nothing newer is known of its key. Until the end what it has read may have
+// been replaced or deleted by what it has not.
 type rebuild struct {
 	at      framelog.Pos     // the last frame read
 	end     framelog.Pos     // the log's end when the rebuild began
@@ -86,7 +86,8 @@ func (s *Store) recoverUnclean(ctx context.Context, c *checkpoint, usable bool) 
 	return s.startRebuild()
 }
 
-// isDamage reports whether err says that index and log do not hold what they should, or not together.
+// isDamage reports whether err says that index and log do not hold what they should, or not
+// together.
 func isDamage(err error) bool {
 	return errors.Is(err, index.ErrDamaged) || errors.Is(err, framelog.ErrDamaged) ||
 		errors.Is(err, framelog.ErrNotFound)
@@ -226,8 +227,8 @@ func (s *Store) distrust(err error) {
 	}
 }
 
-// incomplete reports whether a key that the index does not know may still be in the log: the index is damaged or being
-// rebuilt.
+// incomplete reports whether a key that the index does not know may still be in the log: the index
+// is damaged or being rebuilt.
 func (s *Store) incomplete() bool {
 	return s.indexDamage.Load() != nil || s.lastRebuild.Load().running()
 }
@@ -271,8 +272,8 @@ func (s *Store) forgetState() {
 	s.restore(&checkpoint{}) // payloads that come back from the log are not trusted
 }
 
-// quarantineIndex moves the index out of the way, durably: compaction takes from the log what only an
-// older index needs. One damaged index is kept, for whoever wants to know why.
+// quarantineIndex moves the index out of the way, durably: compaction takes from the log what only
+// an older index needs. One damaged index is kept, for whoever wants to know why.
 func (s *Store) quarantineIndex() error {
 	from, to := filepath.Join(s.dir, "index"), filepath.Join(s.dir, "quarantine", "index")
 	_, err := s.fs.Lstat(from)
@@ -334,8 +335,9 @@ func (s *Store) finishRebuild(ctx context.Context) error {
 	return nil
 }
 
-// maxRestarts is how often a rebuild begins again before somebody who waits for it gives up: commits beside it and
-// compaction let it begin again a few times, and a disk that reads nothing would for ever.
+// maxRestarts is how often a rebuild begins again before somebody who waits for it gives up:
+// commits beside it and compaction let it begin again a few times, and a disk that reads nothing
+// would for ever.
 const maxRestarts = 100
 
 // rebuildOnce runs one rebuild to its end, or to where new damage makes it start again.

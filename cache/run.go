@@ -23,14 +23,15 @@ const (
 )
 
 // Run does the store's upkeep until ctx ends or the store is closed. It rebuilds a damaged index,
-// makes commits durable within 100 ms (Durability Group), merges the index, compacts the log, logs renewed last uses,
-// reads everything once a day and drops what is damaged (4 MiB a second, while the store is in
-// use), drops orphaned payload files, and parks the index after [Options.ParkAfter] without a verb.
-// It is optional: every verb works before it, without it and after it. Groups are made durable on a second goroutine, which
-// ends before Run returns, so that nothing else that takes its time keeps them waiting.
+// makes commits durable within 100 ms (Durability Group), merges the index, compacts the log, logs
+// renewed last uses, reads everything once a day and drops what is damaged (4 MiB a second, while
+// the store is in use), drops orphaned payload files, and parks the index after [Options.ParkAfter]
+// without a verb. It is optional: every verb works before it, without it and after it. Groups are
+// made durable on a second goroutine, which ends before Run returns, so that nothing else that
+// takes its time keeps them waiting.
 //
-// It returns nil once the store is closed, even if that was before, and ctx's error otherwise. A second Run is [ErrRunning].
-// Errors of the work itself are logged and the work is tried again.
+// It returns nil once the store is closed, even if that was before, and ctx's error otherwise. A
+// second Run is [ErrRunning]. Errors of the work itself are logged and the work is tried again.
 func (s *Store) Run(ctx context.Context) error {
 	if err := s.begin(ctx); errors.Is(err, ErrClosed) {
 		return nil
@@ -214,8 +215,8 @@ func (s *Store) syncDue() time.Duration {
 	return syncInterval
 }
 
-// park writes out what waits, closes the index and gives memory back, unless a verb came in between.
-// The next verb opens it again.
+// park writes out what waits, closes the index and gives memory back, unless a verb came in
+// between. The next verb opens it again.
 func (s *Store) park() bool {
 	if s.space.low(0) || s.logTouches() != nil || s.syncInherited() != nil {
 		return false

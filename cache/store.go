@@ -149,8 +149,8 @@ func (s *Store) end() {
 	}
 }
 
-// endUnless is end for a verb that has not come to its end: it has failed, or the host ends the goroutine when it is told of
-// damage.
+// endUnless is end for a verb that has not come to its end: it has failed, or the host ends the
+// goroutine when it is told of damage.
 func (s *Store) endUnless(done *bool) {
 	if !*done {
 		s.end()

@@ -10,12 +10,13 @@ import (
 	"github.com/larderbuild/larder/internal/framelog"
 )
 
-// unsyncedFiles remembers the payload files whose bytes, and whose names in their folders, may still be in memory
-// only. With Always there are none: they are synced before a draft goes on.
+// unsyncedFiles remembers the payload files whose bytes, and whose names in their folders, may
+// still be in memory only. With Always there are none: they are synced before a draft goes on.
 type unsyncedFiles struct {
 	mu    sync.Mutex
 	files map[Digest]struct{}
-	// synced is the position in the log up to which payload files are durable: those of every frame before it.
+	// synced is the position in the log up to which payload files are durable: those of every frame
+	// before it.
 	synced framelog.Pos
 }
 
@@ -76,7 +77,8 @@ func (s *Store) syncFiles() error {
 	return nil
 }
 
-// syncPayloads forces to disk what payload files and folders this life has made. The caller holds syncMu.
+// syncPayloads forces to disk what payload files and folders this life has made. The caller holds
+// syncMu.
 func (s *Store) syncPayloads() error {
 	end := s.flog.End()
 	files := s.unsyncedFiles.take()
@@ -114,8 +116,9 @@ func (s *Store) syncThese(files map[Digest]struct{}) error {
 	return s.syncBlobs()
 }
 
-// syncInherited forces to disk the payload files that an earlier life may have left in memory: those of the frames behind
-// the position that it had reached. Compaction, which moves frames, waits. Commits do not: it stays away from syncMu.
+// syncInherited forces to disk the payload files that an earlier life may have left in memory:
+// those of the frames behind the position that it had reached. Compaction, which moves frames,
+// waits. Commits do not: it stays away from syncMu.
 func (s *Store) syncInherited() error {
 	if !s.inherited.Load() {
 		return nil
@@ -178,7 +181,8 @@ func (s *Store) syncPayload(d *Digest) error {
 }
 
 // Sync makes every acknowledged change durable: when it has returned nil, a power loss loses none
-// of them, whether this process made them or one that was killed. Cancelling ctx returns early only before the work has begun.
+// of them, whether this process made them or one that was killed. Cancelling ctx returns early only
+// before the work has begun.
 func (s *Store) Sync(ctx context.Context) error {
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -187,8 +191,8 @@ func (s *Store) Sync(ctx context.Context) error {
 	return s.wrap("sync", errors.Join(s.catchUp(), s.syncAll()))
 }
 
-// syncAll makes durable what this life and those before it have put. The log of the killed ones becomes durable too, so their
-// payload files must be first.
+// syncAll makes durable what this life and those before it have put. The log of the killed ones
+// becomes durable too, so their payload files must be first.
 func (s *Store) syncAll() error {
 	since := s.unsyncedSince.Swap(0)
 	err := errors.Join(s.syncInherited(), s.syncFiles())

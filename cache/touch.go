@@ -11,13 +11,13 @@ const (
 	touchAfter = 3600
 	// maxTouches bounds the renewals that wait; beyond it a last use stays older than it was.
 	maxTouches = 1 << 14
-	// touchGroup is how many renewals are logged at once: with Always they share an fsync, and a putter waits for
-	// no more of them than that.
+	// touchGroup is how many renewals are logged at once: with Always they share an fsync, and a
+	// putter waits for no more of them than that.
 	touchGroup = 256
 )
 
-// used renews the last use of an entry, at most hourly: it is logged by Run, within a minute or once half of the
-// renewals that may wait do so, or by Close.
+// used renews the last use of an entry, at most hourly: it is logged by Run, within a minute or
+// once half of the renewals that may wait do so, or by Close.
 func (s *Store) used(a *Artifact) {
 	now := unixSeconds(s.now())
 	s.traceRecord("hit", &a.key, &a.rec)
@@ -76,8 +76,8 @@ func (s *Store) logTouches() error {
 	return nil
 }
 
-// commitTouches commits a group of renewals, which wait no longer, and returns the first error. An entry that was dropped
-// meanwhile is none.
+// commitTouches commits a group of renewals, which wait no longer, and returns the first error. An
+// entry that was dropped meanwhile is none.
 func (s *Store) commitTouches(group []*op) (err error) {
 	s.commitMu.Lock()
 	s.commitGroup(group)

@@ -29,8 +29,8 @@ type VerifyReport struct {
 }
 
 // Verify reads everything that is stored and drops what is damaged, then drops orphaned payload
-// files (see [Store.Run]). It holds a lease on one entry at a time. Cancelling ctx ends it at once, with the report so
-// far.
+// files (see [Store.Run]). It holds a lease on one entry at a time. Cancelling ctx ends it at once,
+// with the report so far.
 func (s *Store) Verify(ctx context.Context, o *VerifyOptions) (VerifyReport, error) {
 	if o == nil {
 		o = &VerifyOptions{}
@@ -86,8 +86,8 @@ func pace(ctx context.Context, start time.Time, n, rate int64) error {
 	}
 }
 
-// verifyEntry reads all of one entry and reports whether it is sound. It tells took of the bytes as they are read, and ends
-// with its error. An entry that is gone meanwhile is fine.
+// verifyEntry reads all of one entry and reports whether it is sound. It tells took of the bytes as
+// they are read, and ends with its error. An entry that is gone meanwhile is fine.
 func (s *Store) verifyEntry(ctx context.Context, key Key, took func(n int64) error) (sound bool, err error) {
 	if err := s.begin(ctx); err != nil {
 		return true, nil

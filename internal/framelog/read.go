@@ -48,7 +48,8 @@ func (l *Log) ReadBody(p Pos, off int, dst []byte) error {
 	return nil
 }
 
-// Rest gives back the memory that reads have made resident. It is for an owner that expects none for a while.
+// Rest gives back the memory that reads have made resident. It is for an owner that expects none
+// for a while.
 func (l *Log) Rest() { l.handles.rest() }
 
 // reading runs read on the segment. A file may be replaced below a read; then the next try

@@ -69,7 +69,8 @@ func (l *Log) keep(s *segment) {
 	s.leaving, l.rosterDirty = false, true
 }
 
-// unlink deletes the files of s. What cannot be deleted stays a segment of the log: the next life finds it there.
+// unlink deletes the files of s. What cannot be deleted stays a segment of the log: the next life
+// finds it there.
 func (l *Log) unlink(s *segment) error {
 	l.wmu.Lock()
 	defer l.wmu.Unlock()
@@ -87,8 +88,8 @@ func (l *Log) unlink(s *segment) error {
 	return err
 }
 
-// unlinkParts deletes the files of s, the oldest first: without what covers it, it would show frames that do not count.
-// It returns those that are left.
+// unlinkParts deletes the files of s, the oldest first: without what covers it, it would show
+// frames that do not count. It returns those that are left.
 func (l *Log) unlinkParts(s *segment) (left []*part, err error) {
 	for _, p := range s.parts {
 		err = errors.Join(err, l.handles.drop(p))

@@ -94,10 +94,10 @@ func (l *Log) Rotate() error {
 	return wrap("rotate", l.dir, l.leave())
 }
 
-// Resume lets appending go on in the last segment, and reports whether it will. It is for a
-// log that was closed without an error, or was not written to after a Sync, before the first Append; end is what [Log.End] told
-// then, before or after Close. If the segment does not end just there, nothing happens, and
-// the first Append begins a new one.
+// Resume lets appending go on in the last segment, and reports whether it will. It is for a log
+// that was closed without an error, or was not written to after a Sync, before the first Append;
+// end is what [Log.End] told then, before or after Close. If the segment does not end just there,
+// nothing happens, and the first Append begins a new one.
 func (l *Log) Resume(end Pos) (bool, error) {
 	l.wmu.Lock()
 	defer l.wmu.Unlock()

@@ -31,8 +31,8 @@ func parseFile(name string) (s span, ok bool) {
 	return s, ok && err1 == nil && err2 == nil && s.first <= s.last && name == s.file()
 }
 
-// discover opens the tables of a folder, oldest first: together they hold all changes, each of them once. Files that a crash
-// has left beside them are removed.
+// discover opens the tables of a folder, oldest first: together they hold all changes, each of them
+// once. Files that a crash has left beside them are removed.
 func discover(fsys vfs.FS, dir string) ([]*table, error) {
 	spans, err := list(fsys, dir)
 	if err != nil {
@@ -48,9 +48,9 @@ func discover(fsys vfs.FS, dir string) ([]*table, error) {
 	return tables, nil
 }
 
-// openAll opens the tables that count, and says which files a crash has left beside them: those of a merge that did not end,
-// or that a merge has replaced, and the newest when its writer did not come to its end. Where the others have a gap,
-// changes were lost.
+// openAll opens the tables that count, and says which files a crash has left beside them: those of
+// a merge that did not end, or that a merge has replaced, and the newest when its writer did not
+// come to its end. Where the others have a gap, changes were lost.
 func openAll(fsys vfs.FS, dir string, spans []span) (tables []*table, left []span, err error) {
 	next := uint64(0)
 	for _, s := range spans {
@@ -75,8 +75,8 @@ func openAll(fsys vfs.FS, dir string, spans []span) (tables []*table, left []spa
 	return tables, left, nil
 }
 
-// removeLeft removes files that a crash has left. They may be durable and the tables that replaced them not yet, if it was
-// a kill that came between.
+// removeLeft removes files that a crash has left. They may be durable and the tables that replaced
+// them not yet, if it was a kill that came between.
 func removeLeft(fsys vfs.FS, dir string, tables []*table, left []span) error {
 	if len(left) == 0 {
 		return nil
@@ -92,7 +92,8 @@ func removeLeft(fsys vfs.FS, dir string, tables []*table, left []span) error {
 	return nil
 }
 
-// list returns the spans of a folder, which is made when it is missing: by their start, the widest first.
+// list returns the spans of a folder, which is made when it is missing: by their start, the widest
+// first.
 func list(fsys vfs.FS, dir string) ([]span, error) {
 	if _, err := vfs.MakeDir(fsys, dir); err != nil {
 		return nil, err

@@ -2,9 +2,10 @@ package index
 
 import "math/bits"
 
-// filter saves reading a leaf for most keys that a table does not hold. It is a Bloom filter made of blocks: a key sets
-// one bit in each of the eight words of one block (Putze, Sanders and Singler, "Cache-, Hash- and Space-Efficient Bloom
-// Filters"). With ten bits for each key it lets one absent key in a hundred pass.
+// filter saves reading a leaf for most keys that a table does not hold. It is a Bloom filter made
+// of blocks: a key sets one bit in each of the eight words of one block (Putze, Sanders and
+// Singler, "Cache-, Hash- and Space-Efficient Bloom Filters"). With ten bits for each key it lets
+// one absent key in a hundred pass.
 type filter []page
 
 const (
@@ -35,7 +36,8 @@ func (f filter) add(hash uint64) {
 	}
 }
 
-// mayHold reports whether the table may hold the key with this hash. Page p and block are those that filterPlace named.
+// mayHold reports whether the table may hold the key with this hash. Page p and block are those
+// that filterPlace named.
 func (p *page) mayHold(hash uint64, block int) bool {
 	spread := filterBits(hash)
 	for i := range 8 {

@@ -51,22 +51,24 @@ type Index interface {
 	// Get appends the value of key to dst. It reports false when the key is absent.
 	Get(key, dst []byte) (value []byte, ok bool, err error)
 
-	// Apply does ops in order, and then last; they become visible together, and a crash leaves all of them
-	// or none. The slices are not kept. The number of ops is not limited; nothing of them is done when one has an empty
-	// key or is beyond MaxKey or MaxValue.
+	// Apply does ops in order, and then last; they become visible together, and a crash leaves all
+	// of them or none. The slices are not kept. The number of ops is not limited; nothing of them
+	// is done when one has an empty key or is beyond MaxKey or MaxValue.
 	Apply(ops []Op, last Op) error
 
-	// Merge does work that Apply leaves for later, so that what there is to read stays short: its share of it for the
-	// changes since the last call. It may take some milliseconds. Last says that Close follows, which gives up what is not
-	// done: then Merge ends what is nearly so, which may take some tens of milliseconds.
+	// Merge does work that Apply leaves for later, so that what there is to read stays short: its
+	// share of it for the changes since the last call. It may take some milliseconds. Last says
+	// that Close follows, which gives up what is not done: then Merge ends what is nearly so, which
+	// may take some tens of milliseconds.
 	Merge(last bool) error
 
-	// Scan yields keys at or after start that have the prefix, in order, with their values, which are borrowed
-	// until the body returns. The body may call Get and Apply. A scan that ended early
+	// Scan yields keys at or after start that have the prefix, in order, with their values, which
+	// are borrowed until the body returns. The body may call Get and Apply. A scan that ended early
 	// yields an error last; a scan without one was complete.
 	Scan(prefix, start []byte) iter.Seq2[Op, error]
 
-	// Sync makes what Apply wrote survive a power loss. Before, one may leave an older state, or damage.
+	// Sync makes what Apply wrote survive a power loss. Before, one may leave an older state, or
+	// damage.
 	Sync() error
 
 	// Close releases everything. It is idempotent.

@@ -14,16 +14,18 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// LSM is the [Index] that keeps its records in a folder: a log-structured merge tree without a goroutine of its own and
-// without anything in memory but what leads to a record. Its methods are safe for concurrent use, as [Index] says.
+// LSM is the [Index] that keeps its records in a folder: a log-structured merge tree without a
+// goroutine of its own and without anything in memory but what leads to a record. Its methods are
+// safe for concurrent use, as [Index] says.
 //
-// Each Apply writes a table, which is a sorted file. Each Merge does a share of the work of merging tables of about one
-// size into one, so that there are few to look through. The ops of an Apply become visible together, once all of them are
-// in the file. The death of the process loses nothing that Apply has returned for. A power loss may damage a table
-// that Sync has not seen, or take it and all later ones.
+// Each Apply writes a table, which is a sorted file. Each Merge does a share of the work of merging
+// tables of about one size into one, so that there are few to look through. The ops of an Apply
+// become visible together, once all of them are in the file. The death of the process loses nothing
+// that Apply has returned for. A power loss may damage a table that Sync has not seen, or take it
+// and all later ones.
 //
-// Every page is verified when it is read. A look-up or a scan that meets one that is damaged is ErrDamaged, whatever
-// older tables say.
+// Every page is verified when it is read. A look-up or a scan that meets one that is damaged is
+// ErrDamaged, whatever older tables say.
 type LSM struct {
 	fs     vfs.FS
 	dir    string
@@ -48,9 +50,9 @@ type LSM struct {
 
 var _ Index = (*LSM)(nil)
 
-// Open opens or makes the index in dir, whose parent exists; nobody else may write there. A nil logger is silent.
-// ErrDamaged says that the folder must be taken away and the index rebuilt; any other error says nothing about the
-// records. Files of other names are left alone.
+// Open opens or makes the index in dir, whose parent exists; nobody else may write there. A nil
+// logger is silent. ErrDamaged says that the folder must be taken away and the index rebuilt; any
+// other error says nothing about the records. Files of other names are left alone.
 func Open(fsys vfs.FS, dir string, logger *slog.Logger) (*LSM, error) {
 	return open(fsys, dir, logger, defaultLimits)
 }
@@ -264,8 +266,8 @@ func syncTables(fsys vfs.FS, dir string, tables ...*table) error {
 	return nil
 }
 
-// Close implements [Index]. It waits for running scans, so the body of one must not call it. It makes nothing durable:
-// see Sync.
+// Close implements [Index]. It waits for running scans, so the body of one must not call it. It
+// makes nothing durable: see Sync.
 func (x *LSM) Close() (err error) {
 	x.closing.Do(func() { err = x.close() })
 	if err != nil {

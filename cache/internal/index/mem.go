@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Mem is the [Index] that keeps its records in memory, for tests: it is never damaged and never full.
-// All of its methods are safe for concurrent use.
+// Mem is the [Index] that keeps its records in memory, for tests: it is never damaged and never
+// full. All of its methods are safe for concurrent use.
 type Mem struct {
 	mu      sync.RWMutex
 	records []record // sorted by key

@@ -9,17 +9,19 @@ import (
 )
 
 const (
-	// fanout is how many tables of about one size are merged into one. If it were larger, a look-up would have more
-	// tables to ask; if it were smaller, each record would be written more often.
+	// fanout is how many tables of about one size are merged into one. If it were larger, a look-up
+	// would have more tables to ask; if it were smaller, each record would be written more often.
 	fanout = 4
-	// mergeShare is how many records a Merge moves, in each merge that runs, for one new record. So a merge ends
-	// before there are as many new tables as it has merged.
+	// mergeShare is how many records a Merge moves, in each merge that runs, for one new record. So
+	// a merge ends before there are as many new tables as it has merged.
 	mergeShare = 4
 	// manyTables is the number of tables from which on a Merge runs every merge to its end.
 	manyTables = 32
-	// restRecords is how many records the last Merge moves to end merges. It takes 25 ms, and as much of the disk as 16 MiB.
+	// restRecords is how many records the last Merge moves to end merges. It takes 25 ms, and as
+	// much of the disk as 16 MiB.
 	restRecords = 128 << 10
-	// mergePause is the number of changes to wait before merges begin again after one has failed, as on a full disk.
+	// mergePause is the number of changes to wait before merges begin again after one has failed,
+	// as on a full disk.
 	mergePause = 64
 )
 
@@ -31,8 +33,8 @@ type limits struct {
 	step int
 	// small is a number of pages: tables that have fewer all count as equally large.
 	small uint32
-	// sync is a number of pages: a merged table that has as many is made durable before the tables that it replaces are
-	// removed. A power loss may take smaller ones, which are quickly rebuilt.
+	// sync is a number of pages: a merged table that has as many is made durable before the tables
+	// that it replaces are removed. A power loss may take smaller ones, which are quickly rebuilt.
 	sync uint32
 }
 
@@ -86,8 +88,8 @@ func (x *LSM) outgrown(tables []*table) bool {
 	return pages >= uint64(tables[0].end) && x.level(tables[0]) > 0
 }
 
-// planSizes begins merges of tables of one level. A table that is smaller than a newer one counts as large as that:
-// otherwise it would keep its larger neighbours on both sides from being merged.
+// planSizes begins merges of tables of one level. A table that is smaller than a newer one counts
+// as large as that: otherwise it would keep its larger neighbours on both sides from being merged.
 func (x *LSM) planSizes(tables []*table) {
 	level := 0
 	for end := len(tables); end > 0; {
@@ -168,8 +170,8 @@ func least(merges []*merge) *merge {
 	return slices.MinFunc(merges, func(a, b *merge) int { return cmp.Compare(a.left, b.left) })
 }
 
-// giveUp ends a merge that has failed. It returns the error only if that means damage; any other says nothing about the
-// records, and the tables will be merged later.
+// giveUp ends a merge that has failed. It returns the error only if that means damage; any other
+// says nothing about the records, and the tables will be merged later.
 func (x *LSM) giveUp(m *merge, err error) error {
 	if m.out != nil {
 		err = errors.Join(err, m.out.discard())
@@ -218,8 +220,9 @@ func (m *merge) start(x *LSM) (err error) {
 	return err
 }
 
-// end puts the new table in the place of the old ones. If one of the old ones is durable, the new one is made durable
-// first: otherwise a power loss could bring back a state older than one that Sync has promised to keep.
+// end puts the new table in the place of the old ones. If one of the old ones is durable, the new
+// one is made durable first: otherwise a power loss could bring back a state older than one that
+// Sync has promised to keep.
 func (m *merge) end(x *LSM) error {
 	t, err := m.out.finish()
 	if err != nil {

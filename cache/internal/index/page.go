@@ -19,7 +19,8 @@ import (
 //	    value, u16, or 0xffff for a key that was removed; key; value
 //	 .  zeros, then the offset of each record, u16, from the page's end backwards
 //
-// A page of the filter and the footer hold something else than records. All numbers are little endian.
+// A page of the filter and the footer hold something else than records. All numbers are little
+// endian.
 type page [pageSize]byte
 
 const (
@@ -62,7 +63,8 @@ func (p *page) check(id uint64, number uint32, kind pageKind) error {
 
 func (p *page) count() int { return int(le.Uint16(p[22:])) }
 
-// record returns record i, whose slices are p's. It reports false where p is not one that builder has made.
+// record returns record i, whose slices are p's. It reports false where p is not one that builder
+// has made.
 func (p *page) record(i int) (op Op, ok bool) {
 	slot := pageSize - 2*(i+1)
 	if i < 0 || slot < pageHeader {

@@ -12,9 +12,9 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// table is a file of records, sorted, that is never changed. Its pages are leaves with the records, above them inner pages
-// that lead to a leaf, the filter, and the footer. Leaves are read and verified anew for each look-up; the others stay in
-// memory once they were read.
+// table is a file of records, sorted, that is never changed. Its pages are leaves with the records,
+// above them inner pages that lead to a leaf, the filter, and the footer. Leaves are read and
+// verified anew for each look-up; the others stay in memory once they were read.
 type table struct {
 	footer
 	path   string
@@ -128,7 +128,8 @@ func (t *table) readFooter() error {
 	return nil
 }
 
-// readPages reads from page number on, unverified. An error is damage, whatever the cause: nobody knows what the pages say.
+// readPages reads from page number on, unverified. An error is damage, whatever the cause: nobody
+// knows what the pages say.
 func (t *table) readPages(number uint32, b []byte) error {
 	if n, err := t.file.ReadAt(b, int64(number)*pageSize); n < len(b) {
 		return damagedf("page %d: %w", number, err)
@@ -166,7 +167,8 @@ func (t *table) mayHold(hash uint64) (bool, error) {
 	return err == nil && p.mayHold(hash, block), err
 }
 
-// leafOf returns the leaf that holds key if the table does: the last whose fence is not above it, and else the first.
+// leafOf returns the leaf that holds key if the table does: the last whose fence is not above it,
+// and else the first.
 func (t *table) leafOf(key []byte) (uint32, error) {
 	number := t.root
 	for number >= t.leaves {
@@ -185,7 +187,8 @@ func (t *table) leafOf(key []byte) (uint32, error) {
 
 var pagePool = sync.Pool{New: func() any { return new(page) }}
 
-// get appends the value of key to dst. Where the table knows that key was removed, it is known and not present.
+// get appends the value of key to dst. Where the table knows that key was removed, it is known and
+// not present.
 func (t *table) get(hash uint64, key, dst []byte) (value []byte, present, known bool, err error) {
 	if may, err := t.mayHold(hash); !may || err != nil {
 		return dst, false, false, err

@@ -14,8 +14,8 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// writer makes the file of a table from records that come in the order of their keys. Its name is the final one from the
-// start: without the footer, which is written last, it is no table.
+// writer makes the file of a table from records that come in the order of their keys. Its name is
+// the final one from the start: without the footer, which is written last, it is no table.
 type writer struct {
 	footer
 	fs     vfs.FS
@@ -29,7 +29,8 @@ type writer struct {
 	bloom  filter
 }
 
-// fences part pages that follow each other: each is above all keys of the page before, and not above the first of its own.
+// fences part pages that follow each other: each is above all keys of the page before, and not
+// above the first of its own.
 type fences struct {
 	keys []byte
 	ends []int
@@ -51,7 +52,8 @@ func (f *fences) key(i int) []byte {
 const (
 	// writeBytes is how much is written at a time.
 	writeBytes = 256 << 10
-	// syncBytes is how much is written before a sync, so that at the end of a large table nobody waits for a sync of all.
+	// syncBytes is how much is written before a sync, so that at the end of a large table nobody
+	// waits for a sync of all.
 	syncBytes = 16 << 20
 )
 
@@ -83,8 +85,9 @@ func (w *writer) add(op Op) error {
 	return nil
 }
 
-// fence returns as little of key, which is above before, as is above before too: with less of each key an inner page has
-// room for three times as many. A forged table may have its keys in another order; then what leads to them is of no use.
+// fence returns as little of key, which is above before, as is above before too: with less of each
+// key an inner page has room for three times as many. A forged table may have its keys in another
+// order; then what leads to them is of no use.
 func fence(before, key []byte) []byte {
 	n := 0
 	for n < min(len(before), len(key)-1) && before[n] == key[n] {

@@ -21,11 +21,11 @@ const TempPrefix = ".larder-"
 
 // Output describes one file of a [Delivery].
 type Output struct {
-	// Name is a clean, relative slash path below the destination. Missing folders are made with mode
-	// 0755.
+	// Name is a clean, relative slash path below the destination. Missing folders are made with
+	// mode 0755.
 	Name string
-	// Mode holds the permission bits, which are set exactly: the umask does not apply. A link is only
-	// made where the stored file already has this mode.
+	// Mode holds the permission bits, which are set exactly: the umask does not apply. A link is
+	// only made where the stored file already has this mode.
 	Mode fs.FileMode
 	// ModTime zero means now. A link keeps the stored file's time.
 	ModTime time.Time

@@ -15,7 +15,8 @@ const (
 	// Clone shares blocks until one side is written, and fails where that is impossible.
 	Clone
 	// Link makes another name for the stored file, for destinations that nobody writes to. What
-	// cannot be linked, or needs other permissions than the stored file has, is cloned, else copied.
+	// cannot be linked, or needs other permissions than the stored file has, is cloned, else
+	// copied.
 	Link
 	// Copy moves every byte through this process and shares nothing.
 	Copy
