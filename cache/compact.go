@@ -39,7 +39,8 @@ func (s *Store) compact(ctx context.Context) error {
 			break
 		}
 		errs = append(errs, fmt.Errorf("segment %d: %w", seg.ID, err))
-		s.stuck[seg.ID] = stuck{time.Now(), errors.Is(err, framelog.ErrDamaged) || errors.Is(err, errRecord)}
+		damaged := errors.Is(err, framelog.ErrDamaged) || errors.Is(err, errRecord)
+		s.stuck[seg.ID] = stuck{time.Now(), damaged}
 	}
 	return errors.Join(errs...)
 }

@@ -46,7 +46,8 @@ func (s *Store) find(ctx context.Context, key *Key) (*Artifact, error) {
 		r := s.lastRebuild.Load()
 		running := r.running()
 		a, err := s.leaseRecord(key)
-		if a != nil && (!running || a.rec.pos.Compare(r.end) >= 0) && s.indexDamage.Load() == nil && s.lastRebuild.Load() == r {
+		if a != nil && (!running || a.rec.pos.Compare(r.end) >= 0) &&
+			s.indexDamage.Load() == nil && s.lastRebuild.Load() == r {
 			return a, nil
 		}
 		if a != nil {

@@ -80,7 +80,8 @@ func (s *Store) tmpPath() (string, error) {
 		}
 		s.tmpMade[i].Store(true)
 	}
-	return filepath.Join(dir, strconv.FormatUint(n, 10)), nil // with letters some would be aux or con: no names on Windows
+	// With letters some would be aux or con: no names on Windows.
+	return filepath.Join(dir, strconv.FormatUint(n, 10)), nil
 }
 
 // ingest is ingestWhole for content that begins with first, a head, and goes on in r.

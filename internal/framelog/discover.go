@@ -162,7 +162,8 @@ func (l *Log) fits(f, of *found) bool {
 	if len(f.head) < headerSize+frameHeader {
 		return false
 	}
-	_, ok := newSeed(l.opt.ID, of.nameSlot.segment).parseFrameHeader(f.head[headerSize:], of.nameBase, l.opt.MaxBody)
+	seed := newSeed(l.opt.ID, of.nameSlot.segment)
+	_, ok := seed.parseFrameHeader(f.head[headerSize:], of.nameBase, l.opt.MaxBody)
 	return ok
 }
 
@@ -173,7 +174,8 @@ func (l *Log) build(claimed map[slot]*found) {
 		order = append(order, f)
 	}
 	slices.SortFunc(order, func(a, b *found) int {
-		return cmp.Or(cmp.Compare(a.slot.segment, b.slot.segment), cmp.Compare(a.slot.generation, b.slot.generation))
+		return cmp.Or(cmp.Compare(a.slot.segment, b.slot.segment),
+			cmp.Compare(a.slot.generation, b.slot.generation))
 	})
 	for _, f := range order {
 		if n := len(l.segs); n == 0 || l.segs[n-1].id != f.slot.segment {

@@ -53,9 +53,9 @@ const (
 )
 
 var reasons = [...]string{
-	Torn: "torn end", BadHeader: "bad file header", BadFrame: "bad frame header", BadBody: "bad frame body",
-	Truncated: "truncated", Missing: "missing file", Unreadable: "unreadable", Foreign: "file of another log",
-	Duplicate: "duplicate file",
+	Torn: "torn end", BadHeader: "bad file header", BadFrame: "bad frame header",
+	BadBody: "bad frame body", Truncated: "truncated", Missing: "missing file",
+	Unreadable: "unreadable", Foreign: "file of another log", Duplicate: "duplicate file",
 }
 
 // String returns a few words for people.

@@ -45,7 +45,10 @@ func Open(fsys vfs.FS, dir string, o *Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{fs: fsys, dir: dir, opt: opt, handles: newHandles(fsys, dir, &opt), removed: map[uint64]bool{}}
+	l := &Log{
+		fs: fsys, dir: dir, opt: opt,
+		handles: newHandles(fsys, dir, &opt), removed: map[uint64]bool{},
+	}
 	if err := l.discover(); err != nil {
 		return nil, wrap("open", dir, err)
 	}
@@ -58,7 +61,9 @@ func Open(fsys vfs.FS, dir string, o *Options) (*Log, error) {
 
 // find returns the segment and its index. The caller holds mu.
 func (l *Log) find(id uint64) (*segment, int) {
-	i, ok := slices.BinarySearchFunc(l.segs, id, func(s *segment, id uint64) int { return cmp.Compare(s.id, id) })
+	i, ok := slices.BinarySearchFunc(l.segs, id, func(s *segment, id uint64) int {
+		return cmp.Compare(s.id, id)
+	})
 	if !ok {
 		return nil, i
 	}

@@ -22,7 +22,8 @@ func (l *Log) ReadFrame(p Pos, dst []byte) ([]byte, error) {
 		return err
 	})
 	if err == nil && kind != kindData {
-		err = &Damage{Segment: p.Segment, From: int64(p.Offset), To: int64(p.Offset) + frameHeader, Reason: BadFrame}
+		from := int64(p.Offset)
+		err = &Damage{Segment: p.Segment, From: from, To: from + frameHeader, Reason: BadFrame}
 	}
 	if err != nil {
 		return nil, wrap("read frame", p, err)

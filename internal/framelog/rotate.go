@@ -47,7 +47,8 @@ func (l *Log) createFile() (vfs.File, *segment, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		s := &segment{id: l.next, seed: newSeed(l.opt.ID, l.next), parts: []*part{{name: name, base: headerSize}}}
+		s := &segment{id: l.next, seed: newSeed(l.opt.ID, l.next),
+			parts: []*part{{name: name, base: headerSize}}}
 		return f, s, nil
 	}
 	return nil, nil, ErrTooLarge

@@ -20,7 +20,9 @@ type walked struct {
 }
 
 func newWalker(src source, from int64, maxBody int) *walker {
-	return &walker{win: window{src: src, mem: new([]byte)}, off: (from + align - 1) &^ (align - 1), maxBody: maxBody}
+	return &walker{
+		win: window{src: src, mem: new([]byte)}, off: (from + align - 1) &^ (align - 1), maxBody: maxBody,
+	}
 }
 
 // next returns the next frame and, in it, what was lost between it and the one before. After

@@ -39,7 +39,9 @@ type limits struct {
 }
 
 // A step takes some milliseconds.
-var defaultLimits = limits{rest: restRecords, step: 4 << 10, small: 256 << 10 / pageSize, sync: 8 << 20 / pageSize}
+var defaultLimits = limits{
+	rest: restRecords, step: 4 << 10, small: 256 << 10 / pageSize, sync: 8 << 20 / pageSize,
+}
 
 // level is the size of a table in steps of fanout.
 func (x *LSM) level(t *table) int { return (bits.Len32(t.end/x.limits.small) + 1) / 2 }

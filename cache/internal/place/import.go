@@ -73,7 +73,9 @@ func openRegular(fsys vfs.FS, src string) (vfs.File, fs.FileInfo, error) {
 
 // importClone is a refusal where nothing can be cloned. The clone is hashed after it was made:
 // nobody else can change it.
-func (p *Placer) importClone(ctx context.Context, fsys vfs.FS, dst string, in vfs.File, hash io.Writer) (int64, error) {
+func (p *Placer) importClone(
+	ctx context.Context, fsys vfs.FS, dst string, in vfs.File, hash io.Writer,
+) (int64, error) {
 	file, isFile := in.(*os.File)
 	if _, real := fsys.(vfs.OS); !real || !isFile {
 		return 0, &refusedError{op: cloning, cause: errNoFile}
@@ -110,7 +112,9 @@ func (p *Placer) importClone(ctx context.Context, fsys vfs.FS, dst string, in vf
 
 // importCopy copies through fsys. Unlike a clone it does not see one moment of src, so src must
 // hold still meanwhile.
-func importCopy(ctx context.Context, fsys vfs.FS, dst string, in vfs.File, before fs.FileInfo, hash io.Writer) (int64, error) {
+func importCopy(
+	ctx context.Context, fsys vfs.FS, dst string, in vfs.File, before fs.FileInfo, hash io.Writer,
+) (int64, error) {
 	out, err := fsys.OpenFile(dst, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return 0, err
@@ -130,7 +134,8 @@ func unchanged(f vfs.File, before fs.FileInfo, n int64) error {
 	if err != nil {
 		return err
 	}
-	if after.Size() != before.Size() || after.Size() != n || !after.ModTime().Equal(before.ModTime()) {
+	if after.Size() != before.Size() || after.Size() != n ||
+		!after.ModTime().Equal(before.ModTime()) {
 		return ErrChanged
 	}
 	return nil

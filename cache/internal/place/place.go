@@ -36,7 +36,9 @@ func (d *Delivery) place(ctx context.Context, src vfs.File, into *folder, temp s
 	if fi.Size() != o.Size {
 		return 0, sizeMismatch(fi.Size(), o.Size)
 	}
-	j := &job{Placer: d.placer, sys: d.placer.kernel(), src: src, was: fi, into: into, temp: temp, Output: o}
+	j := &job{
+		Placer: d.placer, sys: d.placer.kernel(), src: src, was: fi, into: into, temp: temp, Output: o,
+	}
 	if file, ok := src.(*os.File); ok && d.mode != Copy {
 		j.file = file
 		j.on = pair{from: j.sys.volume(file), to: into.vol}
