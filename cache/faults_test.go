@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,7 +68,7 @@ func TestLifeWithFaults(t *testing.T) {
 		calls := whole.fault.Calls()
 		for n := 1; n <= 4; n++ {
 			for first := 1 + rng.IntN(faultStride); first <= calls; first += faultStride {
-				for _, cause := range []error{errIO, errFull} {
+				for _, cause := range []error{errIO, errFull, syscall.EMFILE} {
 					d := []Durability{Always, Always, Group, None}[rng.IntN(4)]
 					r := newFaultRun(first, n, cause, d)
 					r.whole = rng.IntN(2) == 0
@@ -88,7 +89,7 @@ func newFaultRun(first, n int, cause error, d Durability) *faultRun {
 			return vfs.Fault{}
 		}
 		r.failed.add(op)
-		return vfs.Fault{Err: cause, Partial: op.Size * (op.Call % 3) / 2}
+		return vfs.Fault{Err: cause, Unopened: cause == syscall.EMFILE, Partial: op.Size * (op.Call % 3) / 2}
 	}
 	r.crashRun = newCrashRun(r.hook, d)
 	r.faulty = true

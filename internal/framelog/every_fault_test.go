@@ -11,11 +11,15 @@ import (
 	"github.com/larderbuild/larder/internal/vfs"
 )
 
-// failing makes n steps fail, beginning with one; half of each write is done all the same.
+// failing makes n steps fail, beginning with one; half of each write is done all the same, and every other folder that is to
+// be synced cannot be opened.
 func failing(first, n int, err error) vfs.Hook {
 	return func(op vfs.Op) vfs.Fault {
 		if op.Step < first || op.Step >= first+n {
 			return vfs.Fault{}
+		}
+		if op.Kind == vfs.OpSyncDir && op.Step%2 == 0 {
+			return vfs.Fault{Err: syscall.EMFILE, Unopened: true}
 		}
 		return vfs.Fault{Err: err, Partial: op.Size * (op.Step % 3) / 2}
 	}
