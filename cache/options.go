@@ -56,7 +56,8 @@ type Options struct {
 	// VerifyAfter is how long a payload's hash is believed while its file's size, mtime, inode and
 	// link count stay. 0 means 24 h, negative means for ever.
 	VerifyAfter time.Duration
-	// Logger receives what no returned error can tell. Nil is silent.
+	// Logger receives what no returned error can tell. Its handler may be called with locks of the
+	// store held, and must not call the store. Nil is silent.
 	Logger *slog.Logger
 	// OnCorrupt is told of every entry dropped because its bytes were wrong, and of other damage.
 	// It runs on the goroutine of a verb, of Open or of Run, with no lock held, and may call the
