@@ -67,8 +67,13 @@ func (s *served) by(info ipc.ServerInfo) {
 	s.PID, s.Instance, s.Version = info.Process.PID, info.Instance, info.Version
 }
 
+// statusTime is how long a server is waited for that begins or ends.
+const statusTime = 2 * time.Second
+
 // status asks a server that runs and starts none.
 func (a *app) status(ctx context.Context, _ []string) error {
+	ctx, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
 	c, err := ipc.DialConn(ctx, a.ep, nil)
 	if err != nil {
 		return err

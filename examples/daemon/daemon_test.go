@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -249,5 +250,22 @@ func TestTwoVersionsAtOnce(t *testing.T) {
 	}
 	if alive := s.servers(); len(alive) != 1 {
 		t.Errorf("servers that live: %v", alive)
+	}
+}
+
+// TestStatusOfHaltedStart has a server that does not come to listen: status does not wait for it for long.
+func TestStatusOfHaltedStart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	claim, err := lifecycle.Claim(t.Context(), s.ep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer claim.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*statusTime)
+	defer cancel()
+	code := newApp().run(ctx, []string{"status", "-scope", "test", "-dir", s.dir})
+	if code != 1 || ctx.Err() != nil {
+		t.Errorf("code %d, %v", code, ctx.Err())
 	}
 }

@@ -477,3 +477,36 @@ func TestLogOfTwoBrokers(t *testing.T) {
 		}
 	}
 }
+
+// TestHaltedBroker has a broker that does not come to answer: nobody waits for it for long.
+func TestHaltedBroker(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	fillStore(t, root, time.Now(), 1)
+	ep, err := endpoint(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim, err := lifecycle.Claim(t.Context(), ep, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer claim.Close()
+	var group sync.WaitGroup
+	for args, want := range map[string]string{"status": "the broker does not answer", "stats": "1 in 1 files"} {
+		group.Go(func() {
+			var out strings.Builder
+			run([]string{args, "-dir", root}, &out, &out)
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s: %s", args, &out)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { group.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(4 * patience):
+		t.Fatal("they wait on")
+	}
+}

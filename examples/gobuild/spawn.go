@@ -35,8 +35,12 @@ func newReach(root string, idle time.Duration) (r *reach, err error) {
 	return r, err
 }
 
-// dial connects to the broker if there is one.
-func (r *reach) dial(ctx context.Context) (*ipc.Client, error) { return ipc.Dial(ctx, r.ep, nil) }
+// dial connects to the broker if there is one. It has some patience with one that begins or ends.
+func (r *reach) dial(ctx context.Context) (*ipc.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return ipc.Dial(ctx, r.ep, nil)
+}
 
 // ensure connects to the broker, which is started if need be.
 func (r *reach) ensure(ctx context.Context) (*ipc.Client, error) {

@@ -25,16 +25,13 @@ func runStatus(c *call) (int, error) {
 		return exitFailure, err
 	}
 	defer stop()
-	client, err := ipc.DialConn(ctx, ep, nil)
-	if errors.Is(err, ipc.ErrNotRunning) {
+	s, err := statusOf(ctx, ep)
+	switch {
+	case errors.Is(err, ipc.ErrNotRunning):
 		return exitFailure, c.notRunning(*asJSON)
-	}
-	if err != nil {
-		return exitFailure, err
-	}
-	defer client.Close()
-	s, err := client.Status(ctx)
-	if err != nil {
+	case errors.Is(err, context.DeadlineExceeded):
+		return exitFailure, fmt.Errorf("the broker does not answer: %w", err)
+	case err != nil:
 		return exitFailure, err
 	}
 	if *asJSON {
@@ -46,6 +43,18 @@ func runStatus(c *call) (int, error) {
 	_, err = fmt.Fprintf(c.stdout, "process %d, %s for %v: %d sessions, %d requests answered, %d failed, p99 %v\n",
 		s.Process.PID, s.State, s.Uptime.Round(time.Second), s.Streams, s.Calls, s.Failed, s.Latency.Quantile(0.99))
 	return exitOK, err
+}
+
+// statusOf asks a broker. It has some patience with one that begins or ends.
+func statusOf(ctx context.Context, ep ipc.Endpoint) (ipc.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	client, err := ipc.DialConn(ctx, ep, nil)
+	if err != nil {
+		return ipc.Status{}, err
+	}
+	defer client.Close()
+	return client.Status(ctx)
 }
 
 func (c *call) notRunning(asJSON bool) error {

@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long the commands that look after a store wait for a go command that
-// has it to itself.
+// has it to itself, and for a broker that begins or ends.
 const patience = 5 * time.Second
 
 // withStore opens a store, lets use work on it, and closes it.
