@@ -48,7 +48,7 @@ func runDemo(c *call) (int, error) {
 	if err != nil {
 		return exitUsage, err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	temp, err := os.MkdirTemp("", "gobuild-")
 	if err != nil {
@@ -64,6 +64,15 @@ func runDemo(c *call) (int, error) {
 		return d.result.code(), printJSON(c.stdout, d.result)
 	}
 	return d.result.code(), d.result.print(c.stdout)
+}
+
+// endings are the signals that end the demonstration, which then removes its temporary folder.
+func endings() []os.Signal {
+	list := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE}
+	if signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		return list
+	}
+	return append(list, syscall.SIGHUP)
 }
 
 // run does everything that takes time.

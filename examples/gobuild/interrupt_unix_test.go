@@ -4,6 +4,9 @@ package main
 
 import (
 	"bufio"
+	"io"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -54,6 +57,37 @@ func TestInterrupt(t *testing.T) {
 			if code != exitOK || strings.HasPrefix(out.String(), "0 outputs") {
 				t.Errorf("verify: code %d, %s", code, &out)
 			}
+		})
+	}
+}
+
+// TestAbandoned has a demonstration lose its terminal, or whoever reads what it says: it removes its files all the same.
+func TestAbandoned(t *testing.T) {
+	if signal.Ignored(syscall.SIGHUP) {
+		t.Skip("the end of a terminal is ignored here")
+	}
+	for name, end := range map[string]func(*exec.Cmd, io.Closer){
+		"terminal": func(cmd *exec.Cmd, _ io.Closer) { cmd.Process.Signal(syscall.SIGHUP) },
+		"reader":   func(_ *exec.Cmd, stderr io.Closer) { stderr.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := program(t, "--", "./lib")
+			stderr, err := cmd.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := stderr.Read(make([]byte, 1)); err != nil {
+				t.Error(err)
+			}
+			end(cmd, stderr)
+			if err := cmd.Wait(); err == nil {
+				t.Error("it has ended well")
+			}
+			wantEmpty(t, cmd)
 		})
 	}
 }
