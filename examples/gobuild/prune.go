@@ -28,8 +28,9 @@ func runPrune(c *call) (int, error) {
 	}
 	return c.onStore(*dir, (*reach).ensure, func(ctx context.Context, _ string, s *cache.Store) (int, error) {
 		done, err := prune(ctx, s, int64(limit), time.Now())
-		fmt.Fprintf(c.stdout, "%d outputs deleted, %s freed; %d outputs, %s left\n",
+		_, said := fmt.Fprintf(c.stdout, "%d outputs deleted, %s freed; %d outputs, %s left\n",
 			done.deleted, formatBytes(done.freed), s.Stats().Entries, formatBytes(held(s)))
+		err = errors.Join(err, said)
 		if left := held(s); err == nil && left > int64(limit) {
 			fmt.Fprintf(c.stdout, "More than %s is left: the rest is in use or was used within a day.\n", formatBytes(int64(limit)))
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -168,3 +169,34 @@ func TestPruneKeepsWhatWasUsed(t *testing.T) {
 		t.Errorf("left: %v", got)
 	}
 }
+
+// TestUnprinted has a full disk take no word of what a command prints: that is a failure, with a broker and without.
+func TestUnprinted(t *testing.T) {
+	root := t.TempDir()
+	fillStore(t, root, time.Now(), 1)
+	defer stopBroker(t, root)
+	for _, args := range []string{"stats", "verify", "prune -max-bytes 0", "stats"} {
+		var stderr strings.Builder
+		code := run(append(strings.Fields(args), "-dir", root), failingWriter{}, &stderr)
+		if code != exitFailure || !strings.Contains(stderr.String(), errWriter.Error()) {
+			t.Errorf("%s: code %d, %s", args, code, &stderr)
+		}
+	}
+	s, err := cache.Open(t.Context(), t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(context.Background())
+	for _, args := range []string{"verify", "prune -max-bytes 0"} {
+		c := &call{stdout: failingWriter{}, stderr: io.Discard, broker: &broker{sessions: sessions{store: s}}, ctx: t.Context()}
+		if code := c.dispatch(strings.Fields(args)); code != exitFailure {
+			t.Errorf("%s: code %d", args, code)
+		}
+	}
+}
+
+var errWriter = errors.New("the writer fails")
+
+type failingWriter struct{}
+
+func (failingWriter) Write([]byte) (int, error) { return 0, errWriter }

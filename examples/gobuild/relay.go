@@ -32,9 +32,9 @@ func (c *call) relay(ctx context.Context, client *ipc.Client) (int, error) {
 	if err != nil {
 		return exitFailure, err
 	}
-	c.stdout.Write(a.stdout)
+	_, err = c.stdout.Write(a.stdout)
 	c.stderr.Write(a.stderr)
-	return a.code, nil
+	return a.code, err
 }
 
 // command runs a command of somebody else on the broker's store.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/larderbuild/larder/cache"
@@ -17,8 +18,9 @@ func runVerify(c *call) (int, error) {
 	}
 	return c.onStore(*dir, (*reach).ensure, func(ctx context.Context, _ string, s *cache.Store) (int, error) {
 		rep, err := s.Verify(ctx, &cache.VerifyOptions{BytesPerSecond: int64(rate)})
-		fmt.Fprintf(c.stdout, "%d outputs, %s read: %d damaged and dropped, %d files removed that nothing referred to\n",
+		_, said := fmt.Fprintf(c.stdout, "%d outputs, %s read: %d damaged and dropped, %d files removed that nothing referred to\n",
 			rep.Entries, formatBytes(rep.Bytes), rep.Corrupt, rep.Orphans)
+		err = errors.Join(err, said)
 		if rep.Corrupt > 0 {
 			return exitFailure, err
 		}
