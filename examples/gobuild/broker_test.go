@@ -510,3 +510,29 @@ func TestHaltedBroker(t *testing.T) {
 		t.Fatal("they wait on")
 	}
 }
+
+// TestCommandOfEndingBroker has a broker end while it runs a command: who waits for that is told so.
+func TestCommandOfEndingBroker(t *testing.T) {
+	root := t.TempDir()
+	fillStore(t, root, time.Now(), 1)
+	ep, err := endpoint(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	ended := make(chan int)
+	go func() { ended <- run([]string{"verify", "-rate", "1", "-dir", root}, &out, &out) }()
+	for {
+		s, err := statusOf(t.Context(), ep)
+		if err != nil && !errors.Is(err, ipc.ErrNotRunning) {
+			t.Fatal(err)
+		}
+		if s.Running > 0 {
+			break
+		}
+	}
+	stopBroker(t, root)
+	if code := <-ended; code != exitFailure || !strings.Contains(out.String(), "the broker ends") {
+		t.Errorf("code %d, %s", code, &out)
+	}
+}

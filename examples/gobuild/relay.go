@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,18 +38,20 @@ func (c *call) relay(ctx context.Context, client *ipc.Client) (int, error) {
 	return a.code, err
 }
 
+var errEnds = errors.New("not finished, because the broker ends")
+
 // command runs a command of somebody else on the broker's store.
 func (b *broker) command(ctx context.Context, r *ipc.Request) (*ipc.Response, error) {
 	args := strings.Split(string(r.Payload), "\x00")
 	if !slices.Contains(relayed[:], args[0]) {
 		return nil, fmt.Errorf("a broker does not run %q", args[0])
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	go func() { // ends with this handler
 		select {
 		case <-b.over: // who waits for this broker to end is not to wait for the command
-			cancel()
+			cancel(errEnds)
 		case <-ctx.Done():
 		}
 	}()
