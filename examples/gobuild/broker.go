@@ -35,7 +35,7 @@ func runBroker(c *call) (int, error) {
 	flags := c.flags()
 	dir := dirFlag(flags)
 	ready := flags.String("ready", "", "`handle` of who waits for the broker")
-	idle := flags.Duration("idle", idleAfter, "end after so long without a go command")
+	idle := flags.Duration("idle", idleAfter, "end after so long without a go command; 0 is never")
 	if err := c.parse(flags, 0); err != nil {
 		return exitUsage, err
 	}

@@ -37,6 +37,7 @@ func TestCommandLine(t *testing.T) {
 		{"prune", exitUsage, "", "-max-bytes"},
 		{"prune -max-bytes many", exitUsage, "", "not a number of bytes"},
 		{"stats -dir /does/not/exist", exitFailure, "", "no store"},
+		{"serve -idle -1s", exitUsage, "", "-idle is negative"},
 		{"stat", exitUsage, "", `unknown command "stat"`},
 		{"-json ./...", exitUsage, "", `packages follow "--"`},
 		{"-- -o x ./...", exitUsage, "", "-o"},

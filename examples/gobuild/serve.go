@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -25,9 +26,12 @@ func runServe(c *call) (int, error) {
 	dir := dirFlag(flags)
 	counts := flags.String("counts", "", "`file` to write counters to while serving")
 	direct := flags.Bool("direct", false, "open the store in this process: no broker is started or asked")
-	idle := flags.Duration("idle", idleAfter, "how long a broker that is started here stays without a go command")
+	idle := flags.Duration("idle", idleAfter, "how long a broker that is started here stays without a go command; 0 is for ever")
 	if err := c.parse(flags, 0); err != nil {
 		return exitUsage, err
+	}
+	if *idle < 0 {
+		return exitUsage, fmt.Errorf("%w: -idle is negative", errUsage)
 	}
 	root, err := rootOf(*dir)
 	if err != nil {
