@@ -33,9 +33,10 @@ func runServe(c *call) (int, error) {
 	if *idle < 0 {
 		return exitUsage, fmt.Errorf("%w: -idle is negative", errUsage)
 	}
-	root, err := rootOf(*dir)
-	if err != nil {
-		return exitFailure, err
+	root, noRoot := rootOf(*dir)
+	sessions := "" // the system's temporary folder
+	if noRoot == nil {
+		sessions = filepath.Join(root, "sessions")
 	}
 	// The go command ends at once, without cleaning up, if its cache dies first; an
 	// interrupt from a terminal is for both. The end of input is what ends this one.
@@ -43,11 +44,11 @@ func runServe(c *call) (int, error) {
 	// A session is short and its heap small: without this, opening the store alone would
 	// start a collection.
 	debug.SetGCPercent(400)
-	s := &server{root: root, log: newLogger(c.stderr, slog.LevelWarn), idle: *idle, direct: *direct}
+	s := &server{root: root, noRoot: noRoot, log: newLogger(c.stderr, slog.LevelWarn), idle: *idle, direct: *direct}
 	var counters gocacheprog.Counters
 	stop := writeCounts(*counts, &counters)
-	err = gocacheprog.Serve(context.Background(), os.Stdin, os.Stdout, s.open, &gocacheprog.Options{
-		Sessions: filepath.Join(root, "sessions"),
+	err := gocacheprog.Serve(context.Background(), os.Stdin, os.Stdout, s.open, &gocacheprog.Options{
+		Sessions: sessions,
 		Logger:   s.log,
 		Counters: &counters,
 	})
@@ -62,6 +63,7 @@ func runServe(c *call) (int, error) {
 // server finds the store of one session.
 type server struct {
 	root   string
+	noRoot error // why there is none
 	log    *slog.Logger
 	idle   time.Duration
 	direct bool
@@ -72,6 +74,9 @@ type server struct {
 // open is the session's [gocacheprog.Opener]. Where no broker can be had, the session
 // tries to have the store to itself.
 func (s *server) open(ctx context.Context) (gocacheprog.Store, error) {
+	if s.noRoot != nil {
+		return nil, s.noRoot
+	}
 	if !s.direct {
 		store, err := s.join(ctx)
 		if err == nil || ctx.Err() != nil {

@@ -77,6 +77,16 @@ func TestServeWithoutTheStore(t *testing.T) {
 	}
 }
 
+// A user who has no folder for caches gets a build all the same, and is told what to do.
+func TestServeWithoutAFolder(t *testing.T) {
+	cmd := goThrough(t, "", "build", "./use")
+	cmd.Env = append(cmd.Env, "GOCACHE="+t.TempDir())
+	out, err := cmd.CombinedOutput()
+	if err != nil || bytes.Count(out, []byte("gobuild: no store")) != 1 || !bytes.Contains(out, []byte("-dir")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // The user reads once why there is no broker.
 func TestBriefly(t *testing.T) {
 	cause := errors.New("no space")
