@@ -536,3 +536,29 @@ func TestCommandOfEndingBroker(t *testing.T) {
 		t.Errorf("code %d, %s", code, &out)
 	}
 }
+
+// TestLogIsQuoted has a broker fail to start after another one has left a word in the log: what is quoted is all that
+// the second one said, and no more. A long log begins anew.
+func TestLogIsQuoted(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "store")
+	if err := os.WriteFile(root, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := newReach(root, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size, want := range map[int64]int64{5: 5, maxLog + 1: 0} {
+		before := bytes.Repeat([]byte("."), int(size))
+		if err := os.WriteFile(r.log(), before, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		os.Remove(r.ep.Beside(".failed")) // or the second start is put off
+		_, err = r.ensure(t.Context())
+		e, ok := errors.AsType[*lifecycle.StartError](err)
+		log, err2 := os.ReadFile(r.log())
+		if !ok || e.Log != strings.TrimSpace(string(log[min(want, int64(len(log))):])) || !strings.HasPrefix(e.Log, "gobuild: ") {
+			t.Errorf("after %d bytes: %v; the log is %q, %v", size, err, log, err2)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"time"
 
@@ -59,7 +58,7 @@ func (r *reach) join(ctx context.Context) (*brokered, error) {
 // options are for the life cycle: a newer build of this program replaces an older one's broker.
 func (r *reach) options() *lifecycle.Options {
 	return &lifecycle.Options{
-		Spawn: r.spawn, Kill: kill, Version: version(r.self), Log: r.ep.Beside(".log"),
+		Spawn: r.spawn, Kill: kill, Version: version(r.self), Log: r.log(), Alone: r.shortenLog,
 		Compare: func(a, b string) (int, error) {
 			if len(a) != len(b) {
 				return 0, errors.New("not a version of this program")
@@ -69,14 +68,22 @@ func (r *reach) options() *lifecycle.Options {
 	}
 }
 
+// log is the path of what all brokers of the store have said.
+func (r *reach) log() string { return r.ep.Beside(".log") }
+
+// maxLog is the size from which on that begins anew with the next broker.
+const maxLog = 64 << 10
+
+func (r *reach) shortenLog() {
+	if fi, err := os.Stat(r.log()); err == nil && fi.Size() > maxLog {
+		os.Truncate(r.log(), 0) // else it stays long
+	}
+}
+
 // spawn starts the broker: this same program, which outlives this process and holds nothing of it.
 func (r *reach) spawn(_ context.Context, info lifecycle.SpawnInfo) (<-chan error, error) {
-	path := r.ep.Beside(".log")
-	if err := os.Truncate(path, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
 	// The broker before may have a last word: neither is to write over the other's.
-	log, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	log, err := os.OpenFile(r.log(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
