@@ -562,3 +562,21 @@ func TestLogIsQuoted(t *testing.T) {
 		}
 	}
 }
+
+// TestBrokerOfTwoNames calls a store by two names, before it is there and after: it has one broker.
+func TestBrokerOfTwoNames(t *testing.T) {
+	dir := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Skip(err)
+	}
+	a := joinBroker(t, filepath.Join(link, "new", "store"))
+	defer a.Release()
+	putBody(t, a, "one", []byte("body"))
+	b := joinBroker(t, filepath.Join(dir, "new", "store"))
+	defer b.Release()
+	wantBody(t, b, "one", []byte("body"))
+	c := joinBroker(t, filepath.Join(link, "new", "store"))
+	defer c.Release()
+	wantBody(t, c, "one", []byte("body"))
+}

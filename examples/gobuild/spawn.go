@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/larderbuild/larder/ipc"
@@ -14,8 +15,22 @@ import (
 // idleAfter is how long a broker stays without a go command.
 const idleAfter = 10 * time.Minute
 
-// endpoint is where the broker of a store is found.
-func endpoint(root string) (ipc.Endpoint, error) { return ipc.NewEndpoint("gobuild", root) }
+// endpoint is where the broker of a store is found, by whichever name its folder is called.
+func endpoint(root string) (ipc.Endpoint, error) {
+	return ipc.NewEndpoint("gobuild", withoutLinks(root))
+}
+
+// withoutLinks resolves the symbolic links of a path whose end need not be there yet.
+func withoutLinks(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	parent, name := filepath.Split(filepath.Clean(path))
+	if name == "" {
+		return path
+	}
+	return filepath.Join(withoutLinks(parent), name)
+}
 
 // reach says how a store's broker is kept running.
 type reach struct {
