@@ -269,3 +269,29 @@ func TestStatusOfHaltedStart(t *testing.T) {
 		t.Errorf("code %d, %v", code, ctx.Err())
 	}
 }
+
+// lateContext is one whose time is up and whose timer has not told yet.
+type lateContext struct {
+	context.Context
+	looks int
+}
+
+func (c *lateContext) Err() error {
+	if c.looks++; c.looks > 3 {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// TestLoadEnds has the time of a load be up before its timer tells: a caller that went on would count failures.
+func TestLoadEnds(t *testing.T) {
+	s := newSite(t)
+	s.mustRun("call")
+	a := newApp()
+	a.ep, a.version = s.ep, "1"
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	if got := a.caller(t.Context(), &lateContext{Context: ctx}); len(got.times) != 1 || got.sample != nil {
+		t.Errorf("%d calls, %v", len(got.times), got.sample)
+	}
+}
