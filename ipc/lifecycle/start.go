@@ -21,7 +21,8 @@ func (e *effort) lockStart(ctx context.Context) (unlock func(), err error) {
 		return nil, err
 	}
 	r := record{Info: Info{Process: thisProcess(), Version: e.o.Version}}
-	if err := r.write(f); err != nil {
+	// Who only stops a server does so on a full disk, too: the lock alone decides.
+	if err := r.write(f); err != nil && e.o.Spawn != nil {
 		f.Close()
 		return nil, err
 	}

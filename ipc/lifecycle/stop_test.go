@@ -375,3 +375,23 @@ func TestStopWaits(t *testing.T) {
 		t.Errorf("stop: %v", err)
 	}
 }
+
+// TestStopOnFullDisk has no room for the record of who stops the server.
+func TestStopOnFullDisk(t *testing.T) {
+	const full = "/dev/full" // which takes nothing
+	if _, err := os.Stat(full); err != nil {
+		t.Skip(err)
+	}
+	h := newHost(t, "1")
+	exited := h.serve(nil)
+	if err := os.Symlink(full, h.ep.Beside(".start")); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(h.ep.Beside(".start")) // so that it can be stopped at least then
+	if got, err := lifecycle.Stop(t.Context(), h.ep, nil); got != lifecycle.Drained || err != nil {
+		t.Fatalf("stop: %v, %v", got, err)
+	}
+	if err := <-exited; err != nil {
+		t.Errorf("server: %v", err)
+	}
+}
