@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -77,11 +78,23 @@ func newTarget(args []string) (target, error) {
 	return target{args: args}, nil
 }
 
+// command returns the arguments of a go command for the target. A -C stays what it has to be: the first flag.
+func (t target) command(verb string, flags ...string) []string {
+	first := 0
+	switch name, _, whole := strings.Cut(t.args[0], "="); {
+	case name != "-C" && name != "--C":
+	case whole, len(t.args) == 1:
+		first = 1
+	default:
+		first = 2
+	}
+	return slices.Concat([]string{verb}, t.args[:first], flags, t.args[first:])
+}
+
 // resolve asks what a target stands for.
 func (g goCommand) resolve(ctx context.Context, t target) (target, error) {
-	list := append([]string{"list", "-deps", "-f", "{{.DepOnly}} {{.Name}}"}, t.args...)
 	var out bytes.Buffer
-	cmd := g.command(ctx, []string{"GOCACHEPROG="}, list...)
+	cmd := g.command(ctx, []string{"GOCACHEPROG="}, t.command("list", "-deps", "-f", "{{.DepOnly}} {{.Name}}")...)
 	cmd.Stdout = &out
 	if err := cmd.Run(); err != nil {
 		return t, goError(err, "go list")
@@ -95,11 +108,11 @@ func (g goCommand) resolve(ctx context.Context, t target) (target, error) {
 
 // build builds a target, its programs into dir, and returns what it took.
 func (g goCommand) build(ctx context.Context, env []string, t target, dir string) (time.Duration, error) {
-	args := []string{"build"}
+	var flags []string
 	if t.programs {
-		args = append(args, "-o", dir+string(filepath.Separator))
+		flags = []string{"-o", dir + string(filepath.Separator)}
 	}
-	cmd := g.command(ctx, env, append(args, t.args...)...)
+	cmd := g.command(ctx, env, t.command("build", flags...)...)
 	cmd.Stdout = g.stderr
 	start := time.Now()
 	err := cmd.Run()

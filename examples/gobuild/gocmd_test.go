@@ -83,7 +83,11 @@ func TestResolve(t *testing.T) {
 	}{
 		{[]string{"./use"}, 2, false, true},
 		{[]string{"-v", "-trimpath", "./main", "./lib"}, 10, true, true},
+		{[]string{"-C", "main", "-v", "."}, 10, true, true},
+		{[]string{"-C=use", "."}, 2, false, true},
+		{[]string{"--C=use", "."}, 2, false, true},
 		{[]string{"./none"}, 0, false, false},
+		{[]string{"-C"}, 0, false, false},
 	} {
 		got, err := g.resolve(t.Context(), target{args: c.args})
 		if (err == nil) != c.ok || got.packages < c.packages || got.programs != c.programs {
