@@ -88,7 +88,7 @@ func checkExecutable(path string) error {
 	switch {
 	case !info.Mode().IsRegular():
 		return errors.New("not a regular file")
-	case !executable(info):
+	case !executable(path, info):
 		return errors.New("may not be executed")
 	}
 	return nil

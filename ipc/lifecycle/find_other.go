@@ -1,4 +1,4 @@
-//go:build !windows
+//go:build !windows && !linux
 
 package lifecycle
 
@@ -7,4 +7,5 @@ import "io/fs"
 // fileName completes the name of a program.
 func fileName(name string) string { return name }
 
-func executable(info fs.FileInfo) bool { return info.Mode().Perm()&0o111 != 0 }
+// executable reports whether somebody may execute the file.
+func executable(_ string, info fs.FileInfo) bool { return info.Mode().Perm()&0o111 != 0 }

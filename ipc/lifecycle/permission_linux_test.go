@@ -41,6 +41,25 @@ func TestEnsurePermission(t *testing.T) {
 	}
 }
 
+// TestFindExecutableOfOther passes over a program that only somebody else may execute.
+func TestFindExecutableOfOther(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("all files here are this user's")
+	}
+	a, b := t.TempDir(), t.TempDir()
+	if err := os.Chmod(filepath.Dir(a), 0o755); err != nil { // so that nobody finds the two
+		t.Fatal(err)
+	}
+	writeProgram(t, a, "tool", 0o700)
+	want := writeProgram(t, b, "tool", 0o755)
+	asNobody(t, func() {
+		got, err := lifecycle.FindExecutable("tool", &lifecycle.FindOptions{Dirs: []string{a, b}})
+		if got != want || err != nil {
+			t.Errorf("found %q, %v; want %q", got, err, want)
+		}
+	})
+}
+
 // asNobody runs f without root's right to open everything. The right is a thread's own.
 func asNobody(t *testing.T, f func()) {
 	runtime.LockOSThread()
