@@ -51,12 +51,13 @@ type effort struct {
 	forced  bool // replace whichever server is found first
 	first   identity
 	last    trouble
-	probes  int   // looks that ended in this trouble
-	started int   // servers that got ready
-	beaten  bool  // one did not, and somebody had the endpoint
-	gone    int   // of those that have had it, the ones that have died by themselves
-	logged  int64 // size of the log when the last server was about to be started
-	alone   bool  // this process holds the start lock
+	probes  int      // looks that ended in this trouble
+	started int      // servers that got ready
+	beaten  bool     // one did not, and somebody had the endpoint
+	gone    int      // of those that have had it, the ones that have died by themselves
+	before  failures // before any server that this call has started got ready, which has them forgotten
+	logged  int64    // size of the log when the last server was about to be started
+	alone   bool     // this process holds the start lock
 }
 
 func newEffort(ep ipc.Endpoint, o *Options) (*effort, error) {

@@ -131,14 +131,25 @@ func TestEnsureGone(t *testing.T) {
 		err = errors.Join(err, err2, f.Close(), err3, c.Close())
 		return nil, errors.Join(err, os.WriteFile(h.ep.Beside(lifecycle.ClaimSuffix), record, 0o600))
 	}
-	_, err := lifecycle.Ensure(t.Context(), h.ep, o)
-	failed, ok := errors.AsType[*lifecycle.StartError](err)
-	if !ok || failed.Log != "fault 3" || starts != 3 {
-		t.Errorf("after %d servers: %v", starts, err)
-	}
 	path := h.ep.Beside(lifecycle.FailureSuffix)
-	if count, cause, _ := lifecycle.Failures(path, time.Now()); count != 1 || !strings.Contains(cause, "has stayed") {
-		t.Errorf("%d failures are remembered, because of %q", count, cause)
+	for calls := 1; calls <= 3; calls++ {
+		starts = 0
+		_, err := lifecycle.Ensure(t.Context(), h.ep, o)
+		failed, ok := errors.AsType[*lifecycle.StartError](err)
+		if !ok || failed.Log != "fault 3" || starts != 3 {
+			t.Errorf("after %d servers: %v", starts, err)
+		}
+		count, cause, wait := lifecycle.Failures(path, time.Now())
+		if count != calls || !strings.Contains(cause, "has stayed") || wait == 0 {
+			t.Errorf("%d failures are remembered after %d, because of %q", count, calls, cause)
+		}
+		// They are an hour old then: nobody waits any more.
+		os.Remove(path)
+		for range calls {
+			if err := lifecycle.AddFailure(path, time.Now().Add(-time.Hour), errors.New(cause)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -126,8 +126,11 @@ func (e *effort) spawn(ctx context.Context, info SpawnInfo) error {
 	if (e.started > 0 || e.beaten) && readRecord(e.ep.Beside(claimSuffix)) != (record{}) {
 		e.gone++ // the last one has not given up its claim: nobody has stopped it
 	}
+	if e.started == 0 {
+		e.before = remembered
+	}
 	if e.gone == maxStarts {
-		return e.failed(info, remembered, errGone)
+		return e.failed(info, e.before, errGone)
 	}
 	began := time.Now()
 	e.logged = sizeOf(e.o.Log)
