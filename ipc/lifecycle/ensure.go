@@ -80,6 +80,8 @@ func (e *effort) client(ctx context.Context) (*ipc.Client, error) {
 // redial is for clients: it makes sure that there is a server and connects to it. A server that is
 // stopped or replaced in between is looked for again.
 func (e *effort) redial(ctx context.Context) (*os.File, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.o.Timeout)
+	defer cancel()
 	for {
 		again := &effort{reporter: e.reporter, o: e.o} // which forces nothing and has not started anything
 		c, err := again.client(ctx)

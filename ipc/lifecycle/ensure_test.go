@@ -189,6 +189,29 @@ func TestRedialTooLate(t *testing.T) {
 	}
 }
 
+// TestRedialIsBounded has the server give way to one that never listens after a client has made sure of it and before it connects.
+func TestRedialIsBounded(t *testing.T) {
+	h := newHost(t, "1")
+	o := h.options()
+	o.Timeout = time.Second
+	var armed atomic.Bool
+	o.Decide = func(s lifecycle.ServerInfo) lifecycle.Decision {
+		if armed.CompareAndSwap(true, false) {
+			wantStop(t, h, nil, lifecycle.Drained)
+			claim(t, h.ep)
+		}
+		return lifecycle.UseIt
+	}
+	c := h.ensure(o)
+	wantStop(t, h, nil, lifecycle.Drained)
+	armed.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*o.Timeout)
+	defer cancel()
+	if _, err := c.Call(ctx, opEcho, nil); err == nil || ctx.Err() != nil {
+		t.Errorf("call: %v, %v", err, ctx.Err())
+	}
+}
+
 // TestEnsureUseSilent has a host that is content with any server meet one that does not listen yet: it is waited for.
 func TestEnsureUseSilent(t *testing.T) {
 	h := newHost(t, "1")
