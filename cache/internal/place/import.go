@@ -111,7 +111,7 @@ func (p *Placer) importClone(
 }
 
 // importCopy copies through fsys. Unlike a clone it does not see one moment of src, so src must
-// hold still meanwhile.
+// hold still meanwhile. Of one that does not, a byte more than it had tells.
 func importCopy(
 	ctx context.Context, fsys vfs.FS, dst string, in vfs.File, before fs.FileInfo, hash io.Writer,
 ) (int64, error) {
@@ -119,7 +119,7 @@ func importCopy(
 	if err != nil {
 		return 0, err
 	}
-	n, err := transfer(ctx, io.MultiWriter(out, hash), in)
+	n, err := transfer(ctx, io.MultiWriter(out, hash), io.NewSectionReader(in, 0, before.Size()+1))
 	if err == nil {
 		err = unchanged(in, before, n)
 	}

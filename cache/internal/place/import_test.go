@@ -312,6 +312,39 @@ func TestImportOfChangingFile(t *testing.T) {
 	}
 }
 
+// TestImportOfFileThatKeepsGrowing: who writes as fast as it is read must not fill the store's volume.
+func TestImportOfFileThatKeepsGrowing(t *testing.T) {
+	dir := t.TempDir()
+	src, dst := write(t, dir, "src", strings.Repeat("0123456789abcdef", 1<<16)), filepath.Join(dir, "dst")
+	out, err := os.OpenFile(src, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	more := bytes.Repeat([]byte("more"), 1<<17)
+	read := 0
+	_, err = placerThat(new(calls), syscall.EXDEV, nil).Import(t.Context(), vfs.OS{}, dst, src, writerFunc(func(p []byte) {
+		if read += len(p); read < 16<<20 {
+			if _, err := out.Write(more); err != nil {
+				t.Error(err)
+			}
+		}
+	}))
+	if !errors.Is(err, place.ErrChanged) {
+		t.Errorf("got %v, want ErrChanged", err)
+	}
+	if read > 1<<20+1 {
+		t.Errorf("%d bytes were copied of a file that had %d", read, 1<<20)
+	}
+}
+
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	f(p)
+	return len(p), nil
+}
+
 // renameAcross answers every rename as between two volumes.
 func renameAcross(fsys vfs.FS) vfs.FS {
 	return vfs.NewFaults(fsys, vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpRename }, vfs.Fault{Err: syscall.EXDEV}))
