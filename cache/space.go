@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -33,7 +34,7 @@ func (g *spaceGuard) low(n int64) bool {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.written += n
+	g.written += min(n, math.MaxInt64-g.written)
 	if g.written > spaceAskBytes || g.left < g.written || time.Since(g.asked) > spaceAskEvery {
 		free, err := g.fs.Free(g.dir)
 		if err != nil {
