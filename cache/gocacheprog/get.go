@@ -27,10 +27,13 @@ func (s *session) find(action ID, hasID bool) (Object, bool) {
 		return o, ok
 	}
 	o, err := s.store.Get(s.ctx, action)
+	if err == nil && !nameable(o.Path) {
+		err = errNoPath
+	}
 	if err != nil && !errors.Is(err, ErrMiss) {
 		s.trouble.report("a get that failed is answered as a miss", err)
 	}
-	return o, err == nil && o.Path != ""
+	return o, err == nil
 }
 
 // getElsewhere answers a get on a goroutine of its own, which ends with the answer.

@@ -14,7 +14,7 @@ const maxInMemory = 1 << 20
 var (
 	errNoStore = errors.New("there is no store")
 	errID      = errors.New("the action ID is not 32 bytes")
-	errNoPath  = errors.New("the store named no file")
+	errNoPath  = errors.New("the store named no file, or one whose path is not UTF-8")
 	errUnread  = errors.New("the store did not read to the end")
 )
 
@@ -86,7 +86,7 @@ func (p *putting) store(r io.Reader, end error) (Object, error) {
 		return Object{}, errID
 	}
 	o, err := p.s.store.Put(p.s.ctx, p.action, p.output, r)
-	if err == nil && o.Path == "" {
+	if err == nil && !nameable(o.Path) {
 		err = errNoPath
 	}
 	return o, err

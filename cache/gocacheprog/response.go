@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // response is one line of output. Fields with their zero value are left out, except ID.
@@ -55,6 +56,10 @@ func appendTime(b []byte, t time.Time) []byte {
 	b = t.UTC().AppendFormat(append(b, `,"Time":"`...), time.RFC3339Nano)
 	return append(b, '"')
 }
+
+// nameable reports whether an answer can tell a path: JSON has no bytes but UTF-8, and what stands
+// in for others would name another file.
+func nameable(path string) bool { return path != "" && utf8.ValidString(path) }
 
 func appendList(b []byte, list []string) []byte {
 	sep := byte('[')

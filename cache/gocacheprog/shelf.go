@@ -2,6 +2,7 @@ package gocacheprog
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -131,6 +132,9 @@ func makeFolder(parent string) (string, error) {
 	parent, err := filepath.Abs(parent)
 	if err != nil {
 		return "", err
+	}
+	if !nameable(parent) {
+		return "", fmt.Errorf("%q is not UTF-8", parent)
 	}
 	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return "", err

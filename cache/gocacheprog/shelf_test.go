@@ -187,6 +187,33 @@ func TestNoFolderAtAll(t *testing.T) {
 	}
 }
 
+// An answer is JSON, which cannot name a file whose path is not UTF-8: what stands in for it would be another file, which
+// is not there.
+func TestPathThatNoAnswerCanName(t *testing.T) {
+	odd := gocacheprog.Object{Path: "/no\xffwhere"}
+	for name, sessions := range map[string]string{"store": t.TempDir(), "sessions too": filepath.Join(t.TempDir(), "no\xffwhere")} {
+		t.Run(name, func(t *testing.T) {
+			setTemp(t, t.TempDir())
+			c := begin(t, gocacheprog.Opened(storeFuncs{
+				get: func(gocacheprog.ID) (gocacheprog.Object, error) { return odd, nil },
+				put: func(_, _ gocacheprog.ID, r io.Reader) (gocacheprog.Object, error) {
+					_, err := io.Copy(io.Discard, r)
+					return odd, err
+				},
+			}), gocacheprog.Options{Sessions: sessions})
+			for _, size := range bodySizes {
+				c.wantKept(c.put(action(1), content(size)), content(size))
+			}
+			if r := c.get(action(2)); !r.Miss {
+				t.Errorf("answered %+v", r)
+			}
+			if err := c.end(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // A session that needed no folder leaves none.
 func TestNoFolderIsLeft(t *testing.T) {
 	sessions := t.TempDir()
