@@ -3,8 +3,10 @@ package gocacheprog
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -83,15 +85,19 @@ func (s *shelf) create() (*os.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
-	for range len(s.parents) + 1 {
+	for range len(s.parents) + 2 {
 		if len(s.dirs) > 0 {
 			s.files++
-			name := filepath.Join(s.dirs[len(s.dirs)-1], strconv.Itoa(s.files))
+			dir := s.dirs[len(s.dirs)-1]
+			name := filepath.Join(dir, strconv.Itoa(s.files))
 			f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 			if err == nil {
 				return f, nil
 			}
 			errs = append(errs, err)
+			if errors.Is(err, fs.ErrNotExist) { // somebody has removed the folder
+				s.parents = slices.Insert(s.parents, 0, filepath.Dir(dir))
+			}
 		}
 		errs = append(errs, s.nextFolder())
 	}

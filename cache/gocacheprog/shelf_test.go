@@ -214,6 +214,29 @@ func TestPathThatNoAnswerCanName(t *testing.T) {
 	}
 }
 
+// A session folder that somebody removes, as cleaners of temporary files do, is made anew, however often.
+func TestSessionFolderIsRemoved(t *testing.T) {
+	temp := t.TempDir()
+	setTemp(t, temp)
+	for _, sessions := range []string{"", filepath.Join(temp, "root", "sessions")} {
+		c := begin(t, gocacheprog.Opened(failing(0)), gocacheprog.Options{Sessions: sessions})
+		for _, size := range bodySizes {
+			c.wantKept(c.put(action(1), content(size)), content(size))
+			r := c.put(action(1), content(size+1))
+			c.wantKept(r, content(size+1))
+			if sessions != "" && !strings.HasPrefix(r.DiskPath, sessions) {
+				t.Errorf("%d bytes are kept at %s", size, r.DiskPath)
+			}
+			if err := os.RemoveAll(filepath.Dir(r.DiskPath)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.end(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A session that needed no folder leaves none.
 func TestNoFolderIsLeft(t *testing.T) {
 	sessions := t.TempDir()
