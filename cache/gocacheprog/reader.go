@@ -56,6 +56,10 @@ func (r *reader) serve(line []byte) bool {
 	case commandGet:
 		return r.get()
 	case commandPut:
+		if err != nil { // the size of the body may be what could not be read
+			r.s.refuse(r.q.ID, err)
+			return true
+		}
 		r.s.put(&r.q)
 	case commandClose:
 		r.s.out.send(&response{ID: r.q.ID})

@@ -232,6 +232,26 @@ func TestBadPutIsRefused(t *testing.T) {
 	}
 }
 
+// Without a size that can be read nobody knows what is the body, and an empty file is none.
+func TestUnreadableSizeIsRefused(t *testing.T) {
+	c := begin(t, gocacheprog.Opened(dirStore{t.TempDir()}), gocacheprog.Options{Sessions: t.TempDir()})
+	for _, size := range []string{"1e400", "99999999999999999999", "3.5", `"3"`, "[3]", "-99999999999999999999"} {
+		for _, body := range []string{bodyLine(content(3)), bodyLine(content(3000)), ""} {
+			line := c.putLine(action(1), content(3))
+			c.send(strings.Replace(line, `"BodySize":3`, `"BodySize":`+size, 1) + body)
+			if r := c.answer(); r.Err == "" {
+				t.Errorf("size %s: answered %+v", size, r)
+			}
+			if r := c.get(action(1)); !r.Miss {
+				t.Errorf("size %s: stored: %+v", size, r)
+			}
+		}
+	}
+	if err := c.end(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestErrorsOfTheStreams(t *testing.T) {
 	var out bytes.Buffer
 	open := gocacheprog.Opened(dirStore{t.TempDir()})
