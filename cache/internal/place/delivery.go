@@ -85,28 +85,45 @@ func (d *Delivery) Bytes(data []byte, o Output) error {
 	})
 }
 
+// maxTries is how often an output is staged whose folder is not there.
+const maxTries = 10
+
 // stage runs put for the folder and temporary name that belong to name, and cleans up after it
-// when it fails.
+// when it fails. It runs it again where another delivery takes back the folder that it has made,
+// between this one's look at it and the first file there.
 func (d *Delivery) stage(name string, put func(into *folder, temp string) (staged, error)) error {
 	if d.ended {
 		return fmt.Errorf("place %s: %w", name, fs.ErrClosed)
 	}
+	temp := TempPrefix + d.token + "-" + strconv.Itoa(len(d.staged))
+	s, err := d.stageOnce(name, temp, put)
+	for tries := 1; errors.Is(err, fs.ErrNotExist) && tries < maxTries; tries++ {
+		s, err = d.stageOnce(name, temp, put)
+	}
+	if err != nil {
+		return fmt.Errorf("place %s: %w", name, err)
+	}
+	s.name, s.temp = name, temp
+	d.staged = append(d.staged, s)
+	return nil
+}
+
+func (d *Delivery) stageOnce(
+	name, temp string, put func(into *folder, temp string) (staged, error),
+) (staged, error) {
 	dir, base := path.Split(name)
 	into, err := d.folder(path.Clean(dir), true)
 	if err == nil {
 		err = into.refuse(base)
 	}
 	if err != nil {
-		return fmt.Errorf("place %s: %w", name, err)
+		return staged{}, err
 	}
-	temp := TempPrefix + d.token + "-" + strconv.Itoa(len(d.staged))
 	s, err := put(into, temp)
 	if err != nil {
-		return fmt.Errorf("place %s: %w", name, errors.Join(err, removeIfThere(into.root, temp)))
+		return staged{}, errors.Join(err, removeIfThere(into.root, temp), d.leaveFolder())
 	}
-	s.name, s.temp = name, temp
-	d.staged = append(d.staged, s)
-	return nil
+	return s, nil
 }
 
 // folder opens dir, or hands out the last one again: outputs mostly come folder by folder.

@@ -115,6 +115,26 @@ func TestUmaskDoesNotApply(t *testing.T) {
 	}
 }
 
+// TestFolderTakenBack has another delivery make the folder, and fail once this one has opened it.
+func TestFolderTakenBack(t *testing.T) {
+	out := t.TempDir()
+	root := openRoot(t, out)
+	other := new(place.Placer).Deliver(root, place.Copy)
+	stage(t, other, "x/y/a")
+	p := place.WithAnswers(place.Answers{Clone: func(*os.Root, string, *os.File) error {
+		if err := other.Discard(); err != nil {
+			t.Error(err)
+		}
+		return syscall.EXDEV
+	}})
+	d := p.Deliver(root, place.Auto)
+	stage(t, d, "x/y/b")
+	if err := d.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	wantTree(t, out, "x/ x/y/ x/y/b=new x/y/b")
+}
+
 // TestStagedNames: nobody can guess them and put a file of their own there first, and they can be
 // told from outputs.
 func TestStagedNames(t *testing.T) {
