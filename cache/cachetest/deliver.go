@@ -21,6 +21,7 @@ var deliverRules = []rule{
 	{"deliver/over a symlink", deliverOverSymlink},
 	{"deliver/own copy", deliverOwnCopy},
 	{"deliver/after delete", deliverAfterDelete},
+	{"deliver/many at a time", deliverMany},
 	{"deliver/all or nothing", deliverAllOrNothing},
 	{"deliver/cancelled", deliverCancelled},
 	{"deliver/outside symlink", deliverOutside},
@@ -68,15 +69,19 @@ func (t *trial) delivered(root *os.Root, outputs ...Output) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := slices.Clone(outputs)
-	slices.SortFunc(want, func(a, b Output) int { return strings.Compare(a.Name, b.Name) })
-	if d := (Artifact{Outputs: want}).diff(Artifact{Outputs: got}); d != "" {
+	if d := (Artifact{Outputs: sorted(outputs)}).diff(Artifact{Outputs: got}); d != "" {
 		var names []string
 		for _, o := range got {
 			names = append(names, o.Name)
 		}
 		t.Fatalf("destination: %s (it holds %q)", d, names)
 	}
+}
+
+func sorted(outputs []Output) []Output {
+	return slices.SortedFunc(slices.Values(outputs), func(a, b Output) int {
+		return strings.Compare(a.Name, b.Name)
+	})
 }
 
 // readFolder returns every file and link below root, sorted by name.
@@ -250,6 +255,30 @@ func deliverAfterDelete(t *trial) {
 		}
 		t.delivered(root, plain(a)...)
 	}
+}
+
+// deliverMany delivers one lease to several folders at a time.
+func deliverMany(t *trial) {
+	a := Artifact{Outputs: []Output{
+		{Name: "a", Mode: 0o644, Content: noise(10, 0)}, {Name: "dir/b", Mode: 0o644, Content: noise(5000, 1)},
+	}}
+	t.put(keyOf(0), a)
+	d := ability[Deliverer](t, t.get(keyOf(0)))
+	t.together(func() error {
+		root, err := os.OpenRoot(t.TempDir())
+		if err != nil {
+			return err
+		}
+		defer root.Close()
+		if err := d.Deliver(t.ctx, root); err != nil {
+			return err
+		}
+		got, err := readFolder(root)
+		if d := (Artifact{Outputs: sorted(plain(a))}).diff(Artifact{Outputs: got}); d != "" {
+			return errors.Join(err, errors.New("destination: "+d))
+		}
+		return err
+	})
 }
 
 // deliverAllOrNothing blocks the first, a middle or the last output by a folder that is not empty.

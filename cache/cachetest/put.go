@@ -16,6 +16,7 @@ import (
 var putRules = []rule{
 	{"get/miss", func(t *trial) { t.miss(keyOf(0)) }},
 	{"get/own copy", getOwnCopy},
+	{"get/many readers", getManyReaders},
 	{"put/everything", func(t *trial) { t.roundTrip(keyOf(0), everything()) }},
 	{"put/order of outputs", putOrder},
 	{"put/modes", putModes},
@@ -51,11 +52,12 @@ func everything() Artifact {
 	}
 }
 
-// getOwnCopy changes what one reader got: the next must not see it.
+// getOwnCopy changes what one reader got: the next must not see it, of the same lease neither.
 func getOwnCopy(t *trial) {
 	a := Artifact{Outputs: text("content").Outputs, Stdout: []byte("out"), Metadata: []byte("meta")}
 	t.put(keyOf(0), a.clone())
-	got, err := t.get(keyOf(0)).Read()
+	l := t.get(keyOf(0))
+	got, err := l.Read()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +65,18 @@ func getOwnCopy(t *trial) {
 	for _, b := range [][]byte{got.Outputs[0].Content, got.Stdout, got.Metadata} {
 		clear(b)
 	}
+	t.holds(l, a)
 	t.want(keyOf(0), a)
+}
+
+// getManyReaders reads one lease from several goroutines at a time.
+func getManyReaders(t *trial) {
+	for i, size := range []int{10, 5000} {
+		a := file(noise(size, i))
+		t.put(keyOf(i), a)
+		l := t.get(keyOf(i))
+		t.together(func() error { return reads(l, a) })
+	}
 }
 
 // putOwnCopy changes what was put after it was put.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -127,6 +128,23 @@ func (t *trial) within(what string, f func() error) {
 	if err := await(t, done, what); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
+}
+
+// together calls f many times, from several goroutines at a time, and demands no error.
+func (t *trial) together(f func() error) {
+	t.Helper()
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 5 {
+				if err := f(); err != nil {
+					t.Errorf("one of many at a time: %v", err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 // await receives from ch, or fails the rule.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -110,6 +111,19 @@ var wrongDeliveries = []wrong{
 			return err
 		}
 	}, []string{"deliver/own copy"}},
+	{"a lease delivers to one at a time", func(_ *memory, f *faulty) {
+		var reading sync.Mutex
+		f.deliver = func(d delivery) error {
+			if !reading.TryLock() {
+				return cache.ErrNotFound
+			}
+			defer reading.Unlock()
+			for range 1000 {
+				runtime.Gosched()
+			}
+			return d.right(d.ctx, d.root)
+		}
+	}, []string{"deliver/many at a time"}},
 	{"does not deliver what was deleted", func(m *memory, f *faulty) {
 		f.deliver = func(d delivery) error {
 			if _, there := m.Value(d.key); !there {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/larderbuild/larder/cache"
@@ -40,6 +42,30 @@ var wrongPuts = []wrong{
 			return sharing{l, *cachetest.Value(l)}, nil
 		}
 	}, []string{"get/own copy"}},
+	{"a lease keeps what it read", func(m *memory, f *faulty) {
+		f.get = func(ctx context.Context, key cache.Key) (leased, error) {
+			l, err := m.Get(ctx, key)
+			if err != nil {
+				return nil, err
+			}
+			a, err := l.Read()
+			return sharing{l, a}, err
+		}
+	}, []string{"get/own copy"}},
+	{"a lease has one reader at a time", func(_ *memory, f *faulty) {
+		var reading sync.Mutex
+		f.free = true
+		f.read = func(cache.Key, *artifact) error {
+			if !reading.TryLock() {
+				return cache.ErrNotFound
+			}
+			defer reading.Unlock()
+			for range 1000 {
+				runtime.Gosched()
+			}
+			return nil
+		}
+	}, []string{"get/many readers"}},
 	{"keeps the slices of a put", func(m *memory, f *faulty) {
 		f.put = func(ctx context.Context, key cache.Key, a artifact) error {
 			err := m.Put(ctx, key, a)
