@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -198,8 +199,9 @@ func (d *Draft) SetMetadata(p []byte) {
 
 func (d *Draft) setStream(kind itemKind, p []byte) {
 	for i := range d.items {
-		if d.items[i].kind == kind {
+		if it := d.items[i]; it.kind == kind {
 			d.items = append(d.items[:i], d.items[i+1:]...)
+			d.letGo(&it.digest)
 			break
 		}
 	}
@@ -338,6 +340,18 @@ func (d *Draft) hold(it *item, fa fact) {
 	}
 	d.have[fa.digest] = struct{}{}
 	d.facts = append(d.facts, fa)
+}
+
+// letGo drops the payload of an item that was taken out, unless another is the same or there is none.
+func (d *Draft) letGo(digest *Digest) {
+	same := func(it item) bool { return !it.inline() && it.digest == *digest }
+	if _, held := d.have[*digest]; !held || d.done || slices.ContainsFunc(d.items, same) {
+		return
+	}
+	delete(d.have, *digest)
+	d.facts = slices.DeleteFunc(d.facts, func(fa fact) bool { return fa.digest == *digest })
+	d.s.doomUnreferenced(digest)
+	d.s.unpin([]Digest{*digest})
 }
 
 // lone reports whether the record alone can describe the draft.

@@ -175,3 +175,31 @@ func TestManyOutputs(t *testing.T) {
 	k.must(k.Delete(t.Context(), keyOf("many")))
 	k.wantFiles(0)
 }
+
+// TestStreamsSetAgain leaves nothing of what a draft was told first, unless an output is the same.
+func TestStreamsSetAgain(t *testing.T) {
+	k := newKitchen(t, nil)
+	long := func(c string) []byte { return bytes.Repeat([]byte(c), 2000) }
+	d := k.NewDraft()
+	k.must(d.Add("out", 0o644, bytes.NewReader(long("o"))))
+	for _, c := range []string{"a", "o", "b", "c"} {
+		d.SetStreams(long(c), long("e"), 0)
+		d.SetMetadata(long(c))
+	}
+	d.SetMetadata(nil)
+	k.wantFiles(3)
+	k.must(k.Put(t.Context(), keyOf("k"), d))
+	d.SetStreams(nil, long("late"), 0)
+	k.wantFiles(3)
+	k.want("k", string(long("o")))
+	a := k.get("k")
+	defer a.Release()
+	for want, read := range map[string]func() ([]byte, error){"c": a.Stdout, "e": a.Stderr, "": a.Metadata} {
+		if got, err := read(); !bytes.Equal(got, long(want)) || err != nil {
+			t.Errorf("got %.5q and %v, want %q", got, err, want)
+		}
+	}
+	if st := k.Stats(); st.Payloads != 3 {
+		t.Errorf("stats: %+v", st)
+	}
+}
