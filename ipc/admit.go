@@ -61,7 +61,7 @@ func (ses *session) admit(c *serverCall, h header) *RemoteError {
 	case int64(h.id.slot) >= int64(limits.CallsPerConnection),
 		ses.running >= limits.CallsPerConnection, ses.held >= 2*limits.CallsPerConnection:
 		return &RemoteError{codeBusy, "too many calls on this connection"}
-	case s.running.Load() >= int64(limits.Calls) || s.held.Load() >= 2*int64(limits.Calls):
+	case s.running.Load() >= int64(limits.Calls) || s.held.Load()/2 >= int64(limits.Calls):
 		return &RemoteError{codeBusy, "too many calls"}
 	}
 	for len(ses.calls) <= int(h.id.slot) {

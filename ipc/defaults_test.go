@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -25,6 +26,28 @@ func TestDefaults(t *testing.T) {
 		Memory: 1 << 30, Header: 10 * time.Second, Stall: 5 * time.Minute}
 	if s.Limits != want || s.IdleAfter != 0 || s.DrainTimeout != 30*time.Second {
 		t.Errorf("of a server: %+v", s)
+	}
+}
+
+// TestNoLimits has limits that nothing reaches: everything is let in, and no client makes the server hold more than it has sent.
+func TestNoLimits(t *testing.T) {
+	for name, limits := range map[string]ipc.Limits{
+		"connections": {Connections: math.MaxInt}, "calls of a connection": {CallsPerConnection: math.MaxInt},
+		"calls": {Calls: math.MaxInt}, "bytes of a message": {MaxMessage: math.MaxInt}, "memory": {Memory: math.MaxInt},
+		"time for a header": {Header: math.MaxInt64}, "time of a stall": {Stall: math.MaxInt64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, &ipc.ServerOptions{Limits: limits})
+			c := ipctest.Client(t, s, nil)
+			if b, err := c.Call(t.Context(), opEcho, []byte("x")); string(b) != "x" || err != nil {
+				t.Errorf("the call says %q, %v", b, err)
+			}
+			f := rawClient(t, s, 2)
+			f.Write(frame(request(1<<20, "x"))) // a place in a list that would be as long
+			if got := next(f); got.Kind != ipc.KindError || got.Payload[0] != ipc.CodeBusy {
+				t.Errorf("a slot that no client has: frame %+v", got)
+			}
+		})
 	}
 }
 

@@ -8,7 +8,7 @@ import "time"
 // Stall is disconnected.
 type Limits struct {
 	Connections        int           // 0 is 1024
-	CallsPerConnection int           // 0 is 256
+	CallsPerConnection int           // 0 is 256, more than 4096 is 4096: each has room of its own
 	Calls              int           // in all; 0 is 4096
 	MaxMessage         int           // bytes of a request; 0 is 64 MiB
 	Memory             int           // bytes of all requests that are held; 0 is 1 GiB
@@ -22,6 +22,7 @@ const spareConnections = 64
 func (l *Limits) setDefaults() {
 	setDefault(&l.Connections, 1024)
 	setDefault(&l.CallsPerConnection, defaultMaxCalls)
+	l.CallsPerConnection = min(l.CallsPerConnection, mostSlots)
 	setDefault(&l.Calls, 4096)
 	setDefault(&l.MaxMessage, defaultMaxMessage)
 	setDefault(&l.Memory, 1<<30)

@@ -67,7 +67,7 @@ func (s *Server) enlist(ses *session) (refusal *RemoteError) {
 		s.refused.Add(1)
 		ses.refusal = &RemoteError{codeBusy, "too many connections"}
 	}
-	if s.closed || n >= s.o.Limits.Connections+spareConnections {
+	if s.closed || n-spareConnections >= s.o.Limits.Connections {
 		return ses.refusal
 	}
 	s.sessions[ses] = struct{}{}
