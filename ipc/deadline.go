@@ -93,7 +93,7 @@ func (d *deadline) budget() uint32 {
 	if d.at.IsZero() {
 		return 0
 	}
-	left := max(d.at.Sub(d.now)+time.Millisecond-1, time.Millisecond) / time.Millisecond
+	left := (max(d.at.Sub(d.now), 1)-1)/time.Millisecond + 1 // no sum beyond a time that is as long as can be
 	return uint32(min(left, 1<<32-1))
 }
 

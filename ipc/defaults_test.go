@@ -140,6 +140,14 @@ func TestBudgets(t *testing.T) {
 		{"appending call", 0, within(0), 5 * time.Minute},
 		{"appending call of a client with a timeout", time.Minute, within(0), time.Minute},
 		{"call with a timeout", time.Minute, within(2 * time.Minute), 2 * time.Minute},
+		{"longest timeout of a client", math.MaxInt64, plain, 1<<32*time.Millisecond - time.Millisecond},
+		{"longest timeout", 0, within(math.MaxInt64), 1<<32*time.Millisecond - time.Millisecond},
+		{"deadline beyond all timeouts", 0, func(c *ipc.Client) error {
+			ctx, cancel := context.WithDeadline(context.Background(), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))
+			defer cancel()
+			_, err := c.Call(ctx, 1, nil)
+			return err
+		}, 1<<32*time.Millisecond - time.Millisecond},
 		{"rounded up", 0, within(time.Minute + 1), time.Minute + time.Millisecond},
 		{"file", 0, func(c *ipc.Client) error {
 			_, err := c.CallFile(context.Background(), 1, nil)
