@@ -106,7 +106,7 @@ func (c *serverCall) invoke() (response *Response, err error) {
 	returned := false
 	defer func() {
 		if !returned {
-			response, err = nil, s.panicked(c, recover())
+			err = s.panicked(c, recover())
 		}
 		end := time.Since(s.started)
 		took := uint64((end - c.came.Sub(s.started)) / time.Microsecond)
@@ -118,6 +118,9 @@ func (c *serverCall) invoke() (response *Response, err error) {
 		err = c.op.stream(c.ctx, &c.Request, c.stream)
 	} else {
 		response, err = c.op.handler(c.ctx, &c.Request)
+	}
+	if err != nil {
+		err = remoteOf(err) // here, for the methods of an error may panic as the handler may
 	}
 	returned = true
 	return response, err

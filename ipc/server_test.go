@@ -153,6 +153,32 @@ func TestRefusalPassedOn(t *testing.T) {
 	}
 }
 
+// faulty is an error that cannot say what it is, as a nil pointer that a handler returns for want of an error.
+type faulty struct{ text string }
+
+func (e *faulty) Error() string { return e.text }
+
+// TestFaultyError has handlers return an error whose method panics: that is as if they had.
+func TestFaultyError(t *testing.T) {
+	s := newServer(t, nil)
+	fail := func(context.Context, *ipc.Request) (*ipc.Response, error) { return nil, (*faulty)(nil) }
+	s.Handle(30, fail)
+	s.HandleFast(31, fail)
+	s.HandleStream(32, func(context.Context, *ipc.Request, *ipc.Stream) error { return (*faulty)(nil) })
+	c := ipctest.Client(t, s, nil)
+	_, err1 := c.Call(t.Context(), 30, nil)
+	_, err2 := c.Call(t.Context(), 31, nil)
+	_, err3 := open(t, c, 32, "").Read(make([]byte, 1))
+	for i, err := range []error{err1, err2, err3} {
+		if remote, ok := errors.AsType[*ipc.RemoteError](err); !ok || remote.Code != ipc.CodeInternal {
+			t.Errorf("call %d says %v", i, err)
+		}
+	}
+	if st, err := c.Status(t.Context()); err != nil || st.Running != 0 || st.Panics != 3 || st.Failed != 3 {
+		t.Errorf("status %+v, %v", st, err)
+	}
+}
+
 // TestHandlerEndsItsGoroutine has handlers call runtime.Goexit, as t.Fatal does: the caller learns it at once.
 func TestHandlerEndsItsGoroutine(t *testing.T) {
 	s := newServer(t, nil)
