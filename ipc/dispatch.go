@@ -206,8 +206,12 @@ func readWhole(f *os.File, size int64) ([]byte, error) {
 		return nil, &RemoteError{codeAnswer, "file too large to travel as bytes"}
 	}
 	b := make([]byte, size)
-	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+	n, err := f.ReadAt(b, 0)
+	switch {
+	case int64(n) == size:
+		return b, nil
+	case errors.Is(err, io.EOF):
+		err = io.ErrUnexpectedEOF // it has shrunk
 	}
-	return b, nil
+	return nil, err
 }
