@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// errorLength is how much of an error's text is kept.
+// errorLength is how much of an error answer is sent, and kept.
 const errorLength = 64 << 10
 
 // outgoing is a request.

@@ -201,9 +201,9 @@ func remoteOf(err error) *RemoteError {
 	return &RemoteError{CodeFailed, err.Error()}
 }
 
-// An error answer is its code in 4 bytes and its message.
+// An error answer is its code in 4 bytes and its message, as far as it is kept.
 func appendRemote(b []byte, e *RemoteError) []byte {
-	return append(append32(b, e.Code), e.Message...)
+	return append(append32(b, e.Code), e.Message[:min(len(e.Message), errorLength-4)]...)
 }
 
 func parseRemote(b []byte) (*RemoteError, error) {

@@ -115,6 +115,23 @@ func TestLongTexts(t *testing.T) {
 	}
 }
 
+// TestLongErrors has handlers say more than is kept: it comes in one frame.
+func TestLongErrors(t *testing.T) {
+	s := newServer(t, nil)
+	fail := func(context.Context, *ipc.Request) (*ipc.Response, error) {
+		return nil, errors.New(strings.Repeat("x", 300<<10))
+	}
+	s.Handle(5, fail)
+	s.HandleFast(6, fail)
+	c := rawClient(t, s, 2)
+	for _, op := range []uint16{5, 6} {
+		c.Write(frame(ipc.RawFrame{Kind: ipc.KindRequest, Op: op, Slot: uint32(op)}))
+		if f := next(c); f.Kind != ipc.KindError || f.Flags != 0 || len(f.Payload) != 64<<10 {
+			t.Errorf("operation %d: a frame of kind %d, flags %d, %d bytes", op, f.Kind, f.Flags, len(f.Payload))
+		}
+	}
+}
+
 func TestInstance(t *testing.T) {
 	const own = "000102030405060708090a0b0c0d0eff"
 	seen := map[string]bool{}
