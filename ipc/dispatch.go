@@ -41,9 +41,9 @@ func (ses *session) handOut() {
 
 // serve runs the handler and writes its answer, even if the handler ends the goroutine.
 func (c *serverCall) serve() {
-	response, err := c.ready, error(nil)
+	response, err := c.ready, c.failure
 	defer func() { c.finish(response, err) }()
-	if response == nil {
+	if !c.returned {
 		err = errNoReturn
 		response, err = c.invoke()
 	}
@@ -58,8 +58,7 @@ func (c *serverCall) finish(response *Response, err error) {
 	c.release()
 }
 
-// runFast runs the handler on the goroutine that reads. A large answer is written by another: who
-// reads never waits for a write.
+// runFast runs the handler on the goroutine that reads. Another writes what takes long: who reads never waits for a write.
 func (ses *session) runFast(c *serverCall) (broken error) {
 	var response *Response
 	err, given := error(errNoReturn), false
@@ -69,11 +68,16 @@ func (ses *session) runFast(c *serverCall) (broken error) {
 		}
 	}()
 	response, err = c.invoke()
-	if err == nil && response != nil && (response.File != nil || len(response.Payload) > largeFrame) {
-		c.ready, given = response, true
+	if ses.takesLong(response) {
+		c.returned, c.ready, c.failure, given = true, response, err, true
 		ses.toServe(c)
 	}
 	return nil
+}
+
+// takesLong reports whether an answer is large, or comes behind so many that it must wait for its client to read some.
+func (ses *session) takesLong(r *Response) bool {
+	return r != nil && (r.File != nil || len(r.Payload) > largeFrame) || ses.out.crowded()
 }
 
 func (ses *session) finishFast(c *serverCall, response *Response, err error) (broken error) {

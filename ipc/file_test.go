@@ -124,6 +124,35 @@ func TestFileForNobody(t *testing.T) {
 	}
 }
 
+// TestFileWithError has handlers return a file and an error: the file is closed.
+func TestFileWithError(t *testing.T) {
+	s, dir := fileServer(t)
+	if err := os.WriteFile(filepath.Join(dir, "a"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files := make(chan *os.File, 1)
+	fail := func(context.Context, *ipc.Request) (*ipc.Response, error) {
+		return &ipc.Response{File: <-files}, errors.New("and yet it failed")
+	}
+	s.Handle(52, fail)
+	s.HandleFast(53, fail)
+	c := ipctest.Client(t, s, nil)
+	for _, op := range []uint16{52, 53} {
+		f, err := os.Open(filepath.Join(dir, "a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files <- f
+		if _, err := c.Call(t.Context(), op, nil); ipc.OutcomeOf(err) != ipc.Answered {
+			t.Errorf("the call says %v", err)
+		}
+		settled(t, s)
+		if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("operation %d: the file was left open: closing says %v", op, err)
+		}
+	}
+}
+
 // TestFileIsReadOnly holds that nobody can write to the server's file through an answer.
 func TestFileIsReadOnly(t *testing.T) {
 	if !ipc.PassesFiles {

@@ -14,6 +14,7 @@ const (
 	largeFrame  = 16 << 10 // from here on a payload is written from where it lies
 	outboxRoom  = 32 << 10 // beyond it, writers wait for the turn
 	outboxShare = 4 << 10  // the same while others wait, so that they are not overtaken without end
+	outboxCrowd = 2 << 20  // beyond it, answers of fast handlers wait for the turn too
 	outboxLimit = 4 << 20  // beyond it, the other end reads too slowly to be told anything
 	keptOutbox  = 64 << 10 // a larger buffer is not kept
 	maxRounds   = 16       // writes in a row by one caller for all
@@ -64,6 +65,13 @@ func (o *outbox) add(h header, payload []byte) (at int64, err error) {
 		return notSent, errUnread
 	}
 	return o.append(h, payload), nil
+}
+
+// crowded reports whether so much waits that who can wait should not add to it.
+func (o *outbox) crowded() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.buf) > outboxCrowd
 }
 
 func (o *outbox) append(h header, payload []byte) (at int64) {

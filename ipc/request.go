@@ -62,7 +62,9 @@ type serverCall struct {
 	op        operation
 	ctx       *callContext
 	response  Response
-	ready     *Response // the handler has returned; nil if not
+	returned  bool // the handler has, with what follows
+	ready     *Response
+	failure   error
 	scratch   []byte    // for the answer, empty
 	answered  int       // bytes of the answer before, as far as they count
 	buf       []byte    // of the payload
@@ -84,7 +86,7 @@ func (c *serverCall) reset(ses *session, h header) {
 	if c.unwanted.Load() { // to store costs more than to ask
 		c.unwanted.Store(false)
 	}
-	c.stream, c.ready, c.response = nil, nil, Response{}
+	c.stream, c.returned, c.ready, c.failure, c.response = nil, false, nil, nil, Response{}
 	c.buf = c.buf[:0]
 	if c.ctx.used {
 		c.ctx = new(callContext) // what was derived from it may still ask it

@@ -97,6 +97,30 @@ func TestFastWaitsForNone(t *testing.T) {
 	}
 }
 
+// TestManyFastAnswers has a client read all answers to requests that are read at once, though they are more than a
+// client may leave unread.
+func TestManyFastAnswers(t *testing.T) {
+	const calls, size = 1000, 16 << 10
+	s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{CallsPerConnection: calls}})
+	s.HandleFast(5, func(_ context.Context, req *ipc.Request) (*ipc.Response, error) {
+		return req.Reply(make([]byte, size)), nil
+	})
+	c := rawClient(t, s, 2)
+	var requests []byte
+	for i := range uint32(calls) {
+		requests = ipc.RawFrame{Kind: ipc.KindRequest, Op: 5, Slot: i}.Append(requests)
+	}
+	if _, err := c.Write(requests); err != nil {
+		t.Fatal(err)
+	}
+	for i := range calls {
+		if f, err := ipc.ReadRawFrame(c); err != nil || f.Kind != ipc.KindResponse || len(f.Payload) != size {
+			t.Fatalf("answer %d: a frame of kind %d with %d bytes, %v", i, f.Kind, len(f.Payload), err)
+		}
+	}
+	settled(t, s)
+}
+
 // workers returns how many goroutines of all servers run handlers, or wait for some.
 func workers() int {
 	stacks := make([]byte, 8<<20)
