@@ -238,7 +238,11 @@ func (c *Client) do(dst []byte, out *outgoing, d *deadline) ([]byte, *os.File, e
 // repeat reports whether a call that failed is to be made again, and waits a little if this was not
 // the first attempt.
 func (c *Client) repeat(m *mux, d *deadline, try int, err error) bool {
-	return try < reconnects && c.again(m, err) && (try == 0 || c.pause(d, try))
+	if try >= reconnects || !c.again(m, err) || try > 0 && !c.pause(d, try) {
+		return false
+	}
+	d.now = now() // it may have waited for long
+	return true
 }
 
 // again reports whether a call that failed should be made on a new connection.

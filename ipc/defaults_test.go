@@ -122,6 +122,59 @@ func TestLimitsBeyondTheProcessor(t *testing.T) {
 	}
 }
 
+// TestBudgetOfAnotherAttempt has a call wait for a server that then has not let it in, and be made again on a connection
+// that another call has made: what is left of its time travels.
+func TestBudgetOfAnotherAttempt(t *testing.T) {
+	const timeout, wait = 20 * time.Second, 100 * time.Millisecond
+	first, away, end := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	budget, ended := make(chan uint32, 1), make(chan struct{})
+	c := against(t, &ipc.ClientOptions{Redial: func(context.Context) (*os.File, error) {
+		client, server := ipctest.Pair(t)
+		go func() { // ends with the client
+			defer close(ended)
+			defer server.Close()
+			ipc.ReadRawHello(server)
+			server.Write(ipc.RawAck(1, 256))
+			for got := next(server); got.Kind != 0; got = next(server) {
+				if got.Op == 2 {
+					budget <- got.Extra
+				}
+				server.Write(frame(answer(got, "")))
+			}
+		}()
+		return client, nil
+	}}, func(f *os.File) {
+		next(f)
+		close(first)
+		<-away
+		f.Write(frame(ipc.RawFrame{Kind: ipc.KindGoAway, Payload: ipc.RawGoAway(17, "upgrade", 0)}))
+		<-end
+	})
+	called := make(chan error, 1)
+	go func() { // ends with its answer
+		_, err := c.CallAppend(nil, 2, nil, timeout)
+		called <- err
+	}()
+	<-first
+	<-time.After(wait)
+	close(away)
+	for ipc.Usable(c) {
+		<-time.After(time.Millisecond) // no event tells of it
+	}
+	if _, err := c.Call(t.Context(), 3, nil); err != nil {
+		t.Error(err)
+	}
+	close(end)
+	if err := <-called; err != nil {
+		t.Error(err)
+	}
+	if left := time.Duration(<-budget) * time.Millisecond; left > timeout-wait {
+		t.Errorf("the server is given %v", left)
+	}
+	c.Close()
+	<-ended
+}
+
 // TestBudgets reads what requests say of their time: the caller's, the client's or the default.
 func TestBudgets(t *testing.T) {
 	type call func(*ipc.Client) error
