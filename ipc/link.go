@@ -115,7 +115,7 @@ func (l *link) await(w *waiter, d *deadline) error {
 // returns with mu held.
 func (l *link) wait(w *waiter, d *deadline) error {
 	defer l.handOver()
-	for {
+	for followed := false; ; {
 		switch {
 		case w.news:
 			w.news = false
@@ -125,9 +125,12 @@ func (l *link) wait(w *waiter, d *deadline) error {
 		}
 		var err error
 		if !l.reading {
+			if followed {
+				d.now = now() // others have read since it began to wait
+			}
 			err = l.lead(w, d)
 		} else {
-			err = l.follow(w, d)
+			err, followed = l.follow(w, d), true
 		}
 		if gaveUp(err) && !w.news {
 			return err // else the connection is dead, and its first reason counts

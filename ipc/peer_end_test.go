@@ -485,6 +485,58 @@ func TestSlowIsNotWedged(t *testing.T) {
 	}
 }
 
+// TestTalkativeIsNotPinged has a server that says something whenever it is read from, and so is never silent for long: no
+// ping comes, though the stream, or the call that reads after another, began long ago.
+func TestTalkativeIsNotPinged(t *testing.T) {
+	const every = 300 * time.Millisecond
+	quiet := func(f *os.File, next string) { // says nothing for a while, and then something
+		f.SetReadDeadline(time.Now().Add(2 * every / 3))
+		defer f.SetReadDeadline(time.Time{})
+		if got, err := ipc.ReadRawFrame(f); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("before %s came %+v, %v", next, got, err)
+		}
+	}
+	t.Run("stream", func(t *testing.T) {
+		c := against(t, &ipc.ClientOptions{PingEvery: every}, func(f *os.File) {
+			chunk := next(f)
+			chunk.Kind, chunk.Flags, chunk.Payload = ipc.KindChunk, 0, []byte("x")
+			<-time.After(2 * every) // nobody reads
+			f.Write(frame(chunk))
+			next(f) // its credit
+			quiet(f, "the next chunk")
+			f.Write(frame(chunk))
+			untilClosed(f)
+		})
+		st := open(t, c, 1, "")
+		<-time.After(2 * every)
+		for range 2 {
+			if _, err := st.Read(make([]byte, 1)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	t.Run("call", func(t *testing.T) {
+		c := against(t, &ipc.ClientOptions{PingEvery: every}, func(f *os.File) {
+			first, second := next(f), next(f)
+			for end := time.Now().Add(3 * every / 2); time.Now().Before(end); { // it says something to the one that reads
+				f.Write(frame(answer(ipc.RawFrame{Slot: first.Slot, Gen: first.Gen + 1}, "late")))
+				<-time.After(every / 10)
+			}
+			f.Write(frame(answer(first, "")))
+			quiet(f, "the answer to the second call")
+			f.Write(frame(answer(second, "")))
+			untilClosed(f)
+		})
+		first := later(c, 1, "")
+		for !ipc.Reading(c) {
+			<-time.After(time.Millisecond)
+		}
+		if err := errors.Join(<-later(c, 2, ""), <-first); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestNeverPings has a client wait that is told not to ping.
 func TestNeverPings(t *testing.T) {
 	c := against(t, &ipc.ClientOptions{PingEvery: -1}, func(f *os.File) {

@@ -97,10 +97,17 @@ func (s *Stream) Read(p []byte) (int, error) {
 		if n > 0 || err != nil {
 			return n, err
 		}
-		if err := s.link.await(&s.reader, &s.d); err != nil {
+		if err := s.await(&s.reader); err != nil {
 			return 0, s.failure(PhaseRead, err)
 		}
 	}
+}
+
+// await waits for news of one side. A silence counts from now on, not from the begin of the stream.
+func (s *Stream) await(w *waiter) error {
+	d := s.d
+	d.now = now()
+	return s.link.await(w, &d)
 }
 
 // takeRead takes what has come and says how many chunks may be credited.
@@ -176,7 +183,7 @@ func (s *Stream) spend() error {
 		if ok || err != nil {
 			return err
 		}
-		if err := s.link.await(&s.writer, &s.d); err != nil {
+		if err := s.await(&s.writer); err != nil {
 			return s.failure(PhaseWrite, err)
 		}
 	}
