@@ -3,6 +3,7 @@ package ipc_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -156,6 +157,34 @@ func TestSlotsOfTheConnection(t *testing.T) {
 	close(release)
 	if err := errors.Join(<-one, <-two); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSlotsGivenUpEarly gives up calls before the server has told how many slots there are: what it does not allow is not
+// used afterwards.
+func TestSlotsGivenUpEarly(t *testing.T) {
+	s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{CallsPerConnection: 1}})
+	client, server := ipctest.Pair(t)
+	c, err := ipc.NewClient(client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls sync.WaitGroup
+	for range 3 {
+		calls.Go(func() { c.CallAppend(nil, opEcho, nil, 20*time.Millisecond) })
+	}
+	calls.Wait()
+	calls.Go(func() { s.ServeConn(server) }) // ends with the client
+	defer calls.Wait()
+	defer c.Close()
+	if err := c.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, s)
+	for range 3 {
+		if _, err := c.Call(t.Context(), opEcho, nil); err != nil {
+			t.Errorf("the only call says %v", err)
+		}
 	}
 }
 

@@ -265,6 +265,7 @@ func (m *mux) greet(p []byte) (int, error) {
 		case tagMaxCalls:
 			if m.role == roleMultiplexed {
 				m.maxCalls = int(min(max(uint64Of(contents), 1), mostSlots))
+				m.free = slices.DeleteFunc(m.free, func(k *call) bool { return int64(k.id.slot) >= int64(m.maxCalls) })
 			}
 		default:
 			m.info.field(tag, contents)
