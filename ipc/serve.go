@@ -98,7 +98,14 @@ func (s *Server) Drain(ctx context.Context, reason string) error {
 	serves := len(s.listeners) > 0
 	s.mu.Unlock()
 	if !serves {
-		return s.finish()
+		ended := make(chan error, 1)
+		go func() { ended <- s.finish() }() // ends with the drain, also when nobody waits for it
+		select {
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	select {
 	case <-s.done:

@@ -441,6 +441,30 @@ func TestDrainGivenUp(t *testing.T) {
 	}
 }
 
+// TestDrainGivenUpAlone is the same without a Serve: the server ends after the call.
+func TestDrainGivenUpAlone(t *testing.T) {
+	s, began, release := holdingServer(t, nil)
+	c := ipctest.Client(t, s, nil)
+	running := later(c, opHold, "x")
+	<-began
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	drained := make(chan error, 1)
+	go func() { drained <- s.Drain(ctx, "") }() // ends with ctx, or with the drain
+	select {
+	case err := <-drained:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("drain says %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("drain goes on after its context")
+	}
+	close(release)
+	if err := errors.Join(<-running, s.Drain(t.Context(), "")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDrainOutOfTime(t *testing.T) {
 	s, began, _ := holdingServer(t, &ipc.ServerOptions{DrainTimeout: 10 * time.Millisecond})
 	c := ipctest.Client(t, s, nil)
