@@ -54,6 +54,21 @@ func TestBusy(t *testing.T) {
 	}
 }
 
+// TestConnectionsAreRefusedOnce fills the connections, and those that are spare for control operations.
+func TestConnectionsAreRefusedOnce(t *testing.T) {
+	const spare = 64
+	s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{Connections: 1}})
+	for i := range int64(1 + spare + 1) {
+		err := ipctest.Client(t, s, nil).Ping(t.Context())
+		if last := i == 1+spare; errors.Is(err, ipc.ErrBusy) != last || !last && err != nil {
+			t.Errorf("ping %d says %v", i, err)
+		}
+		if got := s.Status().Refused; got != i {
+			t.Errorf("%d connections count as %d that are refused", i, got)
+		}
+	}
+}
+
 // TestGivenUpCallsCount gives calls up whose handlers go on: they count until these return.
 func TestGivenUpCallsCount(t *testing.T) {
 	s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{CallsPerConnection: 2}})

@@ -64,11 +64,13 @@ func (s *Server) enlist(ses *session) (refusal *RemoteError) {
 	case s.state == Draining || s.closed:
 		ses.refusal = s.drainRefusal()
 	case n >= s.o.Limits.Connections:
-		s.refused.Add(1)
 		ses.refusal = &RemoteError{codeBusy, "too many connections"}
 	}
 	if s.closed || n-spareConnections >= s.o.Limits.Connections {
 		return ses.refusal
+	}
+	if ses.refusal != nil { // else turnAway counts it
+		s.refused.Add(1)
 	}
 	s.sessions[ses] = struct{}{}
 	s.serving.Add(1)
