@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -152,6 +153,29 @@ func TestCallGivenUp(t *testing.T) {
 				t.Errorf("the server: %+v", st)
 			}
 		})
+	}
+}
+
+// TestRequestInTheSpaceForTheAnswer makes calls with one buffer for both, which a server that ends refuses at first: what
+// the refusal says is not what is sent to the next server.
+func TestRequestInTheSpaceForTheAnswer(t *testing.T) {
+	var served sync.WaitGroup
+	s := newServer(t, nil)
+	c := against(t, &ipc.ClientOptions{Redial: func(context.Context) (*os.File, error) { return pairTo(t, s, &served), nil }},
+		func(f *os.File) {
+			request := next(f)
+			f.Write(frame(ipc.RawFrame{Kind: ipc.KindError, Slot: request.Slot, Gen: request.Gen,
+				Payload: ipc.AppendRawError(nil, &ipc.RemoteError{Code: 17, Message: "upgrade"})}))
+			untilClosed(f)
+		})
+	defer served.Wait()
+	defer c.Close()
+	const want = "what is asked, and answered"
+	for range 2 {
+		buf := []byte(want)
+		if got, err := c.CallAppend(buf[:0], opEcho, buf, 0); string(got) != want || err != nil {
+			t.Errorf("the call says %q, %v", got, err)
+		}
 	}
 }
 

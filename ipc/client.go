@@ -275,7 +275,7 @@ func (c *Client) Call(ctx context.Context, op uint16, payload []byte) ([]byte, e
 
 // CallAppend calls op and appends the answer to dst without allocating memory as long as
 // that fits. A timeout of 0 is ClientOptions.Timeout. On an error the free space of dst may have
-// changed; the result is nil. The error is a [*CallError].
+// changed; the result is nil. The payload may lie in that space. The error is a [*CallError].
 func (c *Client) CallAppend(
 	dst []byte, op uint16, payload []byte, timeout time.Duration,
 ) ([]byte, error) {

@@ -320,7 +320,9 @@ func (m *mux) headFor(k *call, h header, file *os.File) error {
 			return errFrame
 		}
 		k.begun = true
-		k.failed = k.failed || h.kind == frameError
+		if h.kind == frameError {
+			k.failed, k.dst, k.base = true, nil, 0 // the request may lie in that space, and be made again
+		}
 		k.expect(int64(h.length)+int64(h.extra), m.maxAnswer)
 	case frameChunk, frameCredit:
 		if k.stream == nil {
