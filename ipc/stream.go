@@ -3,10 +3,11 @@ package ipc
 import (
 	"context"
 	"io"
+	"sync"
 )
 
 // Stream carries bytes both ways beside the other calls of a connection. Its sides are
-// independent: one goroutine may read while another writes, but not two the same. A reader that
+// independent: one goroutine may read while another writes. Where two do the same, one waits for the other. A reader that
 // stops holds up the writer at the other end after 256 KiB and nothing else.
 type Stream struct {
 	link *link
@@ -15,6 +16,7 @@ type Stream struct {
 	d    deadline
 	end  func() // gives back what the stream has
 
+	reads, writes  sync.Mutex // held by the one that does
 	reader, writer waiter
 
 	// Guarded by link.mu:
@@ -88,6 +90,8 @@ func (s *Stream) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	s.reads.Lock()
+	defer s.reads.Unlock()
 	for {
 		n, credit, err := s.takeRead(p)
 		if credit > 0 {
@@ -156,6 +160,8 @@ func (s *Stream) whole() (n int) {
 // Write writes p in chunks of at most 64 KiB; it waits while four of them are not yet read. It
 // keeps no part of p.
 func (s *Stream) Write(p []byte) (n int, err error) {
+	s.writes.Lock()
+	defer s.writes.Unlock()
 	for n < len(p) {
 		part := p[n:min(len(p), n+chunkSize)]
 		if err := s.spend(); err != nil {

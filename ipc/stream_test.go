@@ -443,6 +443,67 @@ func TestCloseWakes(t *testing.T) {
 	}
 }
 
+// TestStreamOfMany has several goroutines read and write one stream, and wait with it when it is closed.
+func TestStreamOfMany(t *testing.T) {
+	const each, size = 8, 100 << 10
+	s := streamServer(t, nil)
+	c := ipctest.Client(t, s, nil)
+	st := open(t, c, opCopy, "")
+	var writers, readers sync.WaitGroup
+	for i := range each {
+		writers.Go(func() {
+			if _, err := st.Write(bytes.Repeat([]byte{byte(1 + i)}, size)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	var came [1 + each]atomic.Int64
+	for range each {
+		readers.Go(func() {
+			for p := make([]byte, 10_000); ; {
+				n, err := st.Read(p)
+				for _, b := range p[:n] {
+					came[b].Add(1)
+				}
+				if err != nil {
+					if err != io.EOF {
+						t.Error(err)
+					}
+					return
+				}
+			}
+		})
+	}
+	writers.Wait()
+	if err := st.CloseWrite(); err != nil {
+		t.Error(err)
+	}
+	readers.Wait()
+	for i := range each {
+		if n := came[1+i].Load(); n != size {
+			t.Errorf("%d bytes of writer %d came", n, i)
+		}
+	}
+	stuck := open(t, c, opStuck, "")
+	for range 3 {
+		readers.Go(func() {
+			if _, err := stuck.Read(make([]byte, 1)); !errors.Is(err, ipc.ErrClosed) {
+				t.Errorf("read says %v", err)
+			}
+		})
+		readers.Go(func() {
+			if _, err := stuck.Write(make([]byte, 1<<20)); !errors.Is(err, ipc.ErrClosed) {
+				t.Errorf("write says %v", err)
+			}
+		})
+	}
+	for ipc.Waiting(c) == 0 {
+		<-time.After(time.Millisecond)
+	}
+	stuck.Close()
+	readers.Wait()
+}
+
 // TestOpenBeyondTheFirstLimit opens more streams than a client may before it knows the server's limit, and reads from
 // none: the limit is asked for.
 func TestOpenBeyondTheFirstLimit(t *testing.T) {
