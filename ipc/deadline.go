@@ -37,12 +37,19 @@ func (d *deadline) done() <-chan struct{} {
 	return d.ctx.Done()
 }
 
-// cancelled reports whether the context ended otherwise than by its deadline, which is ours.
-func (d *deadline) cancelled() bool {
-	return d.ctx != nil && d.ctx.Err() == context.Canceled
+// ended says why the context has ended, nil if it has not. It may end before its deadline, or have none.
+func (d *deadline) ended() error {
+	if d.ctx == nil {
+		return nil
+	}
+	switch d.ctx.Err() {
+	case nil:
+		return nil
+	case context.Canceled:
+		return context.Canceled
+	}
+	return ErrTimeout
 }
-
-func (d *deadline) passed() bool { return !d.at.IsZero() && !now().Before(d.at) }
 
 // endless reports whether nothing ever ends the wait.
 func (d *deadline) endless() bool { return d.at.IsZero() && d.ctx == nil }
@@ -64,14 +71,10 @@ func (d *deadline) err() error { return d.endedBy(now()) }
 func (d *deadline) late() error { return d.endedBy(d.now) }
 
 func (d *deadline) endedBy(now time.Time) error {
-	var ended error
-	if d.ctx != nil {
-		ended = d.ctx.Err()
+	if err := d.ended(); err != nil {
+		return err
 	}
-	switch {
-	case ended == context.Canceled:
-		return context.Canceled
-	case ended != nil, !d.at.IsZero() && !now.Before(d.at): // the context's clock may be ahead of ours
+	if !d.at.IsZero() && !now.Before(d.at) {
 		return ErrTimeout
 	}
 	return nil

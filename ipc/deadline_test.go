@@ -234,6 +234,53 @@ func TestContextEndsEarly(t *testing.T) {
 	release()
 }
 
+// silent is a context that ends for lack of time, and tells no deadline.
+type silent struct {
+	context.Context
+	done chan struct{}
+}
+
+func (s *silent) Done() <-chan struct{} { return s.done }
+
+func (s *silent) Err() error {
+	select {
+	case <-s.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+// TestContextWithoutDeadline has a context that ends while the request is written to a server that reads too slowly: the
+// server is not taken for wedged, and the connection goes on.
+func TestContextWithoutDeadline(t *testing.T) {
+	read := make(chan struct{})
+	c := against(t, nil, func(f *os.File) {
+		<-read
+		for got := next(f); got.Kind != 0; got = next(f) {
+			if got.Op == 2 {
+				f.Write(frame(answer(got, "")))
+			}
+		}
+	})
+	ctx := &silent{context.Background(), make(chan struct{})}
+	called := make(chan error, 1)
+	go func() { // ends with the context
+		_, err := c.Call(ctx, 1, make([]byte, 8<<20))
+		called <- err
+	}()
+	for !ipc.Writing(c) {
+		<-time.After(time.Millisecond)
+	}
+	<-time.After(20 * time.Millisecond) // until it waits for the server
+	close(ctx.done)
+	checkCall(t, <-called, ipc.ErrTimeout, ipc.PhaseWrite, ipc.MaybeProcessed)
+	close(read)
+	if _, err := c.CallAppend(nil, 2, nil, 20*time.Second); err != nil {
+		t.Errorf("the next call says %v", err)
+	}
+}
+
 // TestBudgetTravels holds that the handler's deadline is the caller's, and that its context ends then.
 func TestBudgetTravels(t *testing.T) {
 	s := newServer(t, nil)

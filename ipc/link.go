@@ -1,7 +1,6 @@
 package ipc
 
 import (
-	"context"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -233,8 +232,8 @@ func (l *link) read(w *waiter, d *deadline) error {
 	l.wire.hold(w.holds && l.pumps > 0, d.at)
 	quiet := d.now // since when nothing has come
 	for {
-		if d.cancelled() {
-			return context.Canceled
+		if err := d.ended(); err != nil {
+			return err
 		}
 		news := false
 		err := l.in.read()

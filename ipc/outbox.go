@@ -401,20 +401,21 @@ func (o *outbox) writeSlowly(d *deadline, a, b, c []byte) (n int, err error) {
 			at = earlier(at, time.Now().Add(o.stall))
 		}
 		f.SetWriteDeadline(at)
-		if d.cancelled() {
-			return n, context.Canceled
+		if err := d.ended(); err != nil {
+			return n, err
 		}
 		m, err := o.wire.write(true, skip(n, a), skip(n-len(a), b), skip(n-len(a)-len(b), c))
 		n += m
 		switch {
 		case err == nil:
+			continue
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return n, err
-		case d.cancelled():
-			return n, context.Canceled
-		case d.passed():
-			return n, ErrTimeout
-		case m == 0:
+		}
+		if err := d.err(); err != nil {
+			return n, err
+		}
+		if m == 0 {
 			return n, ErrWedged
 		}
 	}
