@@ -23,6 +23,9 @@ func deadlineOf(ctx context.Context, fallback time.Duration) deadline {
 	}
 	if at, ok := ctx.Deadline(); ok {
 		d.at = at
+		if at == at.Round(0) { // a time of the system's clock, which may have been set since ours began
+			d.at = d.now.Add(time.Until(at))
+		}
 	} else if fallback > 0 {
 		d.at = d.now.Add(fallback)
 	}

@@ -234,6 +234,31 @@ func TestContextEndsEarly(t *testing.T) {
 	release()
 }
 
+// TestClockIsSet makes calls whose deadline is a time of the system's clock, which has been set since the process began.
+func TestClockIsSet(t *testing.T) {
+	for name, d := range map[string]time.Duration{"back": -time.Hour, "ahead": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			defer ipc.SetClock(d)()
+			budget := make(chan uint32, 1)
+			c := against(t, nil, func(f *os.File) {
+				request := next(f)
+				budget <- request.Extra
+				f.Write(frame(answer(request, "")))
+				untilClosed(f)
+			})
+			ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(time.Minute).Round(0))
+			defer cancel()
+			if _, err := c.Call(ctx, 1, nil); err != nil {
+				t.Fatalf("the call says %v", err)
+			}
+			if left := time.Duration(<-budget) * time.Millisecond; left > time.Minute || left < time.Minute/2 {
+				t.Errorf("the server is given %v", left)
+			}
+			c.Close()
+		})
+	}
+}
+
 // silent is a context that ends for lack of time, and tells no deadline.
 type silent struct {
 	context.Context
