@@ -83,7 +83,7 @@ func (m *mux) slot(dst []byte, out *outgoing, d *deadline) (*call, error) {
 		return nil, &CallError{out.op, PhaseQueue, NotProcessed, err}
 	}
 	m.mu.Lock()
-	k, err := m.acquire(d)
+	k, err := m.acquireFor(out, d)
 	if err == nil {
 		k.dst = dst
 		if err = m.enter(k, out); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"strings"
@@ -77,8 +78,8 @@ func TestLimitsBeforeTheAcknowledgement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Call(t.Context(), 1, make([]byte, 64<<20+1))
-	checkCall(t, err, ipc.ErrTooLarge, ipc.PhaseQueue, ipc.NotProcessed)
+	_, err = c.CallAppend(nil, 1, make([]byte, 64<<20+1), 20*time.Millisecond)
+	checkCall(t, err, ipc.ErrTimeout, ipc.PhaseQueue, ipc.NotProcessed)
 	var waiting []<-chan error
 	for range 256 {
 		waiting = append(waiting, later(c, 1, ""))
@@ -92,6 +93,31 @@ func TestLimitsBeforeTheAcknowledgement(t *testing.T) {
 	for _, w := range waiting {
 		if err := <-w; !errors.Is(err, ipc.ErrClosed) {
 			t.Errorf("a call that has a slot says %v", err)
+		}
+	}
+}
+
+// TestLargeFirstRequest has a first request that only some servers take: this one's limit is asked for.
+func TestLargeFirstRequest(t *testing.T) {
+	for name, tc := range map[string]struct {
+		limit int
+		want  error
+	}{"more": {64<<20 + 1, nil}, "usual": {0, ipc.ErrTooLarge}} {
+		s := newServer(t, &ipc.ServerOptions{Limits: ipc.Limits{MaxMessage: tc.limit}})
+		s.Handle(5, func(_ context.Context, req *ipc.Request) (*ipc.Response, error) {
+			return req.Reply(fmt.Append(nil, len(req.Payload))), nil
+		})
+		o := &ipc.ClientOptions{PingEvery: -1, Timeout: 20 * time.Second} // a ping would bring the limit too
+		for role, c := range map[string]caller{"lockstep": ipctest.Conn(t, s, o), "multiplexed": ipctest.Client(t, s, o)} {
+			t.Run(name+"/"+role, func(t *testing.T) {
+				b, err := c.Call(t.Context(), 5, make([]byte, 64<<20+1))
+				if tc.want == nil && (err != nil || string(b) != fmt.Sprint(64<<20+1)) {
+					t.Errorf("the call says %s, %v", b, err)
+				}
+				if tc.want != nil {
+					checkCall(t, err, tc.want, ipc.PhaseQueue, ipc.NotProcessed)
+				}
+			})
 		}
 	}
 }

@@ -65,6 +65,17 @@ func newMux(f *os.File, r role, o *ClientOptions) (*mux, error) {
 	return m, nil
 }
 
+// acquireFor is acquire for a request that may be larger than a server takes unless it says more.
+func (m *mux) acquireFor(out *outgoing, d *deadline) (*call, error) {
+	if len(out.payload) > m.maxMessage && !m.acked {
+		m.out.push() // the hello
+		if err := m.awaitAck(d); err != nil {
+			return nil, err
+		}
+	}
+	return m.acquire(d)
+}
+
 // acquire takes a slot that is not in use, and waits for one if there may be no more. It is called and returns with mu
 // held.
 func (m *mux) acquire(d *deadline) (*call, error) {
