@@ -7,7 +7,8 @@ import (
 )
 
 // Conn calls a server one call at a time: the choice for a process that makes a few calls and
-// ends. Calls of several goroutines follow one another. It does not connect again, and has no streams.
+// ends. Calls of several goroutines follow one another. It does not connect again, and has no streams. A request that
+// ends for lack of time, with more than 4 MiB of it not yet sent, may end the connection.
 //
 // On Linux one call of this process at a time, to another process, may keep its thread for the
 // first milliseconds of the wait for its answer; then it waits as other goroutines do. To cancel

@@ -1,10 +1,12 @@
 package ipc_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -97,6 +99,32 @@ func TestDeadlineInEveryPhase(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestDeadlineOfLargeMessage has a call of a large message, which is one frame, to a server that reads nothing.
+func TestDeadlineOfLargeMessage(t *testing.T) {
+	const timeout = 50 * time.Millisecond
+	payload := bytes.Repeat([]byte{1}, 64<<20)
+	var over []time.Duration
+	for range 5 {
+		client, server := ipctest.Pair(t)
+		c, err := ipc.NewConn(client, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		debug.FreeOSMemory() // memory of the calls before would be there at once
+		lateness := busyness(timeout)
+		start := time.Now()
+		_, err = c.CallAppend(nil, 1, payload, timeout)
+		over = append(over, max(0, time.Since(start)-timeout-<-lateness))
+		checkCall(t, err, ipc.ErrTimeout, ipc.PhaseWrite, ipc.MaybeProcessed)
+		c.Close()
+		server.Close()
+	}
+	slices.Sort(over)
+	if late := over[len(over)/2]; late > 5*time.Millisecond && !raceEnabled {
+		t.Errorf("half of the calls took %v or more longer than their deadline", late)
 	}
 }
 

@@ -3,6 +3,7 @@ package ipc
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"runtime"
 	"sync"
@@ -17,6 +18,7 @@ const (
 	outboxCrowd = 2 << 20  // beyond it, answers of fast handlers wait for the turn too
 	outboxLimit = 4 << 20  // beyond it, the other end reads too slowly to be told anything
 	keptOutbox  = 64 << 10 // a larger buffer is not kept
+	keptMessage = 4 << 20  // to copy more of a message takes milliseconds
 	maxRounds   = 16       // writes in a row by one caller for all
 
 	notSent = -1 // the place of a frame that was not added
@@ -304,7 +306,7 @@ func (o *outbox) settle(err error) (done chan struct{}) {
 }
 
 // write writes what waits and then head and payload. A nil deadline does not wait at all.
-// On an ErrTimeout what could not be written is kept.
+// On an ErrTimeout what could not be written is kept, or nothing more is written.
 func (o *outbox) write(d *deadline, head, payload []byte) (at int64, err error) {
 	batch, at, err := o.batch(len(head) + len(payload))
 	if err != nil || len(batch)+len(head)+len(payload) == 0 {
@@ -313,7 +315,11 @@ func (o *outbox) write(d *deadline, head, payload []byte) (at int64, err error) 
 	n, err := o.writeAll(d, batch, head, payload)
 	o.wrote(n, err)
 	if n < len(batch)+len(head)+len(payload) {
-		o.keep(n, batch, head, payload)
+		if tellsSent && gaveUp(err) && len(skip(n-len(batch)-len(head), payload)) > keptMessage {
+			o.close(io.ErrShortWrite) // there is no time left to copy it
+		} else {
+			o.keep(n, batch, head, payload)
+		}
 	} else if len(batch) > 0 && cap(batch) <= keptOutbox {
 		o.spare = batch[:0] // an empty batch was not taken: it is still the buffer
 	}
