@@ -32,7 +32,8 @@ type call struct {
 	failed   bool // it is an error
 	tooLarge bool
 	dst      []byte
-	base     int // of dst: what was there before
+	full     [][]byte // what comes before dst, where that is long
+	came     int      // bytes of the answer
 	file     *os.File
 	stream   *Stream
 }
@@ -40,7 +41,7 @@ type call struct {
 func (k *call) begin(out *outgoing) {
 	k.out, k.at = *out, notSent
 	k.active, k.begun, k.failed, k.tooLarge, k.news = true, false, false, false, false
-	k.file, k.base = nil, len(k.dst)
+	k.file, k.full, k.came = nil, nil, 0
 }
 
 // expect makes room for the first of n more bytes of the answer, unless it is longer than most then.
@@ -48,20 +49,38 @@ func (k *call) expect(n int64, most int) {
 	if k.failed {
 		return
 	}
-	if int64(len(k.dst)-k.base)+n > int64(most) {
+	if int64(k.came)+n > int64(most) {
 		k.tooLarge = true
 	}
 	if !k.tooLarge {
-		k.dst = slices.Grow(k.dst, int(min(n, growStep)))
+		k.grow(int(min(n, growStep)))
+	}
+}
+
+// grow makes room for the first of n more bytes. What is long is not copied for that: it would take milliseconds, for which
+// nobody else could have their answer, or give up.
+func (k *call) grow(n int) {
+	switch {
+	case n <= cap(k.dst)-len(k.dst):
+	case len(k.dst) < growStep:
+		k.dst = slices.Grow(k.dst, n)
+	case len(k.dst) == cap(k.dst):
+		k.full, k.dst = append(k.full, k.dst), make([]byte, 0, growStep)
 	}
 }
 
 func (k *call) take(p []byte) {
 	switch {
 	case k.failed:
-		k.dst = append(k.dst, p[:min(len(p), max(0, k.base+errorLength-len(k.dst)))]...)
+		k.dst = append(k.dst, p[:min(len(p), max(0, errorLength-len(k.dst)))]...)
 	case !k.tooLarge:
-		k.dst = appendRead(k.dst, p)
+		k.came += len(p)
+		for len(p) > 0 {
+			k.grow(min(len(p), growStep))
+			part := p[:min(len(p), cap(k.dst)-len(k.dst))]
+			k.dst = appendRead(k.dst, part)
+			p = p[len(part):]
+		}
 	}
 }
 
@@ -70,7 +89,7 @@ func (k *call) room(n int) []byte {
 	if k.tooLarge {
 		return nil
 	}
-	k.dst = withRoom(k.dst, n)
+	k.grow(min(n, growStep))
 	return k.dst[len(k.dst):cap(k.dst)]
 }
 
@@ -170,6 +189,9 @@ func (m *mux) cancel(k *call) {
 // answer returns what the answer to k says.
 func (k *call) answer() ([]byte, *os.File, error) {
 	if !k.tooLarge && !k.failed {
+		if k.full != nil {
+			return slices.Concat(append(k.full, k.dst)...), k.file, nil
+		}
 		return k.dst, k.file, nil
 	}
 	if k.file != nil {
@@ -204,7 +226,7 @@ func (m *mux) callError(k *call, phase Phase, err error) error {
 
 // failure returns what an error answer says.
 func (k *call) failure() error {
-	remote, err := parseRemote(k.dst[k.base:])
+	remote, err := parseRemote(k.dst)
 	if err != nil {
 		return &CallError{k.out.op, PhaseRead, Answered, err}
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/larderbuild/larder/internal/testkit"
 	"github.com/larderbuild/larder/ipc"
 	"github.com/larderbuild/larder/ipc/ipctest"
 )
@@ -125,6 +126,50 @@ func TestDeadlineOfLargeMessage(t *testing.T) {
 	slices.Sort(over)
 	if late := over[len(over)/2]; late > 5*time.Millisecond && !raceEnabled {
 		t.Errorf("half of the calls took %v or more longer than their deadline", late)
+	}
+}
+
+// TestDeadlineBesideLargeAnswer gives up calls while another gets a large answer on their connection.
+func TestDeadlineBesideLargeAnswer(t *testing.T) {
+	const timeout = 2 * time.Millisecond
+	s := newServer(t, nil)
+	want := testkit.Bytes(testkit.Rand(t), 64<<20)
+	s.Handle(5, func(context.Context, *ipc.Request) (*ipc.Response, error) { return &ipc.Response{Payload: want}, nil })
+	s.Handle(6, func(ctx context.Context, _ *ipc.Request) (*ipc.Response, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	c := ipctest.Client(t, s, nil)
+	var over []time.Duration
+	for range 5 {
+		debug.FreeOSMemory() // memory of the answers before would be there at once
+		answered := make(chan bool)
+		go func() { // ends with its answer
+			defer close(answered)
+			b, err := c.Call(context.Background(), 5, nil)
+			if err != nil || !bytes.Equal(b, want) {
+				t.Errorf("%d bytes came, %v", len(b), err)
+			}
+		}()
+		worst := time.Duration(0)
+		for gone := false; !gone; {
+			lateness := busyness(timeout)
+			start := time.Now()
+			if _, err := c.CallAppend(nil, 6, nil, timeout); err == nil {
+				t.Error("a call that is never answered was")
+			}
+			worst = max(worst, time.Since(start)-timeout-<-lateness)
+			select {
+			case <-answered:
+				gone = true
+			default:
+			}
+		}
+		over = append(over, worst)
+	}
+	slices.Sort(over)
+	if late := over[len(over)/2]; late > 5*time.Millisecond && !raceEnabled {
+		t.Errorf("calls took up to %v longer than their deadline", over)
 	}
 }
 

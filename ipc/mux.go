@@ -150,7 +150,7 @@ func (m *mux) queue(d *deadline) (*call, error) {
 
 // giveBack gives a slot to a call that waits for one. The caller holds mu.
 func (m *mux) giveBack(k *call) {
-	k.dst, k.stream = nil, nil
+	k.dst, k.full, k.stream = nil, nil, nil
 	switch {
 	case int64(k.id.slot) >= int64(m.maxCalls): // that of control operations, too
 	case m.queued > 0:
@@ -332,7 +332,7 @@ func (m *mux) headFor(k *call, h header, file *os.File) error {
 		}
 		k.begun = true
 		if h.kind == frameError {
-			k.failed, k.dst, k.base = true, nil, 0 // the request may lie in that space, and be made again
+			k.failed, k.dst = true, nil // the request may lie in that space, and be made again
 		}
 		k.expect(int64(h.length)+int64(h.extra), m.maxAnswer)
 	case frameChunk, frameCredit:
