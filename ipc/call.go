@@ -136,12 +136,17 @@ func (m *mux) complete(k *call, d *deadline) ([]byte, *os.File, error) {
 		// After another failure to write, what the server has sent before says more.
 		err = m.wait(&k.waiter, d)
 	}
-	if err == nil {
-		defer m.exit(k)
-		return k.answer()
+	if err != nil {
+		m.mu.Unlock()
+		return nil, nil, m.giveUp(k, phase, err)
 	}
-	m.mu.Unlock()
-	return nil, nil, m.giveUp(k, phase, err)
+	full := k.full
+	b, file, err := k.answer()
+	m.exit(k)
+	if full != nil && err == nil {
+		b = slices.Concat(append(full, b)...)
+	}
+	return b, file, err
 }
 
 // giveUp ends a call that has no answer, gives its slot back and says why it has none.
@@ -186,12 +191,9 @@ func (m *mux) cancel(k *call) {
 	}
 }
 
-// answer returns what the answer to k says.
+// answer returns what the answer to k says, but for what is in full.
 func (k *call) answer() ([]byte, *os.File, error) {
 	if !k.tooLarge && !k.failed {
-		if k.full != nil {
-			return slices.Concat(append(k.full, k.dst)...), k.file, nil
-		}
 		return k.dst, k.file, nil
 	}
 	if k.file != nil {
