@@ -66,7 +66,7 @@ const (
 	MaybeProcessed Outcome = iota
 	// NotProcessed says that no handler saw the request: to repeat it is safe.
 	NotProcessed
-	// Answered says that the server answered with an error.
+	// Answered says that the server answered, with an error if there is one.
 	Answered
 )
 
@@ -116,14 +116,17 @@ func (e *CallError) Error() string {
 // Unwrap returns the cause.
 func (e *CallError) Unwrap() error { return e.Err }
 
-// OutcomeOf returns what became of the request whose call failed with err: that of the [CallError]
-// in err, and NotProcessed if there is none, because no call was made. So ask it only about an
-// error of a call: nil, and an error of what the host did with the answer, are NotProcessed too.
+// OutcomeOf returns what became of the request whose call ended with err: that of the [CallError] in
+// err, and MaybeProcessed for any other error, which may be one of what the host did with the answer.
+// An error of [Dial] is such an error too, though nothing was sent. Nil is Answered.
 func OutcomeOf(err error) Outcome {
+	if err == nil {
+		return Answered
+	}
 	if e, ok := errors.AsType[*CallError](err); ok {
 		return e.Outcome
 	}
-	return NotProcessed
+	return MaybeProcessed
 }
 
 // Codes of error answers. Those below CodeHost belong to the library.

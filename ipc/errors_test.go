@@ -3,6 +3,8 @@ package ipc_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"testing"
@@ -16,6 +18,21 @@ func TestOutcomeString(t *testing.T) {
 	} {
 		if got := o.String(); got != want {
 			t.Errorf("%d is %q, want %q", o, got, want)
+		}
+	}
+}
+
+// TestOutcomeOf asks about what is no error of a call: who repeats a call unless it may have run repeats none of them.
+func TestOutcomeOf(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		want ipc.Outcome
+	}{
+		{nil, ipc.Answered}, {io.EOF, ipc.MaybeProcessed}, {ipc.ErrNotRunning, ipc.MaybeProcessed},
+		{fmt.Errorf("wrapped: %w", &ipc.CallError{Outcome: ipc.NotProcessed, Err: io.EOF}), ipc.NotProcessed},
+	} {
+		if got := ipc.OutcomeOf(tc.err); got != tc.want {
+			t.Errorf("%v is %v, want %v", tc.err, got, tc.want)
 		}
 	}
 }
