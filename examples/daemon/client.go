@@ -130,7 +130,7 @@ func kindOf(err error) string {
 			return k.name
 		}
 	}
-	if ipc.OutcomeOf(err) == ipc.MaybeProcessed {
+	if e, ok := errors.AsType[*ipc.CallError](err); ok && e.Outcome == ipc.MaybeProcessed {
 		return "maybe processed"
 	}
 	return "other"
