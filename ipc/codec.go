@@ -20,13 +20,13 @@ type Caller interface {
 }
 
 // CallAs calls op with a value and returns the answer as one. The type of the answer comes first,
-// that of the request follows from the argument. A value that cannot be encoded is an error of
-// the codec; an answer that cannot be decoded is a [*CallError] around one.
+// that of the request follows from the argument. An error of the codec is in a [*CallError]: that of a
+// value which cannot be encoded is NotProcessed, that of an answer which cannot be decoded Answered.
 func CallAs[Out, In any](ctx context.Context, c Caller, codec Codec, op uint16, in In) (Out, error) {
 	var out Out
 	payload, err := codec.Append(nil, in)
 	if err != nil {
-		return out, err
+		return out, &CallError{op, PhaseQueue, NotProcessed, err}
 	}
 	answer, err := c.Call(ctx, op, payload)
 	if err != nil {

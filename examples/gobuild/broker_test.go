@@ -570,6 +570,9 @@ func TestBrokerOfTwoNames(t *testing.T) {
 	if err := os.Symlink(dir, link); err != nil {
 		t.Skip(err)
 	}
+	if real, err := filepath.EvalSymlinks(link); err != nil || filepath.Base(real) != filepath.Base(dir) {
+		t.Skipf("links cannot be resolved: %s, %v", real, err)
+	}
 	a := joinBroker(t, filepath.Join(link, "new", "store"))
 	defer a.Release()
 	putBody(t, a, "one", []byte("body"))
