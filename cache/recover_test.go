@@ -175,13 +175,13 @@ func parked(s *Store) error {
 // TestShareWithAKilledLife puts a content whose file a killed process has left, which has been verified since: what is
 // acknowledged as durable is.
 func TestShareWithAKilledLife(t *testing.T) {
-	mem, text := vfs.NewMem("/d"), strings.Repeat("0123456789", 500)
-	s := openTree(t, mem, nil, 0)
+	mem, text, clock := vfs.NewMem("/d"), strings.Repeat("0123456789", 500), newClock()
+	s := openTree(t, mem, &Options{Now: clock.now}, 0)
 	if err := putText(s, "a", text); err != nil {
 		t.Fatal(err)
 	}
 	flushNow(t, s)
-	killed, clock := mem.Kill(), newClock()
+	killed := mem.Kill()
 	s = openTree(t, killed, &Options{Durability: Always, Now: clock.now}, 0)
 	clock.add(10)
 	a, err := s.Get(t.Context(), nameKey("a"))
