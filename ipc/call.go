@@ -89,7 +89,9 @@ func (k *call) room(n int) []byte {
 	if k.tooLarge {
 		return nil
 	}
-	k.grow(min(n, growStep))
+	if len(k.dst) == cap(k.dst) { // what is left does: each read would have it grow anew
+		k.grow(min(n, growStep))
+	}
 	return k.dst[len(k.dst):cap(k.dst)]
 }
 

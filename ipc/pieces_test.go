@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -153,6 +154,28 @@ func TestConnCallsInTurn(t *testing.T) {
 	for _, call := range calls {
 		if err := <-call; err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestMemoryOfLargeAnswers has large answers come in one frame and in many: they take room for what comes and for the
+// whole, once each.
+func TestMemoryOfLargeAnswers(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	const size = 8 << 20
+	s, response := newServer(t, nil), &ipc.Response{Payload: make([]byte, size)}
+	s.Handle(5, func(context.Context, *ipc.Request) (*ipc.Response, error) { return response, nil })
+	for name, c := range map[string]caller{"one frame": ipctest.Conn(t, s, nil), "many frames": ipctest.Client(t, s, nil)} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := c.Call(t.Context(), 5, nil); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 5*size/2 {
+			t.Errorf("%s: %d bytes of memory for %d", name, n, size)
 		}
 	}
 }
