@@ -271,8 +271,9 @@ func (ses *session) begin(h header) error {
 	case framePiece:
 		ses.mu.Lock()
 		c := ses.lookup(h.id)
+		receives := c != nil && c.receiving // asked with the lock: a call that ends may be another connection's by then
 		ses.mu.Unlock()
-		if c != nil && c.receiving {
+		if receives {
 			ses.cur = c
 			return ses.grow(c, h)
 		}
