@@ -112,10 +112,8 @@ func (c *serverCall) invoke() (response *Response, err error) {
 		if !returned {
 			err = s.panicked(c, recover())
 		}
-		end := time.Since(s.started)
-		took := uint64((end - c.came.Sub(s.started)) / time.Microsecond)
+		took := uint64(time.Since(c.came) / time.Microsecond)
 		s.latency[min(bits.Len64(took), len(s.latency)-1)].Add(1)
-		s.touchAt(end)
 		c.ctx.cancel(context.Canceled)
 	}()
 	if c.op.stream != nil {

@@ -142,11 +142,10 @@ func (s *Server) Lease() (release func()) {
 	})
 }
 
-func (s *Server) touch() { s.touchAt(time.Since(s.started)) }
-
-// touchAt notes that something has ended at a time since the start. It does so once a millisecond at most: many calls
-// would wait for each other's note.
-func (s *Server) touchAt(end time.Duration) {
+// touch notes that something has ended. It does so once a millisecond at most: many calls would wait for each other's
+// note.
+func (s *Server) touch() {
+	end := time.Since(s.started)
 	if end-time.Duration(s.touched.Load()) >= time.Millisecond {
 		s.touched.Store(int64(end))
 	}
