@@ -157,10 +157,10 @@ func (m *mux) giveUp(k *call, phase Phase, err error) error {
 		m.cancel(k)
 	}
 	err = m.callError(k, phase, err)
+	m.mu.Lock()
 	if k.file != nil {
 		k.file.Close()
 	}
-	m.mu.Lock()
 	m.exit(k)
 	return err
 }
