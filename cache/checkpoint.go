@@ -87,7 +87,7 @@ func (s *Store) checkpoint(clean bool) checkpoint {
 		payloads: s.stats.payloads.Load(),
 		bytes:    s.stats.payloadBytes.Load(),
 		shared:   s.stats.sharedBytes.Load(),
-		distrust: uint32(s.distrustBefore.Load()),
+		distrust: s.distrustBefore.Load(),
 		hashed:   s.lastHashed,
 		synced:   s.unsyncedFiles.position(),
 	}

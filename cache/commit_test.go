@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -152,7 +153,7 @@ func TestAdoptPayload(t *testing.T) {
 	if err := putText(s, "a", text); err != nil {
 		t.Fatal(err)
 	}
-	s.distrustBefore.Store(1 << 40) // so that the file is not simply reused
+	s.distrustBefore.Store(math.MaxUint32) // so that the file is not simply reused
 	faults.SetHook(vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpRename }, vfs.Fault{Err: fs.ErrPermission}))
 	if err := putText(s, "b", text); err != nil {
 		t.Errorf("put of a content whose file cannot be replaced: %v", err)

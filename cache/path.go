@@ -107,9 +107,8 @@ func (p *payload) trusted(fi fs.FileInfo, s *Store) bool {
 	if p.linked || !p.holds(fi) || vfs.IDOf(fi).Links > 1 {
 		return false
 	}
-	at := int64(p.verified)
-	return at > s.distrustBefore.Load() &&
-		(s.opt.VerifyAfter < 0 || s.now().Sub(time.Unix(at, 0)) < s.opt.VerifyAfter)
+	return p.verified > s.distrustBefore.Load() &&
+		(s.opt.VerifyAfter < 0 || s.now().Sub(time.Unix(int64(p.verified), 0)) < s.opt.VerifyAfter)
 }
 
 // believe records that the content of the file, which was fi before, has just been hashed and was

@@ -70,7 +70,7 @@ func (s *Store) recoverUnclean(ctx context.Context, c *checkpoint, usable bool) 
 	empty := len(s.flog.Segments()) == 0
 	if !empty {
 		s.inherited.Store(true)
-		s.distrustBefore.Store(int64(max(unixSeconds(s.now()), c.hashed))) // the clock may have been set back
+		s.distrustBefore.Store(max(unixSeconds(s.now()), c.hashed)) // the clock may have been set back
 	}
 	if usable || empty && s.idx != nil && c.applied.IsZero() {
 		err := s.replay(ctx, c.applied)
@@ -107,7 +107,7 @@ func (s *Store) restore(c *checkpoint) {
 	s.stats.payloads.Store(c.payloads)
 	s.stats.payloadBytes.Store(c.bytes)
 	s.stats.sharedBytes.Store(c.shared)
-	s.distrustBefore.Store(int64(c.distrust))
+	s.distrustBefore.Store(c.distrust)
 	s.lastHashed = c.hashed
 	s.lastCheckpoint = *c
 }

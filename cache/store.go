@@ -87,7 +87,7 @@ type Store struct {
 	flightMu sync.Mutex
 	flights  map[Key]*flight
 
-	distrustBefore atomic.Int64  // Unix seconds
+	distrustBefore atomic.Uint32 // Unix seconds
 	upkeep         atomic.Bool   // Run is running
 	lastVerb       atomic.Int64  // counts verbs, for parking
 	unsyncedSince  atomic.Int64  // Unix ns of the first commit that is not durable yet; 0: none

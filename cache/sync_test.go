@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -180,7 +181,7 @@ func TestDurableFileStays(t *testing.T) {
 		if err := errors.Join(putText(s, "k", text), s.Sync(t.Context())); err != nil {
 			t.Fatal(err)
 		}
-		s.distrustBefore.Store(1 << 40)
+		s.distrustBefore.Store(math.MaxUint32)
 		faults.SetHook(vfs.When(func(o vfs.Op) bool { return o.Kind == vfs.OpSync && strings.Contains(o.Path, "blobs") }, vfs.Fault{Crash: true}))
 		if err := putText(s, "again", text); (err == nil) == (d == Always) {
 			t.Errorf("put: %v", err)

@@ -255,7 +255,7 @@ func TestPathWrittenBehindHash(t *testing.T) {
 		if err := putText(s, "k", strings.Repeat("0123456789", 500)); err != nil {
 			t.Fatal(err)
 		}
-		s.distrustBefore.Store(clock.now().Unix())
+		s.distrustBefore.Store(unixSeconds(clock.now()))
 		clock.add(1)
 		a := hold(t, s, "k")
 		path, hashed := s.blobPath(&a.rec.digest), false
