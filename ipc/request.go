@@ -108,10 +108,7 @@ func (c *serverCall) release() {
 		c.buf = nil
 	}
 	callPool.Put(c)
-	s.touch() // here, for a request or an answer may take much longer than its handler
-	if s.held.Add(-1) == 0 && s.draining.Load() {
-		s.tellCalm()
-	}
+	s.letGo() // here, for a request or an answer may take much longer than its handler
 }
 
 func (c *serverCall) expect(n int) { c.buf = slices.Grow(c.buf, min(n, growStep)) }

@@ -241,8 +241,8 @@ func (s *Server) watchIdle() {
 	}
 }
 
-// idle returns for how long the server has had nothing to do. Whatever ends touches it and then counts no more, so that
-// what is not counted here has touched it.
+// idle returns for how long the server has had nothing to do. What ends last touches it and then counts no more: where
+// nothing is counted here, it has been touched.
 func (s *Server) idle() time.Duration {
 	if s.held.Load() > 0 || s.leases.Load() > 0 || s.starting.Load() {
 		return 0

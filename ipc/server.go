@@ -142,12 +142,22 @@ func (s *Server) Lease() (release func()) {
 	})
 }
 
-// touch notes that something has ended. It does so once a millisecond at most: many calls would wait for each other's
-// note.
-func (s *Server) touch() {
-	end := time.Since(s.started)
-	if end-time.Duration(s.touched.Load()) >= time.Millisecond {
-		s.touched.Store(int64(end))
+func (s *Server) touch() { s.touched.Store(int64(time.Since(s.started))) }
+
+// letGo counts a call no more. The last one touches the server before: all of them would cost each
+// other time.
+func (s *Server) letGo() {
+	for {
+		n := s.held.Load()
+		if n == 1 {
+			s.touch()
+		}
+		if s.held.CompareAndSwap(n, n-1) {
+			if n == 1 && s.draining.Load() {
+				s.tellCalm()
+			}
+			return
+		}
 	}
 }
 
